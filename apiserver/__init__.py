@@ -1,0 +1,1 @@
+"""The front door and the memory: HTTP, authentication, admission, validation, storage, watch."""

@@ -1,0 +1,1 @@
+"""Where objects are kept: keys to bytes with revisions, three implementations of one contract."""

@@ -1,0 +1,1 @@
+"""What should exist: each module reconciles one kind."""

@@ -1,0 +1,1 @@
+"""The stable API types, one module per group version."""

@@ -1,0 +1,1 @@
+"""Making it so on one node."""

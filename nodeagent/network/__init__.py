@@ -1,0 +1,1 @@
+"""Links, addresses, routes and the overlay, over netlink."""

@@ -1,0 +1,1 @@
+"""The life of a pod: plan, worker, status, probes, volumes."""

@@ -1,0 +1,1 @@
+"""The CRI server: images, sandboxes, containers. Knows no Kubernetes API."""

@@ -1,0 +1,1 @@
+"""What people type, and the one room that puts the others together."""
