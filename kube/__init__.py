@@ -1,1 +1,1 @@
-"""The words every room speaks: typed objects, kinds, selectors, patches, errors; and the client, informers and work queues."""
+"""The words every room speaks: typed objects, kinds, selectors, patches, errors, the client and its informers."""

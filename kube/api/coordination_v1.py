@@ -1,0 +1,38 @@
+"""The types of coordination.k8s.io/v1.
+
+Source: kubernetes.io/docs/reference/kubernetes-api, version 1.36. See kube/api/object.py for how to read a field.
+"""
+
+from kube.api.meta_v1 import ListMeta, ObjectMeta
+from kube.api.object import Object, always
+from kube.api.scalars import MicroTime
+
+
+class LeaseSpec(Object, frozen=True):
+    """Who holds a lease, for how long, and when it was last renewed."""
+
+    acquire_time: MicroTime | None = None
+    holder_identity: str | None = None
+    lease_duration_seconds: int | None = None
+    lease_transitions: int | None = None
+    preferred_holder: str | None = None
+    renew_time: MicroTime | None = None
+    strategy: str | None = None
+
+
+class Lease(Object, frozen=True):
+    """A lock with a holder and a renewal time, used for leadership and heartbeats."""
+
+    api_version: str = always("coordination.k8s.io/v1")
+    kind: str = always("Lease")
+    metadata: ObjectMeta = ObjectMeta()
+    spec: LeaseSpec = LeaseSpec()
+
+
+class LeaseList(Object, frozen=True):
+    """A list of leases."""
+
+    api_version: str = always("coordination.k8s.io/v1")
+    kind: str = always("LeaseList")
+    items: tuple[Lease, ...] = always(())
+    metadata: ListMeta = ListMeta()

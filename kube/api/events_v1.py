@@ -1,0 +1,47 @@
+"""The types of events.k8s.io/v1.
+
+Source: kubernetes.io/docs/reference/kubernetes-api, version 1.36. See kube/api/object.py for how to read a field.
+"""
+
+from kube.api.core_v1 import EventSource, ObjectReference
+from kube.api.meta_v1 import ListMeta, ObjectMeta
+from kube.api.object import Object, always
+from kube.api.scalars import MicroTime, Time
+
+
+class EventSeries(Object, frozen=True):
+    """How often an event has repeated and when it was last seen."""
+
+    count: int = always(0)
+    last_observed_time: MicroTime | None = None
+
+
+class Event(Object, frozen=True):
+    """A report of something that happened to an object."""
+
+    api_version: str = always("events.k8s.io/v1")
+    kind: str = always("Event")
+    action: str = ""
+    deprecated_count: int = 0
+    deprecated_first_timestamp: Time | None = None
+    deprecated_last_timestamp: Time | None = None
+    deprecated_source: EventSource = EventSource()
+    event_time: MicroTime | None = None
+    metadata: ObjectMeta = ObjectMeta()
+    note: str = ""
+    reason: str = ""
+    regarding: ObjectReference = ObjectReference()
+    related: ObjectReference | None = None
+    reporting_controller: str = ""
+    reporting_instance: str = ""
+    series: EventSeries | None = None
+    type: str = ""
+
+
+class EventList(Object, frozen=True):
+    """A list of events."""
+
+    api_version: str = always("events.k8s.io/v1")
+    kind: str = always("EventList")
+    items: tuple[Event, ...] = always(())
+    metadata: ListMeta = ListMeta()

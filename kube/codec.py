@@ -1,0 +1,153 @@
+"""Objects to bytes and back: JSON and YAML, by Kubernetes' rules.
+
+A field of the wrong type is refused with its path; a field that the type doesn't have is left out of the object, and
+`unknown_fields` finds it for those who asked; a `null` means that the field is absent.
+Source: kubernetes.io/docs/reference/using-api/api-concepts, sections on media types and on field validation.
+"""
+
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from types import UnionType
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from kube.quantity import Quantity
+
+T = TypeVar("T")
+
+
+class DecodeError(ValueError):
+    """Bytes that are not the object they should be. The message names the field."""
+
+
+def _from_wire(wanted: type, value: Any) -> Any:
+    if wanted is Quantity:
+        return Quantity(value)
+    raise TypeError(f"{wanted}: has no form on the wire")
+
+
+def _to_wire(value: Any) -> Any:
+    if isinstance(value, Quantity):
+        return value.text
+    raise TypeError(f"{type(value)}: has no form on the wire")
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=_to_wire)
+_PLAIN_DECODER: Final = msgspec.json.Decoder()
+
+
+@lru_cache(maxsize=1024)
+def _decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(wanted, dec_hook=_from_wire)
+
+
+def encode(value: Any) -> bytes:
+    """Return an object as JSON."""
+    return _ENCODER.encode(value)
+
+
+def decode(data: bytes | str, wanted: type[T]) -> T:
+    """Return the object of type `wanted` that JSON `data` holds. Raises DecodeError."""
+    try:
+        decoded: T = _decoder(wanted).decode(data)
+    except (msgspec.ValidationError, RecursionError):
+        return from_plain(decode_plain(data), wanted)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DecodeError(f"the body is not JSON: {error}") from error
+    return decoded
+
+
+def decode_plain(data: bytes | str) -> Any:
+    """Return JSON as dicts, lists and scalars. Raises DecodeError."""
+    try:
+        return _PLAIN_DECODER.decode(data)
+    except RecursionError as error:
+        raise DecodeError("the body is not JSON that can be read: it is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DecodeError(f"the body is not JSON: {error}") from error
+
+
+def to_plain(value: Any) -> Any:
+    """Return an object as dicts, lists and scalars, as its JSON would have them. The result is the caller's own."""
+    return _PLAIN_DECODER.decode(_ENCODER.encode(value))
+
+
+def from_plain(plain: Any, wanted: type[T]) -> T:
+    """Return the object of type `wanted` that dicts, lists and scalars describe. Raises DecodeError."""
+    try:
+        return msgspec.convert(_without_nulls(plain), wanted, dec_hook=_from_wire)
+    except msgspec.ValidationError as error:
+        raise DecodeError(_with_field_path(str(error))) from error
+    except RecursionError as error:
+        raise DecodeError("the object is nested too deeply") from error
+
+
+def _without_nulls(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {key: _without_nulls(value) for key, value in plain.items() if value is not None}
+    if isinstance(plain, list):
+        return [_without_nulls(value) for value in plain]
+    return plain
+
+
+_PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
+
+
+def _with_field_path(message: str) -> str:
+    """Turn "Expected `int`, got `str` - at `$.spec.replicas`" round: the field first, as our errors have it."""
+    match = _PATH.search(message)
+    return f"{match[1]}: {message[: match.start()]}" if match and match[1] else message
+
+
+def unknown_fields(plain: Any, wanted: type) -> list[str]:
+    """Return the paths of all fields in `plain` that `wanted` doesn't have, in the order in which they stand."""
+    return list(_unknown(plain, wanted, ""))
+
+
+def _unknown(plain: Any, wanted: Any, path: str) -> Iterator[str]:
+    if isinstance(plain, dict):
+        fields = _fields(wanted)
+        item_type = _map_value(wanted) if fields is None else None
+        for key, value in plain.items():
+            here = f"{path}.{key}" if path else key
+            if fields is None:
+                if item_type is not None:
+                    yield from _unknown(value, item_type, here)
+            elif key not in fields:
+                yield here
+            else:
+                yield from _unknown(value, fields[key], here)
+    elif isinstance(plain, list):
+        item_type = _list_item(wanted)
+        if item_type is not None:
+            for index, value in enumerate(plain):
+                yield from _unknown(value, item_type, f"{path}[{index}]")
+
+
+@lru_cache(maxsize=4096)
+def _fields(wanted: Any) -> Mapping[str, Any] | None:
+    """Return the wire names of a struct's fields with their types, None where `wanted` is no struct."""
+    for choice in _choices(wanted):
+        if isinstance(choice, type) and issubclass(choice, msgspec.Struct):
+            hints = typing.get_type_hints(choice)
+            names = zip(choice.__struct_fields__, choice.__struct_encode_fields__, strict=True)
+            return {wire: hints[field] for field, wire in names}
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _map_value(wanted: Any) -> Any:
+    return next((c.__args__[1] for c in _choices(wanted) if getattr(c, "__origin__", None) is Mapping), None)
+
+
+@lru_cache(maxsize=4096)
+def _list_item(wanted: Any) -> Any:
+    return next((c.__args__[0] for c in _choices(wanted) if getattr(c, "__origin__", None) is tuple), None)
+
+
+def _choices(wanted: Any) -> tuple[Any, ...]:
+    origin = typing.get_origin(wanted)
+    return typing.get_args(wanted) if origin in (UnionType, typing.Union) else (wanted,)
