@@ -1,8 +1,8 @@
 """What every room asks of the API, whichever way it gets there.
 
-Two things keep this contract: `kube.http_client.HttpClient` (over HTTPS, from anywhere) and `apiserver.local.LocalClient`
-(in the server's own process: the same authorization, admission and validation, without sockets or JSON). Objects are
-frozen values: those that a client hands out may be shared and are never to be changed in place.
+Two things keep this contract: `kube.http_client.HttpClient` (over HTTPS, from anywhere) and
+`apiserver.local.LocalClient` (in the server's own process: the same authorization, admission and validation, without
+sockets or JSON). Objects are frozen values: those that a client hands out may be shared, never changed in place.
 
 All calls raise kube.errors.ApiError for what the server refuses, and ConnectionLost where no answer came.
 """
@@ -111,7 +111,7 @@ class Client(Protocol):
         resource_version: str = "",
         timeout_s: float = 0,
     ) -> AsyncIterator[WatchEvent[T]]:
-        """Yield every change after `resource_version` in order, with bookmarks; "" begins with all that exists as ADDED.
+        """Yield every change after `resource_version` in order, with bookmarks; "" begins with all that exists.
 
         Ends when the server closes it (after `timeout_s` where that isn't 0). Raises ApiError 410 where that revision
         is gone: list again.
@@ -121,7 +121,7 @@ class Client(Protocol):
         """Store a new object (its metadata.namespace tells where) and return it as stored."""
 
     async def update(self, obj: T, *, subresource: str = "") -> T:
-        """Replace an object, or its status, and return it as stored; with a resourceVersion only if it is still that."""
+        """Replace an object, or its status, and return it as stored; with a resourceVersion only if it still holds."""
 
     async def patch(
         self,
@@ -145,7 +145,7 @@ class Client(Protocol):
         namespace: str = "",
         grace_s: int | None = None,
         propagation: PropagationPolicy = "",
-        preconditions: Preconditions = Preconditions(),  # noqa: B008 - frozen.
+        preconditions: Preconditions = Preconditions(),
     ) -> T | None:
         """Delete an object. Return it where it still exists (grace, finalizers), else its last state or None."""
 

@@ -52,7 +52,8 @@ def encode(value: Any) -> bytes:
 def decode(data: bytes | str, wanted: type[T]) -> T:
     """Return the object of type `wanted` that JSON `data` holds. Raises DecodeError."""
     try:
-        decoded: T = _decoder(wanted).decode(data)
+        decoder: msgspec.json.Decoder[T] = _decoder(typing.cast("Any", wanted))
+        decoded = decoder.decode(data)
     except (msgspec.ValidationError, RecursionError):
         return from_plain(decode_plain(data), wanted)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
