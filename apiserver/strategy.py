@@ -1,17 +1,19 @@
+# ruff: noqa: ARG002 - a hook's parameters are there for those who override it.
 """What sets one kind apart from the others: the contract between the request pipeline and the kinds.
 
 `apiserver.strategies.strategy_of(kind)` gives the one Strategy of a kind; a kind that needs nothing of its own has
 Strategy itself. All but the four async hooks are plain functions of values.
 
-A create runs   default -> namespace lifecycle -> admit -> prepare_create -> validate -> allocate -> store -> after_write
+A create runs   default -> (namespace) -> admit -> prepare_create -> validate -> allocate -> store -> after_write
 An update runs  default -> admit -> prepare_update -> validate_update -> allocate -> store -> after_write
 A status write  default -> prepare_status_update -> validate_status_update -> store -> after_write
-A deletion      admit_delete -> (grace_s, is_held: prepare_delete -> store, until nothing holds it) -> store -> after_write
+A deletion      admit_delete -> (while grace_s or is_held: prepare_delete -> store) -> remove -> after_write
 What `allocate` took is given back by `abandon` where the write did not happen (refused, or a dry run).
 
-The pipeline itself does for every kind: the namespace lifecycle (404 for a missing namespace, 403 in a terminating one),
-name and namespace against the URL, uid, creationTimestamp, generateName, resourceVersion, finalizers, preconditions, and
-`apiserver.strategies.metadata.validate_metadata(meta, strategy)` / `validate_metadata_update(new, old)` beside `validate`.
+The pipeline itself does for every kind: the namespace lifecycle (404 for a missing namespace, 403 in one that is
+terminating), name and namespace against the URL, uid, creationTimestamp, generateName, resourceVersion, finalizers,
+preconditions; and beside `validate` it asks `apiserver.strategies.metadata`: `validate_metadata(meta, strategy)`,
+`validate_metadata_update(new_meta, old_meta)`, each a list of FieldErrors.
 Source: kubernetes.io/docs/reference/using-api/api-concepts; github.com/kubernetes/community, api-conventions.
 """
 
@@ -111,7 +113,7 @@ class Strategy(Generic[T]):
         return obj
 
     def prepare_update(self, new: T, old: T, context: Context) -> T:
-        """Return `new` with what a plain update may not touch as in `old`: status, and generation +1 if spec changed."""
+        """Return `new` with what a plain update may not touch as in `old`: status; generation +1 if spec changed."""
         if self.has_status:
             new = _with_status_of(new, old)
         if self.has_generation:
@@ -190,4 +192,4 @@ class Strategy(Generic[T]):
 
 
 def _with_status_of(obj: T, source: Any) -> T:
-    return replace(obj, status=source.status)  # type: ignore[type-var, call-arg]
+    return replace(obj, status=source.status)  # type: ignore[type-var]
