@@ -1,0 +1,94 @@
+"""All that matters of a pod for where it can go: pods of one shape fit, and score, alike.
+
+The pods of a ReplicaSet have one shape, so what was found out about the nodes for the first serves for the next.
+What a pod asks for that this scheduler can't do is part of its shape too, so that it is refused and never ignored.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from kube.api.core_v1 import NodeAffinity, NodeSelectorTerm, Pod, PreferredSchedulingTerm, Toleration
+from kube.codec import encode
+from kube.objects import controller_of
+from scheduler.needs import Needs, needs_of
+
+_NO_AFFINITY: Final = NodeAffinity()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What a pod asks of the cluster. Compared by `identity`.
+
+    owner: uid of its controller, "" for none: pods of one owner are spread.
+    node_terms: at least one must match; None where the pod has no required node affinity.
+    unsupported: what it asks for that is not to be had, as sentences.
+    """
+
+    identity: tuple[object, ...]
+    needs: Needs
+    owner: str
+    node_name: str
+    node_selector: tuple[tuple[str, str], ...]
+    node_terms: tuple[NodeSelectorTerm, ...] | None
+    preferred_terms: tuple[PreferredSchedulingTerm, ...]
+    tolerations: tuple[Toleration, ...]
+    unsupported: tuple[str, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shape) and self.identity == other.identity
+
+    def __hash__(self) -> int:
+        return hash(self.identity)
+
+
+def shape_of(pod: Pod) -> Shape:
+    """Return the shape of `pod`."""
+    spec = pod.spec
+    needs = needs_of(pod)
+    owner = controller_of(pod)
+    owner_uid = owner.uid if owner else ""
+    affinity = (spec.affinity and spec.affinity.node_affinity) or _NO_AFFINITY
+    required = affinity.required_during_scheduling_ignored_during_execution
+    selector = tuple(sorted(spec.node_selector.items()))
+    unsupported = tuple(_unsupported(pod))
+    identity = (
+        owner_uid,
+        tuple(sorted(needs.requests.items())),
+        needs.weights_cpu_millis,
+        needs.weights_memory_bytes,
+        needs.host_ports,
+        spec.node_name,
+        selector,
+        encode(affinity) if spec.affinity else b"",
+        spec.tolerations,
+        unsupported,
+    )
+    return Shape(
+        identity=identity,
+        needs=needs,
+        owner=owner_uid,
+        node_name=spec.node_name,
+        node_selector=selector,
+        node_terms=required.node_selector_terms if required else None,
+        preferred_terms=affinity.preferred_during_scheduling_ignored_during_execution,
+        tolerations=spec.tolerations,
+        unsupported=unsupported,
+    )
+
+
+def _unsupported(pod: Pod) -> Iterator[str]:
+    spec = pod.spec
+    near = spec.affinity and spec.affinity.pod_affinity
+    if near and near.required_during_scheduling_ignored_during_execution:
+        yield "required pod affinity is not supported by this scheduler; remove spec.affinity.podAffinity"
+    apart = spec.affinity and spec.affinity.pod_anti_affinity
+    if apart and apart.required_during_scheduling_ignored_during_execution:
+        yield "required pod anti-affinity is not supported by this scheduler; remove spec.affinity.podAntiAffinity"
+    if any(constraint.when_unsatisfiable == "DoNotSchedule" for constraint in spec.topology_spread_constraints):
+        yield (
+            "topology spread with whenUnsatisfiable DoNotSchedule is not supported by this scheduler; "
+            "use ScheduleAnyway, pods of one owner are spread over nodes"
+        )
+    if spec.resource_claims:
+        yield "resource claims are not supported by this scheduler; remove spec.resourceClaims"
