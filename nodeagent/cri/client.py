@@ -1,0 +1,319 @@
+"""Speak CRI v1 with a container runtime.
+
+Keeps true: everything beyond this module sees plain values (`nodeagent.cri.values`) and CriError, never grpc.
+Reads and writes the runtime's unix socket.
+Source: proto/cri_v1.proto.
+"""
+
+from __future__ import annotations  # grpc's classes take no parameters at run time, only in their stubs.
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import grpc
+import grpc.aio
+
+from nodeagent.cri import values
+from nodeagent.cri.values import (
+    ContainerEvent,
+    ContainerRecord,
+    ContainerState,
+    ImageRecord,
+    PodRecord,
+    RuntimeCondition,
+    RuntimeVersion,
+    SandboxRecord,
+)
+from proto import cri_v1
+
+CALL_TIMEOUT_S: Final = 120.0
+PULL_TIMEOUT_S: Final = 3600.0
+STOP_SLACK_S: Final = 30.0
+_MESSAGE_MAX: Final = 16 * 1024 * 1024
+_CREATED, _DELETED = 0, 3
+
+Answer = TypeVar("Answer")
+
+
+class CriError(Exception):
+    """The runtime refused or didn't answer. code: grpc's word ("NOT_FOUND", "UNAVAILABLE")."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Cri:
+    """A connection to one runtime. It reconnects by itself; calls made meanwhile raise CriError UNAVAILABLE."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        options = [("grpc.max_receive_message_length", _MESSAGE_MAX), ("grpc.max_reconnect_backoff_ms", 1000)]
+        options += [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.use_local_subchannel_pool", 1)]
+        self._channel = grpc.aio.insecure_channel(endpoint, options=options)
+        self._runtime = cri_v1.RuntimeServiceStub(self._channel)
+        self._images = cri_v1.ImageServiceStub(self._channel)
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._channel.close()
+
+    async def _call(self, method: Callable[..., Any], request: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        try:
+            return await method(request, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise CriError(error.code().name, error.details() or error.code().name) from error
+
+    async def version(self) -> RuntimeVersion:
+        """Return the runtime's name and version."""
+        answer = await self._call(self._runtime.version, cri_v1.VersionRequest(version="v1"), 10)
+        return RuntimeVersion(answer.runtime_name, answer.runtime_version)
+
+    async def conditions(self) -> list[RuntimeCondition]:
+        """Return what the runtime says of its own readiness."""
+        answer = await self._call(self._runtime.status, cri_v1.StatusRequest(), 10)
+        return [RuntimeCondition(c.type, c.status, c.reason, c.message) for c in answer.status.conditions]
+
+    async def set_pod_cidr(self, pod_cidr: str) -> None:
+        """Tell the runtime's network the node's range of pod addresses."""
+        config = cri_v1.RuntimeConfig(network_config=cri_v1.NetworkConfig(pod_cidr=pod_cidr))
+        await self._call(self._runtime.update_runtime_config, cri_v1.UpdateRuntimeConfigRequest(runtime_config=config))
+
+    async def pods(self) -> dict[str, PodRecord]:
+        """Return all that the runtime has, by pod uid, without addresses and exit codes."""
+        sandboxes, containers = await asyncio.gather(
+            self._call(self._runtime.list_pod_sandbox, cri_v1.ListPodSandboxRequest()),
+            self._call(self._runtime.list_containers, cri_v1.ListContainersRequest()),
+        )
+        listed: dict[str, PodRecord] = {}
+        for item in sandboxes.items:
+            record = listed.get(item.metadata.uid, PodRecord())
+            listed[item.metadata.uid] = PodRecord(_newest([*record.sandboxes, _sandbox(item)]), ())
+        for item in containers.containers:
+            uid = item.labels.get(values.POD_UID, "")
+            if uid in listed:
+                record = listed[uid]
+                listed[uid] = PodRecord(record.sandboxes, _newest([*record.containers, _listed_container(item)]))
+        return listed
+
+    async def pod(self, uid: str, ended: dict[str, ContainerRecord]) -> PodRecord:
+        """Return all that the runtime has of one pod.
+
+        ended: containers that have ended, by id; they never change again, so they are asked for once. Grows and
+        shrinks here.
+        """
+        by_uid = {values.POD_UID: uid}
+        sandboxes, containers = await asyncio.gather(
+            self._call(
+                self._runtime.list_pod_sandbox,
+                cri_v1.ListPodSandboxRequest(filter=cri_v1.PodSandboxFilter(label_selector=by_uid)),
+            ),
+            self._call(
+                self._runtime.list_containers,
+                cri_v1.ListContainersRequest(filter=cri_v1.ContainerFilter(label_selector=by_uid)),
+            ),
+        )
+        seen_sandboxes = _newest([_sandbox(item) for item in sandboxes.items])
+        statuses = [self._sandbox_status(s) if s.is_ready else _itself(s) for s in seen_sandboxes]
+        asked = [self._container_status(item, ended) for item in containers.containers]
+        told: Sequence[Any] = await asyncio.gather(*statuses, *asked)
+        records = [record for record in told[len(statuses) :] if record is not None]
+        for container_id in ended.keys() - {record.id for record in records}:
+            del ended[container_id]
+        return PodRecord(tuple(s for s in told[: len(statuses)] if s is not None), _newest(records))
+
+    async def _sandbox_status(self, listed: SandboxRecord) -> SandboxRecord | None:
+        try:
+            answer = await self._call(
+                self._runtime.pod_sandbox_status, cri_v1.PodSandboxStatusRequest(pod_sandbox_id=listed.id)
+            )
+        except CriError as error:
+            if error.code == "NOT_FOUND":
+                return None
+            raise
+        return _sandbox(answer.status)
+
+    async def _container_status(self, listed: Any, ended: dict[str, ContainerRecord]) -> ContainerRecord | None:
+        if listed.id in ended:
+            return ended[listed.id]
+        try:
+            answer = await self._call(
+                self._runtime.container_status, cri_v1.ContainerStatusRequest(container_id=listed.id)
+            )
+        except CriError as error:
+            if error.code == "NOT_FOUND":
+                return None
+            raise
+        record = _container(answer.status, listed.pod_sandbox_id)
+        if record.state is ContainerState.EXITED:
+            ended[record.id] = record
+        return record
+
+    async def run_sandbox(self, config: cri_v1.PodSandboxConfig, handler: str = "") -> str:
+        """Make a sandbox with its network; return its id."""
+        request = cri_v1.RunPodSandboxRequest(config=config, runtime_handler=handler)
+        answer = await self._call(self._runtime.run_pod_sandbox, request)
+        return str(answer.pod_sandbox_id)
+
+    async def sandbox(self, sandbox_id: str) -> SandboxRecord:
+        """Return one sandbox with its addresses."""
+        request = cri_v1.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id)
+        return _sandbox((await self._call(self._runtime.pod_sandbox_status, request)).status)
+
+    async def stop_sandbox(self, sandbox_id: str) -> None:
+        """End what runs in a sandbox and give its network back."""
+        await self._call(self._runtime.stop_pod_sandbox, cri_v1.StopPodSandboxRequest(pod_sandbox_id=sandbox_id))
+
+    async def remove_sandbox(self, sandbox_id: str) -> None:
+        """Remove a sandbox with all its containers."""
+        await self._call(self._runtime.remove_pod_sandbox, cri_v1.RemovePodSandboxRequest(pod_sandbox_id=sandbox_id))
+
+    async def create_container(
+        self, sandbox_id: str, config: cri_v1.ContainerConfig, sandbox_config: cri_v1.PodSandboxConfig
+    ) -> str:
+        """Make a container ready to start; return its id."""
+        request = cri_v1.CreateContainerRequest(pod_sandbox_id=sandbox_id, config=config, sandbox_config=sandbox_config)
+        return str((await self._call(self._runtime.create_container, request)).container_id)
+
+    async def start_container(self, container_id: str) -> None:
+        """Start a created container."""
+        await self._call(self._runtime.start_container, cri_v1.StartContainerRequest(container_id=container_id))
+
+    async def stop_container(self, container_id: str, grace_s: int) -> None:
+        """Ask a container to end, force it after `grace_s`; returns when it is over."""
+        request = cri_v1.StopContainerRequest(container_id=container_id, timeout=grace_s)
+        await self._call(self._runtime.stop_container, request, grace_s + STOP_SLACK_S)
+
+    async def remove_container(self, container_id: str) -> None:
+        """Remove a container."""
+        await self._call(self._runtime.remove_container, cri_v1.RemoveContainerRequest(container_id=container_id))
+
+    async def reopen_log(self, container_id: str) -> None:
+        """Have the runtime open the container's log file anew, after it was renamed."""
+        request = cri_v1.ReopenContainerLogRequest(container_id=container_id)
+        await self._call(self._runtime.reopen_container_log, request)
+
+    async def exec_sync(self, container_id: str, command: Sequence[str], timeout_s: int) -> tuple[int, bytes]:
+        """Run a command in a container; return its exit code and what it wrote. CriError DEADLINE_EXCEEDED if slow."""
+        request = cri_v1.ExecSyncRequest(container_id=container_id, cmd=command, timeout=timeout_s)
+        answer = await self._call(self._runtime.exec_sync, request, (timeout_s or 3600) + 5)
+        return int(answer.exit_code), bytes(answer.stdout + answer.stderr)
+
+    async def exec_url(
+        self, container_id: str, command: Sequence[str], *, tty: bool, stdin: bool, stdout: bool, stderr: bool
+    ) -> str:
+        """Return where the runtime streams a command that it is about to run."""
+        request = cri_v1.ExecRequest(
+            container_id=container_id, cmd=command, tty=tty, stdin=stdin, stdout=stdout, stderr=stderr
+        )
+        return str((await self._call(self._runtime.exec, request)).url)
+
+    async def attach_url(self, container_id: str, *, tty: bool, stdin: bool, stdout: bool, stderr: bool) -> str:
+        """Return where the runtime streams the container's own input and output."""
+        request = cri_v1.AttachRequest(container_id=container_id, tty=tty, stdin=stdin, stdout=stdout, stderr=stderr)
+        return str((await self._call(self._runtime.attach, request)).url)
+
+    async def port_forward_url(self, sandbox_id: str, ports: Sequence[int]) -> str:
+        """Return where the runtime streams connections to ports of the pod."""
+        request = cri_v1.PortForwardRequest(pod_sandbox_id=sandbox_id, port=ports)
+        return str((await self._call(self._runtime.port_forward, request)).url)
+
+    async def image(self, name: str) -> ImageRecord | None:
+        """Return an image that the node has, None where it hasn't."""
+        request = cri_v1.ImageStatusRequest(image=cri_v1.ImageSpec(image=name))
+        answer = await self._call(self._images.image_status, request)
+        return _image(answer.image) if answer.HasField("image") else None
+
+    async def pull(self, name: str, auth: cri_v1.AuthConfig | None, sandbox: cri_v1.PodSandboxConfig) -> str:
+        """Fetch an image; return its reference."""
+        request = cri_v1.PullImageRequest(image=cri_v1.ImageSpec(image=name), auth=auth, sandbox_config=sandbox)
+        return str((await self._call(self._images.pull_image, request, PULL_TIMEOUT_S)).image_ref)
+
+    async def images(self) -> list[ImageRecord]:
+        """Return all images that the node has."""
+        answer = await self._call(self._images.list_images, cri_v1.ListImagesRequest())
+        return [_image(image) for image in answer.images]
+
+    async def pod_stats(self) -> Sequence[cri_v1.PodSandboxStats]:
+        """Return what every sandbox uses, as the wire has it."""
+        answer = await self._call(self._runtime.list_pod_sandbox_stats, cri_v1.ListPodSandboxStatsRequest())
+        return list(answer.stats)
+
+    async def events(self) -> AsyncIterator[ContainerEvent]:
+        """Yield what happens to containers and sandboxes, from now on, until the runtime goes away (CriError)."""
+        try:
+            async for event in self._runtime.get_container_events(cri_v1.GetEventsRequest()):
+                uid = event.pod_sandbox_status.metadata.uid
+                is_stop = event.container_event_type not in (_CREATED, _DELETED, 1)
+                yield ContainerEvent(event.container_id, uid, is_stop)
+        except grpc.aio.AioRpcError as error:
+            raise CriError(error.code().name, error.details() or error.code().name) from error
+
+
+async def _itself(record: SandboxRecord) -> SandboxRecord:
+    return record
+
+
+Record = TypeVar("Record", SandboxRecord, ContainerRecord)
+
+
+def _newest(records: Sequence[Record]) -> tuple[Record, ...]:
+    return tuple(sorted(records, key=lambda record: record.created_at, reverse=True))
+
+
+def _sandbox(item: Any) -> SandboxRecord:
+    """Read a PodSandbox or a PodSandboxStatus; only the latter has addresses."""
+    network = getattr(item, "network", None)
+    ips = [network.ip, *(extra.ip for extra in network.additional_ips)] if network is not None else []
+    return SandboxRecord(
+        id=item.id,
+        uid=item.metadata.uid,
+        name=item.metadata.name,
+        namespace=item.metadata.namespace,
+        attempt=item.metadata.attempt,
+        is_ready=item.state == 0,
+        created_at=item.created_at,
+        ips=tuple(ip for ip in ips if ip),
+        annotations=dict(item.annotations),
+    )
+
+
+def _listed_container(item: Any) -> ContainerRecord:
+    return ContainerRecord(
+        id=item.id,
+        sandbox_id=item.pod_sandbox_id,
+        name=item.metadata.name,
+        restart_count=int(item.annotations.get(values.RESTART_COUNT, item.metadata.attempt)),
+        state=ContainerState(item.state),
+        created_at=item.created_at,
+        log_path="",
+    )
+
+
+def _container(status: Any, sandbox_id: str) -> ContainerRecord:
+    annotations = status.annotations
+    return ContainerRecord(
+        id=status.id,
+        sandbox_id=sandbox_id,
+        name=status.metadata.name,
+        restart_count=int(annotations.get(values.RESTART_COUNT, status.metadata.attempt)),
+        state=ContainerState(status.state),
+        created_at=status.created_at,
+        started_at=status.started_at,
+        finished_at=status.finished_at,
+        exit_code=status.exit_code,
+        reason=status.reason,
+        message=status.message,
+        image=status.image.user_specified_image or status.image.image,
+        image_id=status.image_ref or status.image_id,
+        log_path=status.log_path,
+        spec_hash=annotations.get(values.SPEC_HASH, ""),
+        message_file=annotations.get(values.MESSAGE_FILE, ""),
+        message_policy=annotations.get(values.MESSAGE_POLICY, ""),
+    )
+
+
+def _image(image: Any) -> ImageRecord:
+    user_id = image.uid.value if image.HasField("uid") else None
+    return ImageRecord(image.id, tuple(image.repo_tags), tuple(image.repo_digests), image.size, user_id, image.username)

@@ -1,0 +1,275 @@
+"""Decide what to do next for one pod.
+
+Keeps true: one sandbox at a time; volumes before the sandbox, init containers in order before the others; nothing
+starts twice; what ends stays ended unless the restart policy says otherwise. plan() is a plain function of a View.
+Source: docs/pod-lifecycle.md; kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from kube.api.core_v1 import Container, Pod
+from kube.times import parse_time
+from nodeagent.cri.values import ContainerRecord, ContainerState
+from nodeagent.pods.restarts import due_at, raised, restarts
+from nodeagent.pods.spec_hash import spec_hash
+from nodeagent.pods.view import (
+    END,
+    SANDBOX,
+    VOLUMES,
+    Action,
+    Cancel,
+    CleanUp,
+    CreateSandbox,
+    Ending,
+    KillContainer,
+    PrepareVolumes,
+    ProbeKind,
+    RemoveContainer,
+    RemoveSandbox,
+    StartContainer,
+    StopSandbox,
+    View,
+    is_sidecar,
+    key_of_action,
+)
+
+DEFAULT_GRACE_S: Final = 30
+TERMINAL: Final = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now, and when to look again though nothing happens (None: not needed)."""
+
+    actions: tuple[Action, ...] = ()
+    wake_at: datetime | None = None
+
+
+def plan(view: View, now: datetime) -> Plan:
+    """Return the operations to begin now; those whose key is busy are left out."""
+    ending = ending_of(view, now)
+    wishes = list(_end(view, ending, now) if ending is not None else _run(view, now))
+    actions = tuple(action for action in wishes if not isinstance(action, datetime) and _may_begin(view, action))
+    moments = [wish for wish in wishes if isinstance(wish, datetime)]
+    deadline = _deadline(view.pod)
+    if deadline is not None and ending is None:
+        moments.append(deadline)
+    return Plan(actions, min(moments, default=None))
+
+
+def ending_of(view: View, now: datetime) -> Ending | None:
+    """Return why the pod is to end, None while it is to run."""
+    pod = view.pod
+    grace_s = DEFAULT_GRACE_S
+    if pod.spec.termination_grace_period_seconds is not None:
+        grace_s = pod.spec.termination_grace_period_seconds
+    if pod.metadata.deletion_timestamp is not None:
+        asked = pod.metadata.deletion_grace_period_seconds
+        return Ending(grace_s if asked is None else asked, is_deleted=True)
+    if view.rejection is not None:
+        return Ending(0, phase_reason=view.rejection.reason, message=view.rejection.message)
+    if pod.status.phase in TERMINAL:
+        return Ending(grace_s, phase_reason=pod.status.reason, message=pod.status.message, is_finished=True)
+    deadline = _deadline(pod)
+    if deadline is not None and deadline <= now:
+        message = "Pod was active on the node longer than the specified deadline"
+        return Ending(grace_s, phase_reason="DeadlineExceeded", message=message)
+    return Ending(grace_s, is_finished=True) if is_finished(view) else None
+
+
+def is_finished(view: View) -> bool:
+    """Say whether every container has ended for good: nothing will start again."""
+    pod = view.pod
+    for container in pod.spec.init_containers:
+        record = view.record.latest(container.name)
+        if record is None or not record.has_ended or record.exit_code == 0 or container.name in view.busy:
+            continue
+        if not restarts(pod, container, record, is_init=True):
+            return True
+    for container in pod.spec.containers:
+        record = view.record.latest(container.name)
+        if record is None or not record.has_ended or container.name in view.busy:
+            return False
+        if restarts(pod, container, record, is_init=False):
+            return False
+    return bool(pod.spec.containers)
+
+
+def _deadline(pod: Pod) -> datetime | None:
+    if pod.spec.active_deadline_seconds is None or pod.status.start_time is None:
+        return None
+    return parse_time(pod.status.start_time) + timedelta(seconds=pod.spec.active_deadline_seconds)
+
+
+def _may_begin(view: View, action: Action) -> bool:
+    """Say whether no operation of the same key is under way; a kill with less grace replaces one with more."""
+    current = view.busy.get(key_of_action(action))
+    if isinstance(action, Cancel):
+        return current is not None
+    if isinstance(action, KillContainer) and isinstance(current, KillContainer):
+        return action.id == current.id and action.grace_s < current.grace_s
+    return current is None
+
+
+# Ending: containers, sidecars in reverse order, sandbox, the rest.
+
+
+def _end(view: View, ending: Ending, now: datetime) -> Iterator[Action | datetime]:
+    begun = [key for key, action in view.busy.items() if not isinstance(action, KillContainer | StopSandbox | CleanUp)]
+    for key in begun:
+        yield Cancel(key)
+    running = view.record.running
+    if running:
+        yield from _kill_in_order(view.pod, running, ending.grace_s)
+        return
+    if begun or view.is_clean:
+        return
+    ready = [sandbox for sandbox in view.record.sandboxes if sandbox.is_ready]
+    for sandbox in ready[:1]:
+        yield from _retried(view, SANDBOX, StopSandbox(sandbox.id), now)
+    if not ready and not view.busy:
+        yield from _retried(view, END, CleanUp(ending.is_deleted), now)
+
+
+def _kill_in_order(pod: Pod, running: Sequence[ContainerRecord], grace_s: int) -> Iterator[Action]:
+    """Yield the kills that are due: all but sidecars first; then the sidecars one by one, the last first."""
+    sidecars = [container.name for container in pod.spec.init_containers if is_sidecar(container)]
+    main = [record for record in running if record.name not in sidecars]
+    for record in main:
+        yield KillContainer(record.name, record.id, grace_s, f"Stopping container {record.name}")
+    if not main:
+        last = max(running, key=lambda record: sidecars.index(record.name))
+        yield KillContainer(last.name, last.id, grace_s, f"Stopping container {last.name}")
+
+
+# Running: volumes, sandbox, init containers, containers.
+
+
+def _run(view: View, now: datetime) -> Iterator[Action | datetime]:
+    sandbox = view.record.sandbox
+    if sandbox is None or not sandbox.is_ready:
+        yield from _make_sandbox(view, now)
+        return
+    for old in view.record.sandboxes[2:]:
+        yield RemoveSandbox(old.id)
+    if not view.volumes_ready:  # After a restart of the node agent: they are there, but must be kept up to date.
+        yield from _retried(view, VOLUMES, PrepareVolumes(), now)
+        return
+    initialized = has_initialized(view)
+    for container in view.pod.spec.init_containers:
+        if initialized and not is_sidecar(container):
+            continue
+        yield from _run_container(view, container, now, is_init=True)
+        if not initialized and not _lets_next_start(view, container):
+            return
+    for container in view.pod.spec.containers:
+        yield from _run_container(view, container, now, is_init=False)
+
+
+def _make_sandbox(view: View, now: datetime) -> Iterator[Action | datetime]:
+    if view.record.running:
+        why = "Pod sandbox changed, it will be killed and re-created."
+        yield from (KillContainer(record.name, record.id, 0, why) for record in view.record.running)
+    elif not view.volumes_ready:
+        yield from _retried(view, VOLUMES, PrepareVolumes(), now)
+    else:
+        attempt = 1 + max((sandbox.attempt for sandbox in view.record.sandboxes), default=-1)
+        yield from _retried(view, SANDBOX, CreateSandbox(attempt), now)
+
+
+def has_initialized(view: View) -> bool:
+    """Say whether the init containers of this sandbox are done: a later container was seen, or all have succeeded."""
+    if any(view.record.current(container.name) is not None for container in view.pod.spec.containers):
+        return True
+    return all(_lets_next_start(view, container) for container in view.pod.spec.init_containers)
+
+
+def _lets_next_start(view: View, container: Container) -> bool:
+    record = view.record.current(container.name)
+    if record is None:
+        return False
+    if is_sidecar(container):
+        return view.has_started(container, record)
+    return record.state is ContainerState.EXITED and record.exit_code == 0
+
+
+def _run_container(view: View, container: Container, now: datetime, *, is_init: bool) -> Iterator[Action | datetime]:
+    yield from _remove_old(view, container)
+    record = view.record.current(container.name)
+    if record is None and not is_init and _ended_for_good(view, container):
+        return  # It did its work in an earlier sandbox.
+    if record is None:
+        yield from _retried(view, container.name, StartContainer(container.name, restart_count(view, container)), now)
+    elif record.is_running:
+        yield from _keep(view, container, record)
+    elif record.state is ContainerState.CREATED:
+        yield from _retried(view, container.name, RemoveContainer(container.name, record.id), now)
+    elif restarts(view.pod, container, record, is_init=is_init):
+        yield from _restart(view, container, record, now)
+
+
+def _ended_for_good(view: View, container: Container) -> bool:
+    record = view.record.latest(container.name)
+    return record is not None and record.has_ended and not restarts(view.pod, container, record, is_init=False)
+
+
+def _restart(view: View, container: Container, record: ContainerRecord, now: datetime) -> Iterator[Action | datetime]:
+    entry = view.backoff.get(container.name)
+    due = due_at(entry, record)
+    if due is not None and due > now:
+        yield due
+        return
+    entry = raised(entry, record, now, view.limits)
+    yield from _retried(view, container.name, StartContainer(container.name, record.restart_count + 1, entry), now)
+
+
+def _keep(view: View, container: Container, record: ContainerRecord) -> Iterator[Action]:
+    """Yield the kill of a running container that fails its probes, or is no longer the one that is wanted."""
+    grace_s = view.pod.spec.termination_grace_period_seconds
+    usual_s = DEFAULT_GRACE_S if grace_s is None else grace_s
+    if record.spec_hash and record.spec_hash != spec_hash(container):
+        yield KillContainer(
+            container.name, record.id, usual_s, f"Container {container.name} definition changed, will be restarted"
+        )
+    for kind, probe in (
+        (ProbeKind.STARTUP, container.startup_probe),
+        (ProbeKind.LIVENESS, container.liveness_probe),
+    ):
+        if probe is not None and view.verdict(record, kind) is False:
+            own_s = probe.termination_grace_period_seconds
+            why = f"Container {container.name} failed {kind.value} probe, will be restarted"
+            yield KillContainer(container.name, record.id, usual_s if own_s is None else own_s, why)
+            return
+
+
+def restart_count(view: View, container: Container) -> int:
+    """Return how often a container that isn't in this sandbox has been started before."""
+    record = view.record.latest(container.name)
+    if record is not None:
+        return record.restart_count + 1
+    told = [*view.pod.status.container_statuses, *view.pod.status.init_container_statuses]
+    for status in told:
+        if status.name == container.name and status.container_id:
+            return status.restart_count + 1
+    return 0
+
+
+def _remove_old(view: View, container: Container) -> Iterator[Action]:
+    """Yield the removal of what is older than the last run before the current one."""
+    ended = [r for r in view.record.containers if r.name == container.name and not r.is_running]
+    current = view.record.latest(container.name)
+    kept = 1 if current is not None and current.is_running else 2
+    for record in ended[kept:]:
+        yield RemoveContainer(container.name, record.id)
+
+
+def _retried(view: View, key: str, action: Action, now: datetime) -> Iterator[Action | datetime]:
+    """Yield the action unless it failed a short while ago; then the time at which to try again."""
+    failure = view.failures.get(key)
+    if failure is not None and failure.retry_at > now:
+        yield failure.retry_at
+    else:
+        yield action

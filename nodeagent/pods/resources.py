@@ -1,0 +1,102 @@
+"""What a pod's requests and limits mean to the kernel, and how a pod ranks when the node is short of something.
+
+Plain functions.
+Source: kubernetes.io/docs/concepts/configuration/manage-resources-containers and .../workloads/pods/pod-qos.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from kube.api.core_v1 import Container, Pod
+from kube.quantity import Quantity
+from nodeagent.pods.view import is_sidecar
+
+CPU_PERIOD_US: Final = 100_000
+SHARES_MIN: Final = 2
+SHARES_MAX: Final = 262_144
+QUOTA_MIN_US: Final = 1000
+_RANKED: Final = ("cpu", "memory")
+ZERO: Final = Quantity("0")
+
+
+@dataclass(frozen=True, slots=True)
+class KernelLimits:
+    """What the cgroup of a container gets; 0 means no limit."""
+
+    cpu_shares: int
+    cpu_quota_us: int
+    memory_bytes: int
+    oom_score_adj: int
+
+
+def kernel_limits(pod: Pod, container: Container, memory_capacity_bytes: int) -> KernelLimits:
+    """Return the limits of one container."""
+    limits, requests = container.resources.limits, container.resources.requests
+    cpu = requests.get("cpu", limits.get("cpu", ZERO)).millis
+    quota = limits["cpu"].millis * CPU_PERIOD_US // 1000 if "cpu" in limits else 0
+    return KernelLimits(
+        cpu_shares=min(SHARES_MAX, max(SHARES_MIN, cpu * 1024 // 1000)),
+        cpu_quota_us=max(QUOTA_MIN_US, quota) if quota else 0,
+        memory_bytes=limits["memory"].whole if "memory" in limits else 0,
+        oom_score_adj=oom_score(pod, container, memory_capacity_bytes),
+    )
+
+
+def qos_class(pod: Pod) -> str:
+    """Return Guaranteed, Burstable or BestEffort."""
+    if pod.status.qos_class:
+        return pod.status.qos_class
+    containers = (*pod.spec.init_containers, *pod.spec.containers)
+    asked = [c for c in containers if any(n in c.resources.requests or n in c.resources.limits for n in _RANKED)]
+    if not asked:
+        return "BestEffort"
+    return "Guaranteed" if all(_is_guaranteed(container) for container in containers) else "Burstable"
+
+
+def _is_guaranteed(container: Container) -> bool:
+    limits, requests = container.resources.limits, container.resources.requests
+    return all(name in limits and requests.get(name, limits[name]) == limits[name] for name in _RANKED)
+
+
+def oom_score(pod: Pod, container: Container, memory_capacity_bytes: int) -> int:
+    """Return how willingly the kernel ends a container when memory runs out: -997 (last) to 1000 (first)."""
+    match qos_class(pod):
+        case "Guaranteed":
+            return -997
+        case "BestEffort":
+            return 1000
+    request = container.resources.requests.get("memory", container.resources.limits.get("memory", ZERO)).whole
+    return min(999, max(3, 1000 - 1000 * request // max(1, memory_capacity_bytes)))
+
+
+def pod_requests(pod: Pod) -> Mapping[str, Quantity]:
+    """Return what a pod asks of a node: its containers and sidecars together, or its hungriest init container."""
+    sidecars: dict[str, Quantity] = {}
+    peak: dict[str, Quantity] = {}
+    for container in pod.spec.init_containers:
+        wanted = container.resources.requests
+        if is_sidecar(container):
+            _add(sidecars, wanted)
+            _raise_to(peak, sidecars)
+        else:
+            both = dict(sidecars)
+            _add(both, wanted)
+            _raise_to(peak, both)
+    total = dict(sidecars)
+    for container in pod.spec.containers:
+        _add(total, container.resources.requests)
+    _raise_to(total, peak)
+    _add(total, pod.spec.overhead)
+    return total
+
+
+def _add(total: dict[str, Quantity], more: Mapping[str, Quantity]) -> None:
+    for name, amount in more.items():
+        total[name] = total[name] + amount if name in total else amount
+
+
+def _raise_to(total: dict[str, Quantity], least: Mapping[str, Quantity]) -> None:
+    for name, amount in least.items():
+        if name not in total or total[name] < amount:
+            total[name] = amount
