@@ -1,0 +1,178 @@
+"""JSON patch: a list of operations on plain JSON.
+
+The document that is given is never changed; what an operation doesn't touch is shared between it and the result.
+Source: RFC 6902; pointers, RFC 6901. A remove of a path that isn't there, a failed test and a bad pointer are errors.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+OPERATIONS_MAX: Final = 10_000
+DEPTH_MAX: Final = 1_000
+
+
+class JsonPatchError(ValueError):
+    """A patch that can't be carried out. The message names the operation by its place in the list."""
+
+
+class JsonPatchTestFailed(JsonPatchError):  # noqa: N818 - RFC 6902's word.
+    """A "test" operation found another value."""
+
+
+_INDEX: Final = re.compile(r"0|[1-9][0-9]*")
+_ESCAPE: Final = re.compile(r"~(?![01])")
+
+
+def apply_json_patch(document: Any, patch: Sequence[Mapping[str, Any]]) -> Any:
+    """Return `document` after all operations of `patch`, in order. Raises JsonPatchError."""
+    if not isinstance(patch, list | tuple):
+        raise JsonPatchError(f"a JSON patch is a list of operations, not {_type_name(patch)}")
+    if len(patch) > OPERATIONS_MAX:
+        raise JsonPatchError(f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(patch)}")
+    for number, operation in enumerate(patch):
+        try:
+            document = _operate(document, operation)
+        except JsonPatchError as error:
+            raise type(error)(f"operation {number}: {error}") from error
+    return document
+
+
+def _operate(document: Any, operation: Mapping[str, Any]) -> Any:
+    if not isinstance(operation, Mapping):
+        raise JsonPatchError(f"must be an object, not {_type_name(operation)}")
+    path = _pointer(operation, "path")
+    match operation.get("op"):
+        case "add":
+            return _add(document, path, _value(operation))
+        case "remove":
+            return _remove(document, path)
+        case "replace":
+            _find(document, path)
+            return _set(document, path, _value(operation))
+        case "move":
+            source = _pointer(operation, "from")
+            if path[: len(source)] == source and path != source:
+                raise JsonPatchError(f'move: "{operation["from"]}" can\'t be moved into itself')
+            value = _find(document, source)
+            return _add(_remove(document, source), path, value) if path != source else document
+        case "copy":
+            return _add(document, path, _find(document, _pointer(operation, "from")))
+        case "test":
+            if not _same(_find(document, path), _value(operation)):
+                raise JsonPatchTestFailed(f"testing value {operation['path']} failed")
+            return document
+        case None:
+            raise JsonPatchError('has no "op"; one of add, remove, replace, move, copy, test')
+        case unknown:
+            raise JsonPatchError(f"unexpected kind: {unknown}; one of add, remove, replace, move, copy, test")
+
+
+def _value(operation: Mapping[str, Any]) -> Any:
+    if "value" not in operation:
+        raise JsonPatchError(f'{operation["op"]} {operation["path"]}: has no "value"')
+    return operation["value"]
+
+
+def _pointer(operation: Mapping[str, Any], member: str) -> tuple[str, ...]:
+    """Return the reference tokens of an operation's pointer."""
+    text = operation.get(member)
+    if not isinstance(text, str):
+        raise JsonPatchError(f'has no "{member}"; write a pointer such as "/spec/replicas"')
+    if text and not text.startswith("/"):
+        raise JsonPatchError(f'{member} "{text}": must be empty or begin with "/"')
+    if _ESCAPE.search(text):
+        raise JsonPatchError(f'{member} "{text}": "~" must be written "~0", and "/" within a name "~1"')
+    tokens = text.split("/")[1:]
+    if len(tokens) > DEPTH_MAX:
+        raise JsonPatchError(f"{member}: is deeper than {DEPTH_MAX} levels")
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in tokens)
+
+
+def _find(document: Any, path: tuple[str, ...]) -> Any:
+    for depth, token in enumerate(path):
+        document = _child(document, token, path[: depth + 1])
+    return document
+
+
+def _child(parent: Any, token: str, path: tuple[str, ...]) -> Any:
+    if isinstance(parent, dict) and token in parent:
+        return parent[token]
+    if isinstance(parent, list):
+        return parent[_index(parent, token, path, len(parent) - 1)]
+    raise _missing(path)
+
+
+def _index(items: list[Any], token: str, path: tuple[str, ...], last: int) -> int:
+    if not _INDEX.fullmatch(token):
+        raise JsonPatchError(f'{_shown(path)}: "{token}" is not an index of a list')
+    if len(token) > 9 or int(token) > last:
+        raise JsonPatchError(f"{_shown(path)}: the list has {len(items)} items")
+    return int(token)
+
+
+def _changed(document: Any, path: tuple[str, ...], depth: int, new: Any) -> Any:
+    """Return a copy of `document` down `path[:depth]`, with `new` in the place of what is there."""
+    if depth == 0:
+        return new
+    parents = [document]
+    for level in range(depth - 1):
+        parents.append(_child(parents[-1], path[level], path[: level + 1]))
+    for level in range(depth - 1, -1, -1):
+        parent, token = parents[level], path[level]
+        copy = parent.copy()
+        copy[token if isinstance(parent, dict) else int(token)] = new
+        new = copy
+    return new
+
+
+def _set(document: Any, path: tuple[str, ...], value: Any) -> Any:
+    return _changed(document, path, len(path), value)
+
+
+def _add(document: Any, path: tuple[str, ...], value: Any) -> Any:
+    if not path:
+        return value
+    parent = _find(document, path[:-1])
+    token = path[-1]
+    if isinstance(parent, dict):
+        return _changed(document, path, len(path) - 1, {**parent, token: value})
+    if isinstance(parent, list):
+        at = len(parent) if token == "-" else _index(parent, token, path, len(parent))  # noqa: S105 - no secret.
+        return _changed(document, path, len(path) - 1, [*parent[:at], value, *parent[at:]])
+    raise _missing(path)
+
+
+def _remove(document: Any, path: tuple[str, ...]) -> Any:
+    if not path:
+        return None
+    _find(document, path)
+    parent = _find(document, path[:-1])
+    if isinstance(parent, dict):
+        return _changed(document, path, len(path) - 1, {k: v for k, v in parent.items() if k != path[-1]})
+    at = int(path[-1])
+    return _changed(document, path, len(path) - 1, [*parent[:at], *parent[at + 1 :]])
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare as JSON does: true is not 1, and 1 is 1.0."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
+
+
+def _missing(path: tuple[str, ...]) -> JsonPatchError:
+    return JsonPatchError(f"{_shown(path)}: there is nothing at this path")
+
+
+def _shown(path: tuple[str, ...]) -> str:
+    return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in path)
+
+
+def _type_name(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
