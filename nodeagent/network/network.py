@@ -1,0 +1,375 @@
+"""The network of one node: a bridge with the pods on it, their addresses, and the ways in and out.
+
+Keeps true: a pod has one address for as long as its link lives, and no two pods have the same; `setup` and `attach`
+may be repeated; `teardown` leaves no link, route or rule of this node. Nothing is kept in files: who has which address
+stands in the alias of each pod's link, so it lives and dies with the pod and a killed node agent forgets nothing.
+Reads and writes links, routes and nftables of the node's network namespace.
+Source: docs/network.md says why pods have a /32 address and reach everything through the gateway.
+"""
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from nodeagent.network import namespaces, nftables, routes, rtnetlink
+from nodeagent.network.addresses import AddressPool
+from nodeagent.network.netlink import NETFILTER, ROUTE, NetlinkSocket
+from nodeagent.network.nftables import DESTINATION, SOURCE, Batch, Hook, Verdict
+from nodeagent.network.routes import NodeRoute, Uplink
+
+T = TypeVar("T")
+
+POD_LINK = "eth0"
+_PREFIX = re.compile(r"[a-z][a-z0-9]{0,5}")
+_VXLAN_OVERHEAD = 50
+_ANY = IPv4Network("0.0.0.0/0")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """What a node's network is made from.
+
+    prefix: begins the names of all links and tables of this node (see link_prefix).
+    service_cidr: gets a route onto the bridge, so that hosts without a default route reach services too.
+    uplink_mtu: the largest packet that the way to other nodes takes.
+    namespace: path of the network namespace to work in, None for the process's own.
+    """
+
+    prefix: str
+    cluster_cidr: IPv4Network
+    service_cidr: IPv4Network | None = None
+    overlay: Literal["routes", "vxlan"] = "routes"
+    node_address: IPv4Address | None = None
+    vxlan_vni: int = 1
+    vxlan_port: int = 8472
+    uplink_mtu: int = 1500
+    namespace: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _PREFIX.fullmatch(self.prefix):
+            raise ValueError(f"network prefix {self.prefix!r}: use a letter and up to five more letters or digits")
+        if self.overlay == "vxlan" and self.node_address is None:
+            raise ValueError("network: vxlan needs the node's own address; give node_address, or use routes")
+
+    @property
+    def bridge(self) -> str:
+        """Name of the bridge."""
+        return f"{self.prefix}0"
+
+    @property
+    def vxlan(self) -> str:
+        """Name of the overlay's device."""
+        return f"{self.prefix}v"
+
+    @property
+    def table(self) -> str:
+        """Name of the nftables table."""
+        return f"wherry-{self.prefix}-network"
+
+    @property
+    def mtu(self) -> int:
+        """The largest packet of a pod."""
+        return self.uplink_mtu - (_VXLAN_OVERHEAD if self.overlay == "vxlan" else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PodAddress:
+    """What a pod got: its address, the length of its prefix, the gateway, and its hardware address."""
+
+    ip: IPv4Address
+    prefix: int
+    gateway: IPv4Address
+    mac: str
+
+
+def link_prefix(cluster: str) -> str:
+    """Return a prefix for the links of a cluster: short as link names must be, different for different clusters."""
+    return "w" + hashlib.sha256(cluster.encode()).hexdigest()[:5]
+
+
+class PodNetwork:
+    """One node's network. All kernel work happens in one thread of its own, in order; close() ends it."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        self.settings = settings
+        self._pool: AddressPool | None = None
+        self._worker: ThreadPoolExecutor = namespaces.start_worker(settings.namespace, "pod-network")
+        self._sockets: dict[int, NetlinkSocket] = {}
+
+    @property
+    def gateway(self) -> IPv4Address | None:
+        """The bridge's address, where cluster DNS listens; None until the pod CIDR is known."""
+        return self._pool.gateway if self._pool is not None else None
+
+    async def setup(self) -> None:
+        """Make the bridge, the rules and the switches of this node; what is there already stays."""
+        await self._run(self._setup)
+
+    async def set_pod_cidr(self, cidr: IPv4Network | str) -> None:
+        """Say which addresses the pods here get, and find those in use. A node keeps its CIDR for life."""
+        await self._run(lambda: self._set_pod_cidr(IPv4Network(cidr)))
+
+    async def attach(self, pod_id: str, netns_path: str) -> PodAddress:
+        """Join a pod's network namespace to the bridge and return its address; the same again for the same pod."""
+        return await self._run(lambda: self._attach(pod_id, netns_path))
+
+    async def detach(self, pod_id: str) -> None:
+        """Remove a pod's link and free its address; an unknown pod is fine."""
+        await self._run(lambda: self._detach(pod_id))
+
+    async def addresses(self) -> dict[str, IPv4Address]:
+        """Return the address of every attached pod."""
+        return await self._run(lambda: self._pool.owners() if self._pool is not None else {})
+
+    async def sync_routes(self, nodes: Sequence[NodeRoute]) -> None:
+        """Make the routes lead to exactly these other nodes."""
+        await self._run(lambda: self._sync_routes(nodes))
+
+    async def teardown(self) -> None:
+        """Remove every link, route and rule of this node, found by name: no state is needed."""
+        await self._run(self._teardown)
+
+    async def close(self) -> None:
+        """End the worker; pods keep their network."""
+
+        def close_sockets() -> None:
+            for sock in self._sockets.values():
+                sock.close()
+            self._sockets.clear()
+
+        await self._run(close_sockets)
+        self._worker.shutdown()
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    def _socket(self, protocol: int) -> NetlinkSocket:
+        if protocol not in self._sockets:
+            self._sockets[protocol] = NetlinkSocket(protocol)
+        return self._sockets[protocol]
+
+    # From here on: in the worker.
+
+    def _setup(self) -> None:
+        settings = self.settings
+        _switch("net/ipv4/ip_forward", "1")
+        # A pod must always answer through the gateway: see docs/network.md.
+        _switch("net/ipv4/conf/all/send_redirects", "0")
+        sock = self._socket(ROUTE)
+        if rtnetlink.find_link(sock, settings.bridge) is None:
+            mac = rtnetlink.mac_of(IPv4Address(hashlib.sha256(settings.bridge.encode()).digest()[:4]))
+            made = rtnetlink.add_bridge(settings.bridge, mac=mac, mtu=settings.mtu)
+            sock.request([made, rtnetlink.set_quiet(settings.bridge)])
+        bridge = rtnetlink.need_link(sock, settings.bridge)
+        sock.request([rtnetlink.set_up(bridge.index)])
+        _guard_loopback(settings.bridge)
+        self._write_rules()
+
+    def _write_rules(self) -> None:
+        """Replace the node's table: pods go out under the node's address, and 127.0.0.0/8 stays inside."""
+        settings = self.settings
+        batch = Batch(settings.table)
+        batch.add_table()
+        batch.delete_table()
+        batch.add_table()
+        batch.add_chain("outgoing", Hook("nat", nftables.POSTROUTING, 100))
+        batch.add_rule(
+            "outgoing",
+            nftables.address_is(SOURCE, settings.cluster_cidr),
+            nftables.address_is(DESTINATION, settings.cluster_cidr, equal=False),
+            nftables.interface_is(settings.bridge, is_output=True, equal=False),
+            nftables.masquerade(),
+        )
+        batch.add_chain("loopback-guard", Hook("filter", nftables.PREROUTING, -150))
+        batch.add_rule(
+            "loopback-guard",
+            nftables.interface_is("lo", is_output=False, equal=False),
+            nftables.address_is(DESTINATION, IPv4Network("127.0.0.0/8")),
+            nftables.end(Verdict.DROP),
+        )
+        batch.commit(self._socket(NETFILTER))
+
+    def _set_pod_cidr(self, cidr: IPv4Network) -> None:
+        if self._pool is not None and self._pool.cidr != cidr:
+            raise ValueError(f"pod CIDR: this node has {self._pool.cidr}, not {cidr}; make the node anew to change it")
+        if self._pool is not None:
+            return
+        pool = AddressPool(cidr)
+        sock = self._socket(ROUTE)
+        bridge = rtnetlink.need_link(sock, self.settings.bridge)
+        self._find_pods(pool)
+        sock.request([rtnetlink.add_address(bridge.index, pool.gateway, cidr.prefixlen)], tolerate=[errno.EEXIST])
+        if self.settings.service_cidr is not None:
+            self._route_services(self.settings.service_cidr, bridge.index)
+        if self.settings.overlay == "vxlan":
+            self._make_vxlan(cidr)
+        self._pool = pool
+
+    def _route_services(self, cidr: IPv4Network, bridge: int) -> None:
+        sock = self._socket(ROUTE)
+        ours = [route for route in rtnetlink.read_routes(sock) if route.destination == cidr]
+        if any(route.link == bridge for route in ours):
+            return
+        with _explained(errno.EEXIST, f"service CIDR {cidr}: this machine has a route there already; use another one"):
+            sock.request([rtnetlink.add_route(cidr, bridge)])
+
+    def _find_pods(self, pool: AddressPool) -> None:
+        """Claim the addresses of the pods that live; remove links whose making was cut short."""
+        sock = self._socket(ROUTE)
+        for link in rtnetlink.read_links(sock):
+            if not self._is_pod_link(link.name):
+                continue
+            owner, _, address = link.alias.partition(" ")
+            if not address:
+                sock.request([rtnetlink.delete_link(link.name)], tolerate=[errno.ENODEV])
+            elif IPv4Address(address) in pool.cidr:
+                pool.claim(owner, IPv4Address(address))
+
+    def _make_vxlan(self, cidr: IPv4Network) -> None:
+        settings, sock = self.settings, self._socket(ROUTE)
+        mac = rtnetlink.mac_of(cidr.network_address)
+        if rtnetlink.find_link(sock, settings.vxlan) is None:
+            assert settings.node_address is not None
+            made = rtnetlink.add_vxlan(
+                settings.vxlan,
+                vni=settings.vxlan_vni,
+                port=settings.vxlan_port,
+                local=settings.node_address,
+                mac=mac,
+                mtu=settings.mtu,
+            )
+            sock.request([made, rtnetlink.set_quiet(settings.vxlan)])
+        link = rtnetlink.need_link(sock, settings.vxlan)
+        sock.request(
+            [rtnetlink.add_address(link.index, cidr.network_address, 32), rtnetlink.set_up(link.index)],
+            tolerate=[errno.EEXIST],
+        )
+        _guard_loopback(settings.vxlan)
+
+    def _attach(self, pod_id: str, netns_path: str) -> PodAddress:
+        if self._pool is None:
+            raise RuntimeError(f"pod {pod_id}: the node has no pod CIDR yet; try again when it has one")
+        if not pod_id or " " in pod_id or len(pod_id) > 200:
+            raise ValueError(f"pod id {pod_id!r}: use 1 to 200 characters without spaces")
+        address = self._pool.take(pod_id)
+        result = PodAddress(address, 32, self._pool.gateway, rtnetlink.mac_of(address))
+        name, sock = self._name_of(pod_id), self._socket(ROUTE)
+        found = rtnetlink.find_link(sock, name)
+        if found is not None and found.alias == f"{pod_id} {address}" and _has_address(netns_path, address):
+            return result
+        try:
+            if found is not None:
+                sock.request([rtnetlink.delete_link(name)], tolerate=[errno.ENODEV])
+            self._join(name, pod_id, netns_path, result)
+        except OSError:
+            sock.request([rtnetlink.delete_link(name)], tolerate=[errno.ENODEV])
+            self._pool.give_back(pod_id)
+            raise
+        return result
+
+    def _join(self, name: str, pod_id: str, netns_path: str, pod: PodAddress) -> None:
+        sock, mtu = self._socket(ROUTE), self.settings.mtu
+        bridge = rtnetlink.need_link(sock, self.settings.bridge)
+        inside = os.open(netns_path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            made = rtnetlink.add_veth(name, POD_LINK, namespace=inside, peer_mac=pod.mac, mtu=mtu, master=bridge.index)
+            sock.request([made, rtnetlink.set_alias(name, f"{pod_id} {pod.ip}"), rtnetlink.set_quiet(name)])
+        finally:
+            os.close(inside)
+        index = rtnetlink.need_link(sock, name).index
+        sock.request([rtnetlink.set_hairpin(index), rtnetlink.set_up(index)])
+        with _socket_inside(netns_path) as pod_sock:
+            eth0, lo = rtnetlink.need_link(pod_sock, POD_LINK).index, 1
+            pod_sock.request(
+                [
+                    rtnetlink.set_up(lo),
+                    rtnetlink.set_up(eth0),
+                    rtnetlink.add_address(eth0, pod.ip, pod.prefix),
+                    rtnetlink.add_route(IPv4Network(pod.gateway), eth0),
+                    rtnetlink.add_route(_ANY, eth0, pod.gateway),
+                ]
+            )
+
+    def _detach(self, pod_id: str) -> None:
+        sock = self._socket(ROUTE)
+        sock.request([rtnetlink.delete_link(self._name_of(pod_id))], tolerate=[errno.ENODEV])
+        if self._pool is not None:
+            self._pool.give_back(pod_id)
+
+    def _sync_routes(self, nodes: Sequence[NodeRoute]) -> None:
+        sock, settings = self._socket(ROUTE), self.settings
+        bridge = rtnetlink.need_link(sock, settings.bridge)
+        overlay = rtnetlink.find_link(sock, settings.vxlan)
+        wanted = []
+        for node in nodes:
+            if settings.overlay == "vxlan":
+                index = rtnetlink.need_link(sock, settings.vxlan).index
+            else:
+                index, _ = rtnetlink.find_route_to(sock, node.address)
+            wanted.append((node, Uplink(index, is_overlay=settings.overlay == "vxlan")))
+        observed = routes.observe(sock, settings.cluster_cidr, overlay.index if overlay else None, [bridge.index])
+        routes.apply(sock, routes.plan(routes.paths_to(wanted), observed))
+
+    def _teardown(self) -> None:
+        sock, settings = self._socket(ROUTE), self.settings
+        bridge = rtnetlink.find_link(sock, settings.bridge)
+        for route in rtnetlink.read_routes(sock):
+            is_ours = bridge is not None and route.link == bridge.index
+            if is_ours or route.destination.subnet_of(settings.cluster_cidr):
+                sock.request([rtnetlink.delete_route(route)], tolerate=[errno.ESRCH])
+        for link in rtnetlink.read_links(sock):
+            if link.name in (settings.bridge, settings.vxlan) or self._is_pod_link(link.name):
+                sock.request([rtnetlink.delete_link(link.name)], tolerate=[errno.ENODEV])
+        nftables.delete_table(self._socket(NETFILTER), settings.table)
+        self._pool = None
+
+    def _name_of(self, pod_id: str) -> str:
+        return f"{self.settings.prefix}p{hashlib.sha256(pod_id.encode()).hexdigest()[:8]}"
+
+    def _is_pod_link(self, name: str) -> bool:
+        return re.fullmatch(re.escape(self.settings.prefix) + "p[0-9a-f]{8}", name) is not None
+
+
+@contextmanager
+def _socket_inside(netns_path: str) -> Iterator[NetlinkSocket]:
+    """Open a route socket in a pod's namespace, for a worker thread; the thread itself is back at once."""
+    with namespaces.entered(netns_path):
+        sock = NetlinkSocket(ROUTE)
+    with sock:
+        yield sock
+
+
+def _has_address(netns_path: str, address: IPv4Address) -> bool:
+    with _socket_inside(netns_path) as sock:
+        return any(found == address for _, found, _ in rtnetlink.read_addresses(sock))
+
+
+@contextmanager
+def _explained(code: int, sentence: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != code:
+            raise
+        raise OSError(code, sentence) from error
+
+
+def _guard_loopback(link: str) -> None:
+    """Let node ports on 127.0.0.1 lead to pods out of this link; the loopback guard keeps others' packets out."""
+    _switch(f"net/ipv4/conf/{link}/route_localnet", "1")
+
+
+def _switch(name: str, value: str) -> None:
+    """Set a sysctl of the calling thread's namespace, where it differs."""
+    path = Path("/proc/sys", name)
+    if path.read_text().strip() != value:
+        path.write_text(value)
