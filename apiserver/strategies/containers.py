@@ -1,0 +1,338 @@
+"""What must hold of the containers of a pod.
+
+Source: kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1, the section on containers.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from kube import names
+from kube.api.core_v1 import (
+    Container,
+    ContainerPort,
+    EnvFromSource,
+    EnvVar,
+    EnvVarSource,
+    EphemeralContainer,
+    HTTPGetAction,
+    LifecycleHandler,
+    PodSpec,
+    Probe,
+    TCPSocketAction,
+    VolumeMount,
+)
+from kube.errors import duplicate, forbidden_field, invalid, missing_reference, not_supported, required
+
+from .checks import (
+    PROTOCOLS,
+    Errors,
+    local_paths,
+    named,
+    named_if_set,
+    not_negative,
+    one_of,
+    one_of_if_set,
+    port_number,
+    port_or_name,
+)
+from .resources import resource_errors
+from .security import container_security_errors
+
+PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
+MESSAGE_POLICIES: Final = ("File", "FallbackToLogsOnError")
+MOUNT_PROPAGATIONS: Final = ("None", "HostToContainer", "Bidirectional")
+PROBES: Final = ("liveness_probe", "readiness_probe", "startup_probe")
+POD_FIELDS: Final = (
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+)
+_RESOURCE_FIELDS: Final = tuple(
+    f"{kind}.{resource}" for kind in ("limits", "requests") for resource in ("cpu", "memory", "ephemeral-storage")
+)
+_WIRE_NAME: Final = {
+    "liveness_probe": "livenessProbe",
+    "readiness_probe": "readinessProbe",
+    "startup_probe": "startupProbe",
+    "lifecycle": "lifecycle",
+}
+AnyContainer = Container | EphemeralContainer
+
+
+def containers_errors(spec: PodSpec, path: str) -> Errors:
+    """Check all containers of a pod: each by itself, and their names and host ports against one another."""
+    volumes = frozenset([volume.name for volume in spec.volumes])
+    if not spec.containers:
+        yield required(f"{path}.containers")
+    seen: set[str] = set()
+    for field, group in (("initContainers", spec.init_containers), ("containers", spec.containers)):
+        for index, container in enumerate(group):
+            here = f"{path}.{field}[{index}]"
+            if container.name in seen:
+                yield duplicate(f"{here}.name", container.name)
+            seen.add(container.name)
+            yield from container_errors(container, volumes, here)
+            if field == "initContainers":
+                yield from _init_errors(container, here)
+            else:
+                yield from _restart_policy_errors(container, here)
+    yield from _host_port_errors(spec, path)
+
+
+def container_errors(container: AnyContainer, volumes: Collection[str], path: str) -> Errors:
+    """Check one container. volumes: the names of its pod's volumes."""
+    yield from named(f"{path}.name", container.name, names.check_dns_label)
+    if not container.image:
+        yield required(f"{path}.image")
+    elif container.image != container.image.strip():
+        yield invalid(f"{path}.image", container.image, "must not have leading or trailing whitespace")
+    yield from one_of(f"{path}.imagePullPolicy", container.image_pull_policy, PULL_POLICIES)
+    yield from one_of(f"{path}.terminationMessagePolicy", container.termination_message_policy, MESSAGE_POLICIES)
+    if container.ports:
+        yield from ports_errors(container.ports, f"{path}.ports")
+    for index, variable in enumerate(container.env):
+        yield from variable_errors(variable, f"{path}.env[{index}]")
+    for index, source in enumerate(container.env_from):
+        yield from env_from_errors(source, f"{path}.envFrom[{index}]")
+    if container.volume_mounts or container.volume_devices:
+        yield from mounts_errors(container, volumes, path)
+    for field in PROBES:
+        probe = getattr(container, field)
+        if probe is not None:
+            yield from probe_errors(probe, f"{path}.{_WIRE_NAME[field]}", field)
+    yield from _lifecycle_errors(container, path)
+    yield from resource_errors(container.resources, f"{path}.resources")
+    if container.security_context is not None:
+        yield from container_security_errors(container.security_context, f"{path}.securityContext")
+
+
+def _lifecycle_errors(container: AnyContainer, path: str) -> Errors:
+    if container.lifecycle is None:
+        return
+    if container.lifecycle.post_start is not None:
+        yield from handler_errors(container.lifecycle.post_start, f"{path}.lifecycle.postStart")
+    if container.lifecycle.pre_stop is not None:
+        yield from handler_errors(container.lifecycle.pre_stop, f"{path}.lifecycle.preStop")
+
+
+def _init_errors(container: Container, path: str) -> Errors:
+    """Check what only init containers that keep running (sidecars) may have."""
+    if container.restart_policy == "Always":
+        return
+    yield from one_of_if_set(f"{path}.restartPolicy", container.restart_policy, ("Always", "Never", "OnFailure"))
+    for field, wire in _WIRE_NAME.items():
+        if getattr(container, field) is not None:
+            yield forbidden_field(f"{path}.{wire}", "may not be set for init containers without restartPolicy=Always")
+
+
+def _restart_policy_errors(container: Container, path: str) -> Errors:
+    if container.restart_policy == "Always" and not container.restart_policy_rules:
+        return
+    yield from one_of_if_set(f"{path}.restartPolicy", container.restart_policy, ("Always", "Never", "OnFailure"))
+    if container.restart_policy_rules and not container.restart_policy:
+        yield required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
+
+
+def _host_port_errors(spec: PodSpec, path: str) -> Errors:
+    """Check that no two containers claim one port of the host; those of host network pods map to themselves."""
+    taken: set[tuple[str, str, int]] = set()
+    for index, container in enumerate(spec.containers):
+        for place, port in enumerate(container.ports):
+            if not port.host_port:
+                continue
+            here = f"{path}.containers[{index}].ports[{place}]"
+            if spec.host_network and port.host_port != port.container_port:
+                detail = "must match `containerPort` when `hostNetwork` is true"
+                yield invalid(f"{here}.hostPort", port.host_port, detail)
+            claim = (port.protocol, port.host_ip, port.host_port)
+            if claim in taken:
+                yield duplicate(f"{here}.hostPort", f"{port.protocol}/{port.host_ip}/{port.host_port}")
+            taken.add(claim)
+
+
+def ports_errors(ports: tuple[ContainerPort, ...], path: str) -> Errors:
+    """Check the ports of one container."""
+    seen: set[str] = set()
+    for index, port in enumerate(ports):
+        here = f"{path}[{index}]"
+        if port.name:
+            yield from named_if_set(f"{here}.name", port.name, names.check_port_name)
+            if port.name in seen:
+                yield duplicate(f"{here}.name", port.name)
+            seen.add(port.name)
+        if port.container_port == 0:
+            yield required(f"{here}.containerPort")
+        else:
+            yield from port_number(f"{here}.containerPort", port.container_port)
+        if port.host_port:
+            yield from port_number(f"{here}.hostPort", port.host_port)
+        yield from one_of(f"{here}.protocol", port.protocol, PROTOCOLS)
+
+
+def variable_errors(variable: EnvVar, path: str) -> Errors:
+    """Check one environment variable."""
+    yield from named(f"{path}.name", variable.name, names.check_env_name)
+    if variable.value_from is not None:
+        yield from _value_source_errors(variable, variable.value_from, f"{path}.valueFrom")
+
+
+def _value_source_errors(variable: EnvVar, source: EnvVarSource, path: str) -> Errors:
+    found = [name for name in source.__struct_fields__ if getattr(source, name) is not None]
+    if not found:
+        yield invalid(
+            path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+        )
+    elif variable.value:
+        yield invalid(path, "", "may not be specified when `value` is not empty")
+    if len(found) > 1:
+        yield invalid(path, "", "may not have more than one field specified at a time")
+    if source.field_ref is not None:
+        yield from field_errors(source.field_ref.field_path, f"{path}.fieldRef.fieldPath")
+    if source.resource_field_ref is not None:
+        yield from resource_field_errors(source.resource_field_ref.resource, f"{path}.resourceFieldRef.resource")
+    if source.config_map_key_ref is not None:
+        yield from _key_errors(source.config_map_key_ref, f"{path}.configMapKeyRef")
+    if source.secret_key_ref is not None:
+        yield from _key_errors(source.secret_key_ref, f"{path}.secretKeyRef")
+
+
+def _key_errors(selector: Any, path: str) -> Errors:
+    if not selector.name:
+        yield required(f"{path}.name")
+    yield from named(f"{path}.key", selector.key, names.check_config_map_key)
+
+
+def field_errors(field: str, path: str, allowed: Collection[str] = POD_FIELDS) -> Errors:
+    """Check the path of a pod's field that a container asks to know."""
+    if not field:
+        yield required(path)
+    elif field.startswith(("metadata.labels['", "metadata.annotations['")) and field.endswith("']"):
+        yield from named(path, field.partition("['")[2][:-2].lower(), names.check_label_key)
+    elif field not in allowed:
+        yield not_supported(path, field, allowed)
+
+
+def resource_field_errors(resource: str, path: str) -> Errors:
+    """Check the name of a resource whose amount a container asks to know."""
+    if not resource:
+        yield required(path)
+    elif resource not in _RESOURCE_FIELDS and ".hugepages-" not in resource:
+        yield not_supported(path, resource, _RESOURCE_FIELDS)
+
+
+def env_from_errors(source: EnvFromSource, path: str) -> Errors:
+    """Check one import of a whole config map or secret."""
+    if source.prefix:
+        yield from named_if_set(f"{path}.prefix", source.prefix, names.check_env_name)
+    if source.config_map_ref is None and source.secret_ref is None:
+        yield invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
+    elif source.config_map_ref is not None and source.secret_ref is not None:
+        yield invalid(path, "", "may not have more than one field specified at a time")
+    for field, reference in (("configMapRef", source.config_map_ref), ("secretRef", source.secret_ref)):
+        if reference is not None:
+            yield from named(f"{path}.{field}.name", reference.name, names.check_dns_subdomain)
+
+
+def mounts_errors(container: AnyContainer, volumes: Collection[str], path: str) -> Errors:
+    """Check where the volumes of the pod appear in a container."""
+    paths: set[str] = set()
+    for index, mount in enumerate(container.volume_mounts):
+        here = f"{path}.volumeMounts[{index}]"
+        if not mount.name:
+            yield required(f"{here}.name")
+        elif mount.name not in volumes:
+            yield missing_reference(f"{here}.name", mount.name)
+        if not mount.mount_path:
+            yield required(f"{here}.mountPath")
+        if mount.mount_path in paths:
+            yield invalid(f"{here}.mountPath", mount.mount_path, "must be unique")
+        paths.add(mount.mount_path)
+        yield from _mount_errors(mount, here)
+    for index, device in enumerate(container.volume_devices):
+        here = f"{path}.volumeDevices[{index}]"
+        if not device.name:
+            yield required(f"{here}.name")
+        elif device.name not in volumes:
+            yield missing_reference(f"{here}.name", device.name)
+        if not device.device_path:
+            yield required(f"{here}.devicePath")
+        elif device.device_path in paths:
+            yield invalid(f"{here}.devicePath", device.device_path, "must not already exist in volumeMounts")
+
+
+def _mount_errors(mount: VolumeMount, path: str) -> Errors:
+    if mount.sub_path and mount.sub_path_expr:
+        yield invalid(f"{path}.subPathExpr", mount.sub_path_expr, "subPathExpr and subPath are mutually exclusive")
+    for field, value in (("subPath", mount.sub_path), ("subPathExpr", mount.sub_path_expr)):
+        if value:
+            yield from local_paths(f"{path}.{field}", value)
+    yield from one_of_if_set(f"{path}.mountPropagation", mount.mount_propagation, MOUNT_PROPAGATIONS)
+
+
+def probe_errors(probe: Probe, path: str, field: str) -> Errors:
+    """Check one probe. field: which of the three it is."""
+    handlers = {"exec": probe.exec, "httpGet": probe.http_get, "tcpSocket": probe.tcp_socket, "grpc": probe.grpc}
+    yield from _handlers_errors(handlers, path)
+    for name, value in (
+        ("initialDelaySeconds", probe.initial_delay_seconds),
+        ("timeoutSeconds", probe.timeout_seconds),
+        ("periodSeconds", probe.period_seconds),
+        ("successThreshold", probe.success_threshold),
+        ("failureThreshold", probe.failure_threshold),
+    ):
+        if value < 0:
+            yield from not_negative(f"{path}.{name}", value)
+    if field != "readiness_probe" and probe.success_threshold != 1:
+        yield invalid(f"{path}.successThreshold", probe.success_threshold, "must be 1")
+    grace_s = probe.termination_grace_period_seconds
+    if grace_s is not None and (field == "readiness_probe" or grace_s <= 0):
+        detail = "must not be set for readinessProbes" if field == "readiness_probe" else "must be greater than 0"
+        yield invalid(f"{path}.terminationGracePeriodSeconds", grace_s, detail)
+
+
+def handler_errors(handler: LifecycleHandler, path: str) -> Errors:
+    """Check what a lifecycle hook does."""
+    handlers = {
+        "exec": handler.exec,
+        "httpGet": handler.http_get,
+        "tcpSocket": handler.tcp_socket,
+        "sleep": handler.sleep,
+    }
+    yield from _handlers_errors(handlers, path)
+
+
+def _handlers_errors(handlers: Mapping[str, Any], path: str) -> Errors:
+    found = [name for name, handler in handlers.items() if handler is not None]
+    if not found:
+        yield required(path, "must specify a handler type")
+    for extra in found[1:]:
+        yield forbidden_field(f"{path}.{extra}", "may not specify more than 1 handler type")
+    for name in found[:1]:
+        handler = handlers[name]
+        if name == "exec" and not handler.command:
+            yield required(f"{path}.exec.command")
+        elif name == "httpGet":
+            yield from _http_get_errors(handler, f"{path}.httpGet")
+        elif name == "tcpSocket":
+            yield from _tcp_errors(handler, f"{path}.tcpSocket")
+        elif name == "grpc":
+            yield from port_number(f"{path}.grpc.port", handler.port)
+
+
+def _http_get_errors(action: HTTPGetAction, path: str) -> Errors:
+    if not action.path:
+        yield required(f"{path}.path")
+    yield from port_or_name(f"{path}.port", action.port)
+    yield from one_of_if_set(f"{path}.scheme", action.scheme, ("HTTP", "HTTPS"))
+    for index, header in enumerate(action.http_headers):
+        yield from named_if_set(f"{path}.httpHeaders[{index}].name", header.name, names.check_http_header_name)
+
+
+def _tcp_errors(action: TCPSocketAction, path: str) -> Errors:
+    yield from port_or_name(f"{path}.port", action.port)

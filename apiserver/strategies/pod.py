@@ -1,0 +1,293 @@
+# ruff: noqa: ARG002 - the contract names the parameters of its hooks.
+"""The rules of Pods: defaults, what may change in a pod's life, its grace, its class of service.
+
+A pod's spec is written by its author and by the binding; its status by the node agent (and the scheduler's condition).
+Source: kubernetes.io/docs/concepts/workloads/pods; .../pod-quality-of-service
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from apiserver.strategy import Context, Strategy
+from kube.api.core_v1 import Container, EphemeralContainer, Pod, PodCondition, PodSpec, PodStatus, PodTemplate
+from kube.errors import FieldError, duplicate, forbidden_field, invalid, method_not_allowed
+from kube.objects import with_metadata
+from kube.times import to_time
+
+from .checks import Errors
+from .containers import container_errors
+from .pod_admission import admit_pod
+from .pod_defaults import default_pod, default_requests, default_template
+from .pod_spec import pod_spec_errors, template_errors
+from .resources import resource_errors
+
+DEFAULT_GRACE_S: Final = 30
+_CHANGEABLE: Final = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+_FINISHED: Final = ("Succeeded", "Failed")
+
+
+class PodStrategy(Strategy[Pod]):
+    """Pods: accepted as Pending, bound once, ended with grace."""
+
+    returns_deleted = True
+    field_names = (
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "spec.hostNetwork",
+        "status.phase",
+        "status.podIP",
+        "status.nominatedNodeName",
+    )
+
+    def default(self, obj: Pod) -> Pod:
+        return default_pod(obj)
+
+    async def admit(self, obj: Pod, old: Pod | None, context: Context) -> Pod:
+        return obj if old is not None else await admit_pod(obj, self.kind, context)
+
+    def prepare_create(self, obj: Pod, context: Context) -> Pod:
+        status = PodStatus(phase="Pending", qos_class=qos_class(obj.spec))
+        if obj.spec.scheduling_gates:
+            status = replace(status, conditions=(_gated(context),))
+        return replace(obj, metadata=replace(obj.metadata, generation=1), status=status)
+
+    def prepare_status_update(self, new: Pod, old: Pod, context: Context) -> Pod:
+        prepared = super().prepare_status_update(new, old, context)
+        if prepared.status.qos_class or not old.status.qos_class:
+            return prepared
+        return replace(prepared, status=replace(prepared.status, qos_class=old.status.qos_class))
+
+    def prepare_subresource_update(self, subresource: str, new: Pod, old: Pod, context: Context) -> Pod:
+        if subresource == "ephemeralcontainers":
+            spec = replace(old.spec, ephemeral_containers=default_pod(new).spec.ephemeral_containers)
+        elif subresource == "resize":
+            spec = resized(new.spec, old.spec)
+        else:
+            raise method_not_allowed()
+        changed = spec != old.spec
+        return replace(with_metadata(old, generation=old.metadata.generation + changed), spec=spec)
+
+    def validate(self, obj: Pod) -> list[FieldError]:
+        errors = list(pod_spec_errors(obj.spec, "spec"))
+        if obj.spec.ephemeral_containers:
+            errors.append(forbidden_field("spec.ephemeralContainers", "cannot be set on create"))
+        if obj.spec.scheduling_gates and obj.spec.node_name:
+            errors.append(forbidden_field("spec.nodeName", "cannot be set until all schedulingGates have been cleared"))
+        return errors
+
+    def validate_update(self, new: Pod, old: Pod) -> list[FieldError]:
+        if new.spec is old.spec or new.spec == old.spec:
+            return []
+        return [*pod_spec_errors(new.spec, "spec"), *change_errors(new.spec, old.spec)]
+
+    def validate_status_update(self, new: Pod, old: Pod) -> list[FieldError]:
+        return list(_restart_errors(new, old))
+
+    def validate_subresource_update(self, subresource: str, new: Pod, old: Pod) -> list[FieldError]:
+        if subresource == "ephemeralcontainers":
+            return list(ephemeral_errors(new.spec, old.spec))
+        return list(resize_errors(new.spec, old.spec))
+
+    def selectable_fields(self, obj: Pod) -> Mapping[str, str]:
+        spec, status = obj.spec, obj.status
+        return {
+            "metadata.name": obj.metadata.name,
+            "metadata.namespace": obj.metadata.namespace,
+            "spec.nodeName": spec.node_name,
+            "spec.restartPolicy": spec.restart_policy,
+            "spec.schedulerName": spec.scheduler_name,
+            "spec.serviceAccountName": spec.service_account_name,
+            "spec.hostNetwork": "true" if spec.host_network else "false",
+            "status.phase": status.phase,
+            "status.podIP": status.pod_ip,
+            "status.nominatedNodeName": status.nominated_node_name,
+        }
+
+    def grace_s(self, obj: Pod, asked_s: int | None) -> int:
+        """Nobody has to be asked about a pod that no node knows, or that has ended."""
+        if not obj.spec.node_name or obj.status.phase in _FINISHED:
+            return 0
+        grace_s = asked_s
+        if grace_s is None:
+            grace_s = obj.spec.termination_grace_period_seconds
+        if grace_s is None:
+            grace_s = DEFAULT_GRACE_S
+        return 1 if grace_s < 0 else grace_s
+
+
+def _gated(context: Context) -> PodCondition:
+    return PodCondition(
+        type="PodScheduled",
+        status="False",
+        reason="SchedulingGated",
+        message="Scheduling is blocked due to non-empty scheduling gates",
+        last_transition_time=to_time(context.now),
+    )
+
+
+def qos_class(spec: PodSpec) -> str:
+    """Return how well a pod is kept when its node runs short: what it asks for against what it may use."""
+    containers: Sequence[Container] = (*spec.containers, *spec.init_containers)
+    if spec.resources is not None and (spec.resources.limits or spec.resources.requests):
+        asked = [default_requests(spec.resources)]
+    else:
+        asked = [container.resources for container in containers]
+    if not any(_COUNTED & (one.limits.keys() | one.requests.keys()) for one in asked):
+        return "BestEffort"
+    for one in asked:
+        for name in _COUNTED:
+            limit = one.limits.get(name)
+            if limit is None or one.requests.get(name) != limit:
+                return "Burstable"
+    return "Guaranteed"
+
+
+_COUNTED: Final = frozenset({"cpu", "memory"})
+
+
+def change_errors(new: PodSpec, old: PodSpec) -> Errors:
+    """Check that an update of a pod changes only what may change while it lives."""
+    if len(new.containers) != len(old.containers) or len(new.init_containers) != len(old.init_containers):
+        yield forbidden_field("spec", "pod updates may not add or remove containers")
+        return
+    yield from _deadline_errors(new, old)
+    if old.tolerations and any(toleration not in new.tolerations for toleration in old.tolerations):
+        detail = "existing toleration can not be modified except its tolerationSeconds"
+        if len(_without_seconds(new) & _without_seconds(old)) < len(_without_seconds(old)):
+            yield forbidden_field("spec.tolerations", detail)
+    added = {gate.name for gate in new.scheduling_gates} - {gate.name for gate in old.scheduling_gates}
+    for name in sorted(added):
+        detail = f"only deletion is allowed, but found new scheduling gate '{name}'"
+        yield forbidden_field("spec.schedulingGates", detail)
+    if _with_changeable(new, old) != old:
+        yield forbidden_field("spec", _CHANGEABLE)
+
+
+def _without_seconds(spec: PodSpec) -> set[tuple[str, str, str, str]]:
+    return {(t.key, t.operator, t.value, t.effect) for t in spec.tolerations}
+
+
+def _deadline_errors(new: PodSpec, old: PodSpec) -> Errors:
+    if old.active_deadline_seconds is None or new.active_deadline_seconds == old.active_deadline_seconds:
+        return
+    path = "spec.activeDeadlineSeconds"
+    if new.active_deadline_seconds is None:
+        yield invalid(path, None, "must not update from a positive integer to nil value")
+    elif new.active_deadline_seconds > old.active_deadline_seconds:
+        detail = "must be less than or equal to previous value"
+        yield invalid(path, new.active_deadline_seconds, detail)
+
+
+def _with_changeable(new: PodSpec, old: PodSpec) -> PodSpec:
+    """Return `new` with everything that may change as in `old`: what still differs then may not."""
+    spec = replace(
+        new,
+        containers=_with_images_of(new.containers, old.containers),
+        init_containers=_with_images_of(new.init_containers, old.init_containers),
+        active_deadline_seconds=old.active_deadline_seconds,
+        tolerations=old.tolerations,
+        scheduling_gates=old.scheduling_gates,
+    )
+    grace_s = old.termination_grace_period_seconds
+    if grace_s is not None and grace_s < 0 and new.termination_grace_period_seconds == 1:
+        spec = replace(spec, termination_grace_period_seconds=grace_s)
+    if old.scheduling_gates and old.node_selector.items() <= new.node_selector.items():
+        spec = replace(spec, node_selector=old.node_selector)
+    return spec
+
+
+def _with_images_of(new: tuple[Container, ...], old: tuple[Container, ...]) -> tuple[Container, ...]:
+    return tuple([replace(mine, image=theirs.image) for mine, theirs in zip(new, old, strict=True)])
+
+
+def _restart_errors(new: Pod, old: Pod) -> Errors:
+    """Check that no container that ended for good comes back."""
+    if old.spec.restart_policy == "Always":
+        return
+    now = {status.name: status for status in new.status.container_statuses}
+    for index, status in enumerate(old.status.container_statuses):
+        ended = status.state.terminated
+        if ended is None or (ended.exit_code != 0 and old.spec.restart_policy == "OnFailure"):
+            continue
+        found = now.get(status.name)
+        if found is not None and found.state.terminated is None:
+            detail = "may not be transitioned to non-terminated state"
+            yield forbidden_field(f"status.containerStatuses[{index}].state", detail)
+
+
+def resized(new: PodSpec, old: PodSpec) -> PodSpec:
+    """Return the old spec with the resources of the containers that `new` has."""
+    return replace(
+        old,
+        containers=_with_resources_of(old.containers, new.containers),
+        init_containers=_with_resources_of(old.init_containers, new.init_containers),
+    )
+
+
+def _with_resources_of(old: tuple[Container, ...], new: tuple[Container, ...]) -> tuple[Container, ...]:
+    wanted = {container.name: container for container in new}
+    return tuple([_with_resources(container, wanted.get(container.name)) for container in old])
+
+
+def _with_resources(container: Container, wanted: Container | None) -> Container:
+    if wanted is None:
+        return container
+    return replace(container, resources=default_requests(wanted.resources), resize_policy=wanted.resize_policy)
+
+
+def resize_errors(new: PodSpec, old: PodSpec) -> Errors:
+    """Check new resources of a running pod's containers."""
+    for index, container in enumerate(new.containers):
+        yield from resource_errors(container.resources, f"spec.containers[{index}].resources")
+    if qos_class(new) != qos_class(old):
+        yield invalid("spec", qos_class(new), "Pod QOS Class may not change as a result of resizing")
+
+
+def ephemeral_errors(new: PodSpec, old: PodSpec) -> Errors:
+    """Check containers added to a running pod for debugging: those that are there stay as they are."""
+    taken = {container.name for container in (*new.containers, *new.init_containers)}
+    volumes = frozenset([volume.name for volume in new.volumes])
+    for index, container in enumerate(new.ephemeral_containers):
+        here = f"spec.ephemeralContainers[{index}]"
+        yield from container_errors(container, volumes, here)
+        yield from _ephemeral_only_errors(container, taken, here)
+    names = {container.name: container for container in new.ephemeral_containers}
+    for container in old.ephemeral_containers:
+        if container.name not in names:
+            detail = f"existing ephemeral containers {container.name!r} may not be removed".replace("'", '"')
+            yield forbidden_field("spec.ephemeralContainers", detail)
+        elif names[container.name] != container:
+            detail = f"existing ephemeral containers {container.name!r} may not be changed".replace("'", '"')
+            yield forbidden_field("spec.ephemeralContainers", detail)
+
+
+def _ephemeral_only_errors(container: EphemeralContainer, taken: set[str], path: str) -> Errors:
+    if container.name in taken:
+        yield duplicate(f"{path}.name", container.name)
+    for field, wire in (("ports", "ports"), ("liveness_probe", "livenessProbe"), ("lifecycle", "lifecycle")):
+        if getattr(container, field):
+            yield forbidden_field(f"{path}.{wire}", "cannot be set for an Ephemeral Container")
+    if container.target_container_name and container.target_container_name not in taken:
+        detail = "is not found in the pod"
+        yield invalid(f"{path}.targetContainerName", container.target_container_name, detail)
+
+
+class PodTemplateStrategy(Strategy[PodTemplate]):
+    """Stored patterns for pods, which nothing acts on."""
+
+    returns_deleted = True
+
+    def default(self, obj: PodTemplate) -> PodTemplate:
+        template = default_template(obj.template)
+        return obj if template is obj.template else replace(obj, template=template)
+
+    def validate(self, obj: PodTemplate) -> list[FieldError]:
+        return list(template_errors(obj.template, "template"))

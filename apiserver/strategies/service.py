@@ -1,0 +1,350 @@
+"""The rules of Services: their types, addresses and ports, and what may change.
+
+Takes cluster IPs and node ports from the allocators before a Service is stored, and gives back what it no longer has.
+Source: kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from apiserver.strategy import Context
+from kube import names
+from kube.api.core_v1 import ClientIPConfig, Service, ServicePort, ServiceSpec, SessionAffinityConfig
+from kube.errors import FieldError, duplicate, forbidden_field, invalid, invalid_object, required
+from kube.objects import key_of, with_defaults
+
+from .checks import (
+    PROTOCOLS,
+    Errors,
+    cidr,
+    ip,
+    labels,
+    named,
+    named_if_set,
+    one_of,
+    one_of_if_set,
+    port_number,
+    port_or_name,
+)
+from .filling import each, where_none, within
+from .generations import Ungenerated
+
+TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+NO_CLUSTER_IP: Final = "None"
+AFFINITY_S: Final = 10_800
+_AFFINITY_MAX_S: Final = 86_400
+_EXPOSED: Final = ("NodePort", "LoadBalancer")
+_CLIENT_IP: Final = SessionAffinityConfig(client_ip=ClientIPConfig(timeout_seconds=AFFINITY_S))
+
+
+class ServiceStrategy(Ungenerated[Service]):
+    """Services."""
+
+    allow_create_on_update = True
+    returns_deleted = True
+    field_names = ("spec.clusterIP", "spec.type")
+
+    def check_name(self, name: str) -> list[str]:
+        return names.check_dns_1035_label(name)
+
+    def default(self, obj: Service) -> Service:
+        spec = default_service_spec(obj.spec)
+        return obj if spec is obj.spec else replace(obj, spec=spec)
+
+    def prepare_update(self, new: Service, old: Service, context: Context) -> Service:
+        new = super().prepare_update(new, old, context)
+        spec = with_kept_addresses(new.spec, old.spec)
+        return new if spec is new.spec else replace(new, spec=spec)
+
+    def validate(self, obj: Service) -> list[FieldError]:
+        return list(service_errors(obj.spec))
+
+    def validate_update(self, new: Service, old: Service) -> list[FieldError]:
+        errors = list(service_errors(new.spec))
+        if _has_address(old.spec) and new.spec.type != "ExternalName" and new.spec.cluster_ip != old.spec.cluster_ip:
+            errors.append(invalid("spec.clusterIPs[0]", [new.spec.cluster_ip], "may not change once set"))
+        return errors
+
+    def selectable_fields(self, obj: Service) -> Mapping[str, str]:
+        fields = {"spec.clusterIP": obj.spec.cluster_ip, "spec.type": obj.spec.type}
+        return {**super().selectable_fields(obj), **fields}
+
+    async def allocate(self, new: Service, old: Service | None, context: Context) -> Service:
+        taken = new
+        try:
+            taken = await self._with_cluster_ip(taken, old, context)
+            return await self._with_node_ports(taken, old, context)
+        except _Refused as refusal:
+            await self.abandon(refusal.so_far, old, context)
+            raise invalid_object(self.kind, new.metadata.name, [refusal.error]) from refusal
+
+    async def abandon(self, new: Service, old: Service | None, context: Context) -> None:
+        await _release(new, old, context)
+
+    async def after_write(self, new: Service | None, old: Service | None, context: Context) -> None:
+        if old is not None:
+            await _release(old, new, context)
+
+    async def _with_cluster_ip(self, service: Service, old: Service | None, context: Context) -> Service:
+        spec = service.spec
+        if spec.type == "ExternalName" or spec.cluster_ip == NO_CLUSTER_IP:
+            return service
+        if old is not None and spec.cluster_ip and spec.cluster_ip == old.spec.cluster_ip:
+            return service
+        try:
+            address = await context.allocators.take_cluster_ip(key_of(service), spec.cluster_ip)
+        except ValueError as error:
+            refused = invalid("spec.clusterIPs", [spec.cluster_ip] if spec.cluster_ip else None, str(error))
+            raise _Refused(service, refused) from error
+        family = "IPv6" if ":" in address else "IPv4"
+        changed = replace(
+            spec,
+            cluster_ip=address,
+            cluster_ips=(address,),
+            ip_families=spec.ip_families or (family,),
+            ip_family_policy=spec.ip_family_policy or "SingleStack",
+        )
+        return replace(service, spec=changed)
+
+    async def _with_node_ports(self, service: Service, old: Service | None, context: Context) -> Service:
+        """Take a node port for each port that needs one; ports of one number that differ in protocol share it."""
+        if not needs_node_ports(service.spec):
+            return service
+        held = node_ports(old.spec) if old is not None else frozenset()
+        ports: list[ServicePort] = []
+        shared: dict[int, int] = {}
+        for index, port in enumerate(service.spec.ports):
+            wanted = port.node_port or shared.get(port.port, 0)
+            if wanted and (wanted in held or wanted in shared.values()):
+                number = wanted
+            else:
+                so_far = replace(service, spec=replace(service.spec, ports=tuple(ports)))
+                try:
+                    number = await context.allocators.take_node_port(key_of(service), wanted)
+                except ValueError as error:
+                    refused = invalid(f"spec.ports[{index}].nodePort", wanted, str(error))
+                    raise _Refused(so_far, refused) from error
+            shared[port.port] = number
+            ports.append(replace(port, node_port=number))
+        return replace(service, spec=replace(service.spec, ports=tuple(ports)))
+
+
+class _Refused(Exception):  # noqa: N818 - carries what was taken before the refusal to where it is given back.
+    def __init__(self, so_far: Service, error: FieldError) -> None:
+        super().__init__(str(error))
+        self.so_far = so_far
+        self.error = error
+
+
+async def _release(gone: Service, kept: Service | None, context: Context) -> None:
+    """Give back what `gone` holds and `kept` does not."""
+    owner = key_of(gone)
+    if _has_address(gone.spec) and (kept is None or kept.spec.cluster_ip != gone.spec.cluster_ip):
+        await context.allocators.give_cluster_ip(owner, gone.spec.cluster_ip)
+    for port in node_ports(gone.spec) - (node_ports(kept.spec) if kept is not None else frozenset()):
+        await context.allocators.give_node_port(owner, port)
+
+
+def _has_address(spec: ServiceSpec) -> bool:
+    return spec.cluster_ip not in ("", NO_CLUSTER_IP)
+
+
+def node_ports(spec: ServiceSpec) -> frozenset[int]:
+    """Return the node ports that a Service has, the one for health checks included."""
+    return frozenset([port.node_port for port in spec.ports if port.node_port])
+
+
+def needs_node_ports(spec: ServiceSpec) -> bool:
+    """Say whether every port of the Service is to have a node port."""
+    if spec.type == "LoadBalancer":
+        return spec.allocate_load_balancer_node_ports is not False
+    return spec.type == "NodePort"
+
+
+def default_service_spec(spec: ServiceSpec) -> ServiceSpec:
+    """Return the spec with its defaults; addresses come later, from the allocators."""
+    spec = with_defaults(spec, type="ClusterIP", session_affinity="None")
+    if spec.session_affinity == "ClientIP":
+        spec = replace(spec, session_affinity_config=_default_affinity(spec.session_affinity_config))
+    elif spec.session_affinity_config is not None and spec.session_affinity == "None":
+        spec = replace(spec, session_affinity_config=None)
+    spec = within(spec, ports=lambda ports: each(ports, _default_port))
+    if spec.type in _EXPOSED:
+        spec = with_defaults(spec, external_traffic_policy="Cluster")
+    if spec.type != "ExternalName":
+        spec = where_none(spec, internal_traffic_policy="Cluster")
+    if spec.type == "LoadBalancer":
+        spec = where_none(spec, allocate_load_balancer_node_ports=True)
+    return _default_addresses(spec)
+
+
+def _default_affinity(config: SessionAffinityConfig | None) -> SessionAffinityConfig:
+    if config is None or config.client_ip is None:
+        return _CLIENT_IP
+    return replace(config, client_ip=where_none(config.client_ip, timeout_seconds=AFFINITY_S))
+
+
+def _default_port(port: ServicePort) -> ServicePort:
+    port = with_defaults(port, protocol="TCP")
+    return replace(port, target_port=port.port) if port.target_port in (None, 0, "") else port
+
+
+def _default_addresses(spec: ServiceSpec) -> ServiceSpec:
+    """Make clusterIP and clusterIPs say the same; a headless Service is single-stack IPv4 unless it says otherwise."""
+    if spec.type == "ExternalName":
+        return spec
+    if spec.cluster_ip and not spec.cluster_ips:
+        spec = replace(spec, cluster_ips=(spec.cluster_ip,))
+    elif spec.cluster_ips and not spec.cluster_ip:
+        spec = replace(spec, cluster_ip=spec.cluster_ips[0])
+    if spec.cluster_ip == NO_CLUSTER_IP:
+        family_policy = "SingleStack" if spec.selector else "RequireDualStack"
+        spec = where_none(spec, ip_family_policy=family_policy)
+        families = ("IPv4",) if spec.ip_family_policy == "SingleStack" else ("IPv4", "IPv6")
+        spec = with_defaults(spec, ip_families=families)
+    return spec
+
+
+def with_kept_addresses(new: ServiceSpec, old: ServiceSpec) -> ServiceSpec:
+    """Return `new` with the addresses and node ports that it leaves open as `old` has them."""
+    changes: dict[str, object] = {}
+    if new.type == "ExternalName":
+        if old.type != "ExternalName" and new.cluster_ip == old.cluster_ip:
+            changes = {"cluster_ip": "", "cluster_ips": (), "ip_families": (), "ip_family_policy": None}
+    elif old.type != "ExternalName":
+        if not new.cluster_ip:
+            changes = {"cluster_ip": old.cluster_ip, "cluster_ips": old.cluster_ips}
+        changes |= {
+            field: getattr(old, field) for field in ("ip_families", "ip_family_policy") if not getattr(new, field)
+        }
+    ports = _with_kept_ports(new, old)
+    if ports != new.ports:
+        changes["ports"] = ports
+    if new.type not in _EXPOSED and new.external_traffic_policy and old.type in _EXPOSED:
+        changes["external_traffic_policy"] = ""
+    return replace(new, **changes) if changes else new
+
+
+def _with_kept_ports(new: ServiceSpec, old: ServiceSpec) -> tuple[ServicePort, ...]:
+    """Keep node ports that the update doesn't name; drop those that came along from a type that had them."""
+    known = {(port.port, port.protocol): port.node_port for port in old.ports}
+    if needs_node_ports(new):
+        taken = {port.node_port for port in new.ports}
+        return tuple(
+            port
+            if port.node_port or known.get((port.port, port.protocol), 0) in taken
+            else replace(port, node_port=known.get((port.port, port.protocol), 0))
+            for port in new.ports
+        )
+    if new.type == "LoadBalancer" or not needs_node_ports(old):
+        return new.ports
+    return tuple(
+        replace(port, node_port=0) if port.node_port == known.get((port.port, port.protocol)) else port
+        for port in new.ports
+    )
+
+
+def service_errors(spec: ServiceSpec) -> Errors:
+    """Check a Service's spec."""
+    yield from one_of("spec.type", spec.type, TYPES)
+    if not spec.ports and spec.type != "ExternalName" and spec.cluster_ip != NO_CLUSTER_IP:
+        yield required("spec.ports")
+    yield from _type_errors(spec)
+    yield from ports_errors(spec)
+    if spec.selector:
+        yield from labels("spec.selector", spec.selector)
+    yield from _affinity_errors(spec)
+    yield from _address_errors(spec)
+    yield from _traffic_errors(spec)
+
+
+def _type_errors(spec: ServiceSpec) -> Errors:
+    if spec.type == "ExternalName":
+        yield from named("spec.externalName", spec.external_name.rstrip("."), names.check_dns_subdomain)
+        if spec.cluster_ip and spec.cluster_ip != NO_CLUSTER_IP:
+            detail = "may not be set when type is 'ExternalName'"
+            yield forbidden_field("spec.clusterIPs", detail)
+    if spec.cluster_ip == NO_CLUSTER_IP and spec.type in _EXPOSED:
+        yield invalid("spec.clusterIPs[0]", NO_CLUSTER_IP, f"may not be set to 'None' for {spec.type} services")
+    if spec.type != "LoadBalancer":
+        for field, value in (
+            ("loadBalancerClass", spec.load_balancer_class),
+            ("allocateLoadBalancerNodePorts", spec.allocate_load_balancer_node_ports),
+        ):
+            if value is not None:
+                yield forbidden_field(f"spec.{field}", "may only be used when `type` is 'LoadBalancer'")
+
+
+def ports_errors(spec: ServiceSpec) -> Errors:
+    """Check the ports of a Service by themselves and against one another."""
+    several = len(spec.ports) > 1
+    seen: set[str] = set()
+    pairs: set[tuple[str, int]] = set()
+    node_pairs: set[tuple[str, int]] = set()
+    for index, port in enumerate(spec.ports):
+        here = f"spec.ports[{index}]"
+        if several and not port.name:
+            yield required(f"{here}.name")
+        yield from named_if_set(f"{here}.name", port.name, names.check_dns_label)
+        if port.name and port.name in seen:
+            yield duplicate(f"{here}.name", port.name)
+        seen.add(port.name)
+        yield from port_number(f"{here}.port", port.port)
+        yield from one_of(f"{here}.protocol", port.protocol, PROTOCOLS)
+        yield from port_or_name(f"{here}.targetPort", port.target_port)
+        pair = (port.protocol, port.port)
+        if pair in pairs:
+            yield duplicate(here, {"protocol": port.protocol, "port": port.port})
+        pairs.add(pair)
+        if port.node_port:
+            yield from _node_port_errors(spec, port, node_pairs, f"{here}.nodePort")
+
+
+def _node_port_errors(spec: ServiceSpec, port: ServicePort, seen: set[tuple[str, int]], path: str) -> Errors:
+    if spec.type not in _EXPOSED:
+        yield forbidden_field(path, f"may not be used when `type` is '{spec.type}'")
+    if (port.protocol, port.node_port) in seen:
+        yield duplicate(path, port.node_port)
+    seen.add((port.protocol, port.node_port))
+
+
+def _affinity_errors(spec: ServiceSpec) -> Errors:
+    yield from one_of("spec.sessionAffinity", spec.session_affinity, ("ClientIP", "None"))
+    config = spec.session_affinity_config
+    if spec.session_affinity == "ClientIP" and config is not None and config.client_ip is not None:
+        seconds = config.client_ip.timeout_seconds or 0
+        if not 0 < seconds <= _AFFINITY_MAX_S:
+            path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+            yield invalid(path, seconds, f"must be greater than 0 and less than {_AFFINITY_MAX_S}")
+
+
+def _address_errors(spec: ServiceSpec) -> Errors:
+    if spec.cluster_ips and spec.cluster_ip != spec.cluster_ips[0]:
+        yield invalid("spec.clusterIPs", spec.cluster_ips, "first value must match `clusterIP`")
+    if len(spec.cluster_ips) > 1 and spec.cluster_ip != NO_CLUSTER_IP:
+        yield invalid(
+            "spec.clusterIPs", spec.cluster_ips, "must be empty or have exactly one value in a single-stack cluster"
+        )
+    if _has_address(spec):
+        yield from ip("spec.clusterIPs[0]", spec.cluster_ip)
+    for index, family in enumerate(spec.ip_families):
+        yield from one_of(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6"))
+    policies = ("SingleStack", "PreferDualStack", "RequireDualStack")
+    yield from one_of_if_set("spec.ipFamilyPolicy", spec.ip_family_policy, policies)
+    for index, address in enumerate(spec.external_ips):
+        yield from ip(f"spec.externalIPs[{index}]", address)
+    for index, source in enumerate(spec.load_balancer_source_ranges):
+        yield from cidr(f"spec.loadBalancerSourceRanges[{index}]", source.strip())
+
+
+def _traffic_errors(spec: ServiceSpec) -> Errors:
+    if spec.external_traffic_policy and spec.type not in _EXPOSED and not spec.external_ips:
+        detail = "may only be set for externally-accessible services"
+        yield invalid("spec.externalTrafficPolicy", spec.external_traffic_policy, detail)
+    else:
+        yield from one_of_if_set("spec.externalTrafficPolicy", spec.external_traffic_policy, ("Cluster", "Local"))
+    yield from one_of_if_set("spec.internalTrafficPolicy", spec.internal_traffic_policy, ("Cluster", "Local"))
+    distributions = ("PreferClose", "PreferSameNode", "PreferSameZone")
+    yield from one_of_if_set("spec.trafficDistribution", spec.traffic_distribution, distributions)

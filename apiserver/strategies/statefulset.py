@@ -1,0 +1,125 @@
+"""The rules of StatefulSets: pods with names, order and storage of their own.
+
+Source: kubernetes.io/docs/reference/kubernetes-api/workload-resources/stateful-set-v1
+"""
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from apiserver.strategy import Strategy
+from kube.api.apps_v1 import (
+    RollingUpdateStatefulSetStrategy,
+    StatefulSet,
+    StatefulSetPersistentVolumeClaimRetentionPolicy,
+    StatefulSetSpec,
+    StatefulSetUpdateStrategy,
+)
+from kube.api.core_v1 import EmptyDirVolumeSource, PersistentVolumeClaim, PodTemplateSpec, Volume
+from kube.errors import FieldError, forbidden_field, invalid
+from kube.names import check_dns_label
+from kube.objects import with_defaults
+
+from .checks import Errors, count_or_percent, not_negative, one_of
+from .filling import each, where_none
+from .pod_defaults import default_claim_spec, default_template
+from .pod_spec import always_restarting_errors
+from .workloads import selected_template_errors
+
+_MUTABLE: Final = (
+    "replicas",
+    "ordinals",
+    "template",
+    "update_strategy",
+    "revision_history_limit",
+    "persistent_volume_claim_retention_policy",
+    "min_ready_seconds",
+)
+_MAY_CHANGE: Final = (
+    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy',"
+    " 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+)
+_KEEP_CLAIMS: Final = StatefulSetPersistentVolumeClaimRetentionPolicy()
+
+
+class StatefulSetStrategy(Strategy[StatefulSet]):
+    """StatefulSets."""
+
+    def check_name(self, name: str) -> list[str]:
+        return check_dns_label(name)
+
+    def default(self, obj: StatefulSet) -> StatefulSet:
+        spec = where_none(obj.spec, replicas=1, revision_history_limit=10)
+        policy = with_defaults(
+            spec.persistent_volume_claim_retention_policy or _KEEP_CLAIMS, when_deleted="Retain", when_scaled="Retain"
+        )
+        spec = replace(
+            with_defaults(spec, pod_management_policy="OrderedReady"),
+            update_strategy=_default_update(spec.update_strategy),
+            persistent_volume_claim_retention_policy=policy,
+            volume_claim_templates=each(spec.volume_claim_templates, _default_claim),
+            template=default_template(spec.template),
+        )
+        return obj if spec == obj.spec else replace(obj, spec=spec)
+
+    def validate(self, obj: StatefulSet) -> list[FieldError]:
+        return list(_errors(obj.spec))
+
+    def validate_update(self, new: StatefulSet, old: StatefulSet) -> list[FieldError]:
+        errors = self.validate(new)
+        kept: dict[str, Any] = {field: getattr(old.spec, field) for field in _MUTABLE}
+        if replace(new.spec, **kept) != old.spec:
+            errors.append(forbidden_field("spec", _MAY_CHANGE))
+        return errors
+
+
+def _default_update(strategy: StatefulSetUpdateStrategy) -> StatefulSetUpdateStrategy:
+    strategy = with_defaults(strategy, type="RollingUpdate")
+    if strategy.type != "RollingUpdate":
+        return strategy
+    rolling = where_none(strategy.rolling_update or RollingUpdateStatefulSetStrategy(), partition=0)
+    return replace(strategy, rolling_update=rolling)
+
+
+def _default_claim(claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
+    status = with_defaults(claim.status, phase="Pending")
+    return replace(claim, spec=default_claim_spec(claim.spec), status=status)
+
+
+def _errors(spec: StatefulSetSpec) -> Errors:
+    yield from one_of("spec.podManagementPolicy", spec.pod_management_policy, ("OrderedReady", "Parallel"))
+    strategy = spec.update_strategy
+    yield from one_of("spec.updateStrategy.type", strategy.type, ("OnDelete", "RollingUpdate"))
+    rolling = strategy.rolling_update
+    if rolling is not None:
+        here = "spec.updateStrategy.rollingUpdate"
+        if strategy.type == "OnDelete":
+            yield invalid(here, rolling, "only allowed for updateStrategy 'RollingUpdate'")
+        yield from not_negative(f"{here}.partition", rolling.partition)
+        yield from count_or_percent(f"{here}.maxUnavailable", rolling.max_unavailable)
+    policy = spec.persistent_volume_claim_retention_policy
+    if policy is not None:
+        here = "spec.persistentVolumeClaimRetentionPolicy"
+        yield from one_of(f"{here}.whenDeleted", policy.when_deleted, ("Delete", "Retain"))
+        yield from one_of(f"{here}.whenScaled", policy.when_scaled, ("Delete", "Retain"))
+    yield from not_negative("spec.replicas", spec.replicas)
+    yield from not_negative("spec.minReadySeconds", spec.min_ready_seconds)
+    yield from not_negative("spec.revisionHistoryLimit", spec.revision_history_limit)
+    if spec.ordinals is not None:
+        yield from not_negative("spec.ordinals.start", spec.ordinals.start)
+    yield from selected_template_errors(spec.selector, _with_claims(spec), "statefulset")
+    yield from always_restarting_errors(spec.template, "spec.template")
+
+
+def _with_claims(spec: StatefulSetSpec) -> PodTemplateSpec:
+    """Return the template with a volume for each claim that its pods will have, so that mounts of them are found."""
+    if not spec.volume_claim_templates:
+        return spec.template
+    present = {volume.name for volume in spec.template.spec.volumes}
+    claims = tuple(
+        Volume(name=claim.metadata.name, empty_dir=EmptyDirVolumeSource())
+        for claim in spec.volume_claim_templates
+        if claim.metadata.name not in present
+    )
+    pod = replace(spec.template.spec, volumes=(*spec.template.spec.volumes, *claims))
+    return replace(spec.template, spec=pod)

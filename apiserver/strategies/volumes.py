@@ -1,0 +1,228 @@
+"""What must hold of the volumes of a pod.
+
+Source: kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/volume
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final
+
+from kube import names
+from kube.api.core_v1 import (
+    DownwardAPIVolumeFile,
+    EmptyDirVolumeSource,
+    HostPathVolumeSource,
+    KeyToPath,
+    ProjectedVolumeSource,
+    ServiceAccountTokenProjection,
+    Volume,
+    VolumeProjection,
+)
+from kube.errors import duplicate, forbidden_field, invalid, required
+from kube.quantity import Quantity
+
+from .checks import Errors, local_paths, named, one_of_if_set
+from .containers import POD_FIELDS, field_errors, resource_field_errors
+
+HOST_PATH_TYPES: Final = (
+    "",
+    "DirectoryOrCreate",
+    "Directory",
+    "FileOrCreate",
+    "File",
+    "Socket",
+    "CharDevice",
+    "BlockDevice",
+)
+_FILE_MODE: Final = "must be a number between 0 and 0777 (octal), both inclusive"
+_VOLUME_FIELDS: Final = tuple(field for field in POD_FIELDS if field.startswith("metadata."))
+_TOKEN_MIN_SECONDS: Final = 600
+_TOKEN_MAX_SECONDS: Final = 1 << 32
+
+
+def volumes_errors(volumes: tuple[Volume, ...], path: str) -> Errors:
+    """Check all volumes of a pod: each has one source and a name of its own."""
+    seen: set[str] = set()
+    for index, volume in enumerate(volumes):
+        here = f"{path}[{index}]"
+        yield from named(f"{here}.name", volume.name, names.check_dns_label)
+        if volume.name in seen:
+            yield duplicate(f"{here}.name", volume.name)
+        seen.add(volume.name)
+        yield from _source_errors(volume, here)
+
+
+@cache
+def _source_fields() -> tuple[tuple[str, str], ...]:
+    fields = zip(Volume.__struct_fields__, Volume.__struct_encode_fields__, strict=True)
+    return tuple((field, wire) for field, wire in fields if field != "name")
+
+
+def _source_errors(volume: Volume, path: str) -> Errors:
+    found = [(field, wire) for field, wire in _source_fields() if getattr(volume, field) is not None]
+    if not found:
+        yield required(path, "must specify a volume type")
+        return
+    for _, wire in found[1:]:
+        yield forbidden_field(f"{path}.{wire}", "may not specify more than 1 volume type")
+    field, wire = found[0]
+    check = _CHECKS.get(field)
+    if check is not None:
+        yield from check(getattr(volume, field), f"{path}.{wire}")
+
+
+def _empty_dir_errors(source: EmptyDirVolumeSource, path: str) -> Errors:
+    if source.size_limit is not None and source.size_limit < Quantity("0"):
+        yield forbidden_field(f"{path}.sizeLimit", "SizeLimit field must be a valid resource quantity")
+
+
+def _host_path_errors(source: HostPathVolumeSource, path: str) -> Errors:
+    if not source.path:
+        yield required(f"{path}.path")
+    elif ".." in source.path.split("/"):
+        yield invalid(f"{path}.path", source.path, "must not contain '..'")
+    yield from one_of_if_set(f"{path}.type", source.type, HOST_PATH_TYPES)
+
+
+def _config_map_errors(source: Any, path: str) -> Errors:
+    if not source.name:
+        yield required(f"{path}.name")
+    yield from _mode_errors(source.default_mode, f"{path}.defaultMode")
+    yield from keys_errors(source.items, f"{path}.items")
+
+
+def _secret_errors(source: Any, path: str) -> Errors:
+    if not source.secret_name:
+        yield required(f"{path}.secretName")
+    yield from _mode_errors(source.default_mode, f"{path}.defaultMode")
+    yield from keys_errors(source.items, f"{path}.items")
+
+
+def _downward_errors(source: Any, path: str) -> Errors:
+    yield from _mode_errors(source.default_mode, f"{path}.defaultMode")
+    yield from _downward_files_errors(source.items, f"{path}.items")
+
+
+def _claim_errors(source: Any, path: str) -> Errors:
+    if not source.claim_name:
+        yield required(f"{path}.claimName")
+
+
+def _nfs_errors(source: Any, path: str) -> Errors:
+    if not source.server:
+        yield required(f"{path}.server")
+    if not source.path:
+        yield required(f"{path}.path")
+    elif not source.path.startswith("/"):
+        yield invalid(f"{path}.path", source.path, "must be an absolute path")
+
+
+def _csi_errors(source: Any, path: str) -> Errors:
+    yield from named(f"{path}.driver", source.driver, names.check_dns_subdomain)
+
+
+def _ephemeral_errors(source: Any, path: str) -> Errors:
+    template = source.volume_claim_template
+    here = f"{path}.volumeClaimTemplate"
+    if template is None:
+        yield required(here)
+        return
+    if not template.spec.access_modes:
+        yield required(f"{here}.spec.accessModes", "at least 1 access mode is required")
+    if "storage" not in template.spec.resources.requests:
+        yield required(f"{here}.spec.resources[storage]")
+
+
+def _image_errors(source: Any, path: str) -> Errors:
+    if not source.reference:
+        yield required(f"{path}.reference")
+    yield from one_of_if_set(f"{path}.pullPolicy", source.pull_policy, ("Always", "IfNotPresent", "Never"))
+
+
+def _mode_errors(mode: int | None, path: str) -> Errors:
+    if mode is not None and not 0 <= mode <= 0o777:
+        yield invalid(path, mode, _FILE_MODE)
+
+
+def keys_errors(items: tuple[KeyToPath, ...], path: str) -> Errors:
+    """Check which keys become which files."""
+    for index, item in enumerate(items):
+        here = f"{path}[{index}]"
+        if not item.key:
+            yield required(f"{here}.key")
+        if not item.path:
+            yield required(f"{here}.path")
+        else:
+            yield from local_paths(f"{here}.path", item.path)
+        yield from _mode_errors(item.mode, f"{here}.mode")
+
+
+def _downward_files_errors(files: tuple[DownwardAPIVolumeFile, ...], path: str) -> Errors:
+    for index, file in enumerate(files):
+        here = f"{path}[{index}]"
+        if not file.path:
+            yield required(f"{here}.path")
+        else:
+            yield from local_paths(f"{here}.path", file.path)
+        if file.field_ref is not None and file.resource_field_ref is not None:
+            yield invalid(here, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously")
+        elif file.field_ref is not None:
+            fields = (*_VOLUME_FIELDS, "metadata.annotations", "metadata.labels")
+            yield from field_errors(file.field_ref.field_path, f"{here}.fieldRef.fieldPath", fields)
+        elif file.resource_field_ref is not None:
+            if not file.resource_field_ref.container_name:
+                yield required(f"{here}.resourceFieldRef.containerName")
+            yield from resource_field_errors(file.resource_field_ref.resource, f"{here}.resourceFieldRef.resource")
+        else:
+            yield required(here, "one of fieldRef and resourceFieldRef is required")
+        yield from _mode_errors(file.mode, f"{here}.mode")
+
+
+def _projected_errors(source: ProjectedVolumeSource, path: str) -> Errors:
+    yield from _mode_errors(source.default_mode, f"{path}.defaultMode")
+    for index, projection in enumerate(source.sources):
+        yield from _projection_errors(projection, f"{path}.sources[{index}]")
+
+
+def _projection_errors(projection: VolumeProjection, path: str) -> Errors:
+    fields = zip(projection.__struct_fields__, projection.__struct_encode_fields__, strict=True)
+    found = [wire for field, wire in fields if getattr(projection, field) is not None]
+    for wire in found[1:]:
+        yield forbidden_field(f"{path}.{wire}", "may not specify more than 1 volume type per source")
+    for wire, plain in (("secret", projection.secret), ("configMap", projection.config_map)):
+        if plain is not None:
+            if not plain.name:
+                yield required(f"{path}.{wire}.name")
+            yield from keys_errors(plain.items, f"{path}.{wire}.items")
+    if projection.downward_api is not None:
+        yield from _downward_files_errors(projection.downward_api.items, f"{path}.downwardAPI.items")
+    if projection.service_account_token is not None:
+        yield from _token_errors(projection.service_account_token, f"{path}.serviceAccountToken")
+
+
+def _token_errors(token: ServiceAccountTokenProjection, path: str) -> Errors:
+    seconds = token.expiration_seconds or 0
+    if seconds < _TOKEN_MIN_SECONDS:
+        detail = "may not specify a duration less than 10 minutes"
+        yield invalid(f"{path}.expirationSeconds", seconds, detail)
+    elif seconds > _TOKEN_MAX_SECONDS:
+        yield invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
+    if not token.path:
+        yield required(f"{path}.path")
+    else:
+        yield from local_paths(f"{path}.path", token.path)
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any, str], Errors]]] = {
+    "empty_dir": _empty_dir_errors,
+    "host_path": _host_path_errors,
+    "config_map": _config_map_errors,
+    "secret": _secret_errors,
+    "downward_api": _downward_errors,
+    "persistent_volume_claim": _claim_errors,
+    "nfs": _nfs_errors,
+    "csi": _csi_errors,
+    "ephemeral": _ephemeral_errors,
+    "image": _image_errors,
+    "projected": _projected_errors,
+}
