@@ -1,0 +1,195 @@
+"""Start a cluster on this machine: the server, its nodes, a kubeconfig; ready when every node is.
+
+observe (what runs, what is free) -> refuse with a sentence, or start what is missing.
+"""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kube.config import Access, save_kubeconfig
+from kube.errors import ApiError
+from kube.pki import load_pair
+from nodeagent.network.hosts import Host, create_host
+from wherry.cluster.layout import Layout
+from wherry.cluster.processes import Record, find, last_words, spawn
+from wherry.commands.doctor import examine, obstacles
+from wherry.connection import Connection, Json, Unreachable
+from wherry.joining import make_token
+from wherry.targets import UsageError
+
+START_TIMEOUT_S: Final = 30.0
+READY_TIMEOUT_S: Final = 60.0
+POLL_S: Final = 0.02
+MAX_NODES: Final = 50
+TOKEN_LIFETIME_S: Final = 3600.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `up` was asked for. store: "" for the embedded one. nodes: 1 runs on the machine itself."""
+
+    name: str
+    nodes: int = 1
+    store: str = ""
+    port: int = 6443
+
+
+def bring_up(wish: Wish, say: Callable[[str], None]) -> Layout:
+    """Start the cluster and return where it lives. Raises UsageError with one sentence where it can't be."""
+    layout = Layout(wish.name)
+    _refuse(wish, layout)
+    began = time.monotonic()
+    places = _places(wish)
+    server = _start_server(wish, layout, places[0].server)
+    connection = _wait_for_server(layout, server, wish.port)
+    say(f"server ready after {time.monotonic() - began:.1f} s at {connection.access.server}")
+    token = make_token(connection, TOKEN_LIFETIME_S)
+    agents = {place.node: _start_agent(wish, layout, place, token) for place in places}
+    _wait_for_nodes(layout, connection, agents)
+    names = ", ".join(agents)
+    say(f"{len(agents)} node{'s' if len(agents) > 1 else ''} ready after {time.monotonic() - began:.1f} s: {names}")
+    return layout
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node runs: on the machine itself, or on a host of its own. server: the server's address from there."""
+
+    node: str
+    server: str
+    host: Host | None = None
+
+
+def _places(wish: Wish) -> list[Place]:
+    if wish.nodes == 1:
+        return [Place(machine_name(), primary_address())]
+    hosts = [create_host(wish.name, index) for index in range(wish.nodes)]
+    return [Place(f"node-{number}", str(host.gateway), host) for number, host in enumerate(hosts, start=1)]
+
+
+def machine_name() -> str:
+    """Return this machine's name as a node's."""
+    return socket.gethostname().lower().rstrip(".") or "localhost"
+
+
+def _refuse(wish: Wish, layout: Layout) -> None:
+    """Raise UsageError for what makes a start impossible."""
+    if os.geteuid() != 0:
+        raise UsageError("up: needs root, since pods are made of namespaces and mounts; run `sudo wherry up`")
+    if not 1 <= wish.nodes <= MAX_NODES:
+        raise UsageError(f"--nodes {wish.nodes}: a cluster on one machine has 1 to {MAX_NODES} nodes")
+    missing = obstacles(examine())
+    if missing:
+        told = "; ".join(f"{finding.subject}: {finding.detail} ({finding.remedy})" for finding in missing)
+        raise UsageError(f"up: this machine can't run pods: {told}")
+    running = find(layout.run, "server")
+    if running is not None:
+        raise UsageError(
+            f'up: a cluster called "{layout.name}" is running already (pid {running.pid}); use it, stop it with '
+            f"`wherry down --name {layout.name}`, or choose another --name"
+        )
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", wish.port))
+        except (OSError, OverflowError) as error:
+            raise UsageError(f"up: port {wish.port} can't be used ({error}); choose another with --port") from error
+
+
+def _start_server(wish: Wish, layout: Layout, advertised: str) -> Record:
+    layout.state.mkdir(parents=True, exist_ok=True)
+    layout.state.chmod(0o700)
+    argv = [
+        *(sys.executable, "-m", "wherry", "server", "--cluster", wish.name, "--port", str(wish.port)),
+        *("--advertise-address", advertised, "--development"),
+        *(("--store", wish.store) if wish.store else ()),
+    ]
+    return spawn(layout.run, "server", argv, layout.logs / "server.log")
+
+
+def primary_address() -> str:
+    """Return this machine's address towards others; the loopback one where it has no other."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # Chooses a route; a datagram socket sends nothing by connecting.
+        except OSError:
+            return "127.0.0.1"
+        address: str = probe.getsockname()[0]
+        return address
+
+
+def _wait_for_server(layout: Layout, server: Record, port: int) -> Connection:
+    until = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < until:
+        if not server.is_running:
+            raise UsageError(f"up: the server ended at once:\n{last_words(Path(server.log))}")
+        access = _access(layout, port)
+        if access is not None and _is_ready(Connection(access)):
+            save_kubeconfig(layout.kubeconfig, access, name=f"wherry-{layout.name}")
+            return Connection(access)
+        time.sleep(POLL_S)
+    raise UsageError(f"up: the server isn't ready after {START_TIMEOUT_S:g} s; see {server.log}")
+
+
+def _access(layout: Layout, port: int) -> Access | None:
+    """Return the administrator's access once the server has made its keys."""
+    authority, admin = layout.pki / "ca.crt", load_pair(layout.pki, "admin")
+    if admin is None or not authority.exists():
+        return None
+    return Access(f"https://127.0.0.1:{port}", authority.read_text(), admin.certificate_pem, admin.key_pem)
+
+
+def _is_ready(connection: Connection) -> bool:
+    try:
+        return connection.request("GET", "/readyz").body == b"ok"
+    except (Unreachable, ApiError):
+        return False
+    finally:
+        connection.close()
+
+
+def _start_agent(wish: Wish, layout: Layout, place: Place, token: str) -> Record:
+    argv = [
+        *(sys.executable, "-m", "wherry", "agent", "--cluster", wish.name, "--node-name", place.node),
+        *("--server", f"https://{place.server}:{wish.port}", "--token", token, "--development"),
+    ]
+    if place.host is not None:
+        argv += ["--netns", place.host.netns_path, "--node-address", str(place.host.address)]
+    return spawn(layout.run, f"agent-{place.node}", argv, layout.logs / f"agent-{place.node}.log")
+
+
+def _wait_for_nodes(layout: Layout, connection: Connection, agents: dict[str, Record]) -> None:
+    until = time.monotonic() + READY_TIMEOUT_S
+    while True:
+        nodes = {node["metadata"]["name"]: node for node in connection.get("/api/v1/nodes")["items"]}
+        waiting = [name for name in agents if not _node_is_ready(nodes.get(name))]
+        if not waiting:
+            return
+        for name in waiting:
+            if not agents[name].is_running:
+                raise UsageError(f"up: node {name} ended:\n{last_words(Path(agents[name].log))}")
+        if time.monotonic() > until:
+            why = "; ".join(f"{name}: {_unready_reason(nodes.get(name))}" for name in waiting)
+            raise UsageError(f"up: not ready after {READY_TIMEOUT_S:g} s: {why}; see {layout.logs}")
+        time.sleep(POLL_S)
+
+
+def _ready_condition(node: Json | None) -> Json:
+    conditions = ((node or {}).get("status") or {}).get("conditions") or []
+    return next((condition for condition in conditions if condition["type"] == "Ready"), {})
+
+
+def _node_is_ready(node: Json | None) -> bool:
+    return _ready_condition(node).get("status") == "True"
+
+
+def _unready_reason(node: Json | None) -> str:
+    if node is None:
+        return "has not registered"
+    return str(_ready_condition(node).get("message") or "has not reported")

@@ -1,0 +1,48 @@
+"""`wherry up` and `wherry down`: a cluster on this machine."""
+
+import argparse
+
+from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
+from wherry.context import Context
+
+
+def add_up(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `up`."""
+    parser.add_argument("--name", default=DEFAULT_CLUSTER, help=f"what to call it ({DEFAULT_CLUSTER})")
+    parser.add_argument("--nodes", type=int, default=1, help="how many nodes; more than one are hosts of their own (1)")
+    parser.add_argument("--store", default="", help="where objects are kept: sqlite:PATH, memory:, etcd:URL,URL,...")
+    parser.add_argument("--port", type=int, default=6443, help="the API server's port (6443)")
+
+
+def run_up(context: Context) -> int:
+    """Start a cluster and tell how to use it."""
+    from wherry.cluster.up import Wish, bring_up  # noqa: PLC0415 - `down` needs none of it.
+
+    args = context.args
+    layout = bring_up(Wish(args.name, args.nodes, args.store, args.port), context.say)
+    context.say("")
+    context.say(f"  export KUBECONFIG={layout.kubeconfig}     then kubectl uses it, and wherry too")
+    if layout.name != DEFAULT_CLUSTER:
+        context.say(f"  wherry --cluster {layout.name} get nodes")
+    else:
+        context.say("  wherry get nodes")
+    context.say(f"  wherry down{_name_option(layout)}                  stops it; with --purge nothing of it is left")
+    return 0
+
+
+def add_down(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `down`."""
+    parser.add_argument("--name", default=DEFAULT_CLUSTER, help=f"which one ({DEFAULT_CLUSTER})")
+    parser.add_argument("--purge", action="store_true", help="also remove what it has stored")
+
+
+def run_down(context: Context) -> int:
+    """Stop a cluster; with --purge, leave nothing of it behind."""
+    from wherry.cluster.down import bring_down  # noqa: PLC0415 - `up` needs none of it.
+
+    bring_down(Layout(context.args.name), purge=context.args.purge, say=context.say)
+    return 0
+
+
+def _name_option(layout: Layout) -> str:
+    return "" if layout.name == DEFAULT_CLUSTER else f" --name {layout.name}"

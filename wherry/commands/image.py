@@ -1,0 +1,109 @@
+"""`wherry image`: the images that a node of this machine has."""
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from nodeagent.cri.client import Cri, CriError
+from nodeagent.runtime.images.archive import import_archive
+from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
+from wherry.cluster.nodes import cri_socket, node_names
+from wherry.context import Context
+from wherry.output import table
+from wherry.targets import UsageError
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--node", default="", help="which node, where the cluster has several on this machine")
+    verbs = parser.add_subparsers(dest="image_verb", required=True, metavar="VERB")
+    verbs.add_parser("ls", help="list images")
+    importing = verbs.add_parser("import", help="take an image from an archive or a root file system")
+    importing.add_argument("path", type=Path, help="docker-archive, OCI layout (directory or tar), root directory or tar")
+    importing.add_argument("name", nargs="?", default="", help="what to call it; archives may name it themselves")
+    pulling = verbs.add_parser("pull", help="fetch an image from its registry")
+    pulling.add_argument("name")
+    removing = verbs.add_parser("rm", help="remove images")
+    removing.add_argument("names", nargs="+", metavar="name")
+
+
+def run(context: Context) -> int:
+    """Do what the verb says."""
+    verbs: dict[str, Callable[[Context], int]] = {"ls": _list, "import": _import, "pull": _pull, "rm": _remove}
+    return verbs[context.args.image_verb](context)
+
+
+def _asked(context: Context, question: Callable[[Cri], Awaitable[None]]) -> None:
+    """Ask the runtime of a node. Raises UsageError for what it refuses."""
+
+    async def ask() -> None:
+        cri = Cri(f"unix://{_socket(context)}")
+        try:
+            await question(cri)
+        except CriError as error:
+            raise UsageError(f"image: {error}") from error
+        finally:
+            await cri.close()
+
+    asyncio.run(ask())
+
+
+def _socket(context: Context) -> Path:
+    layout = Layout(context.args.cluster or DEFAULT_CLUSTER)
+    nodes = node_names(layout)
+    if not nodes:
+        raise UsageError(f'image: cluster "{layout.name}" has no node on this machine; `wherry up` starts one')
+    if context.args.node and context.args.node not in nodes:
+        raise UsageError(f"--node {context.args.node}: on this machine there is: {', '.join(nodes)}")
+    return cri_socket(layout, context.args.node or nodes[0])
+
+
+def _list(context: Context) -> int:
+    rows: list[tuple[str, str, str]] = []
+
+    async def read(cri: Cri) -> None:
+        for image in await cri.images():
+            rows.extend((name, image.id.removeprefix("sha256:")[:12], human_size(image.size_bytes)) for name in image.names)
+
+    _asked(context, read)
+    context.say(table(("IMAGE", "ID", "SIZE"), sorted(rows)))
+    return 0
+
+
+def _import(context: Context) -> int:
+    for name in import_archive(Layout(DEFAULT_CLUSTER).images, context.args.path, context.args.name):
+        context.say(f"imported {name}")
+    return 0
+
+
+def _pull(context: Context) -> int:
+    async def fetch(cri: Cri) -> None:
+        context.say(f"pulled {await cri.pull(context.args.name)}")
+
+    _asked(context, fetch)
+    return 0
+
+
+def _remove(context: Context) -> int:
+    async def drop(cri: Cri) -> None:
+        for name in context.args.names:
+            if await cri.image(name) is None:
+                raise UsageError(f"image {name}: isn't on this node; `wherry image ls` lists what is")
+            await cri.remove_image(name)
+            context.say(f"removed {name}")
+
+    _asked(context, drop)
+    return 0
+
+
+def human_size(size_bytes: int) -> str:
+    """Return a size with the unit that leaves up to three digits: "24.1 MB"."""
+    size = float(size_bytes)
+    for unit in _UNITS[:-1]:
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} {_UNITS[-1]}"
