@@ -13,8 +13,7 @@ Keeps true, in every implementation:
 So "range, then watch from `page.revision + 1`" misses nothing. Source: etcd.io/docs/v3.5/learning/api_guarantees
 """
 
-from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 
@@ -63,12 +62,18 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     revision: int
 
 
-class Watch(AsyncIterator[Batch], Protocol):
+class Watch(Protocol):
     """A running watch, read by one task; it ends when it or its store is closed.
 
     Iterating raises Compacted when what is next to read has been forgotten, StoreUnavailable when the store is lost for
     good. An implementation that can reconnect does so without a word.
     """
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+
+    async def __anext__(self) -> Batch:
+        """Return the next batch: one that has events, or that answers a request for progress."""
 
     async def request_progress(self) -> None:
         """Ask that a batch comes, empty if need be, whose revision is at least the store's current one.
@@ -88,10 +93,10 @@ class Store(Protocol):
         """Write a key that isn't there and return the revision; raise KeyExists."""
 
     async def update(self, key: str, value: bytes, *, expected_revision: int) -> int:
-        """Write a key that is at the expected mod_revision and return the new one; raise KeyMissing, RevisionMismatch."""
+        """Write a key that is at the expected mod_revision, return the new one; raise KeyMissing, RevisionMismatch."""
 
     async def delete(self, key: str, *, expected_revision: int) -> int:
-        """Remove a key that is at the expected mod_revision, return the deletion's; raise KeyMissing, RevisionMismatch."""
+        """Remove a key that is at the expected mod_revision, return the new one; raise KeyMissing, RevisionMismatch."""
 
     async def get(self, key: str) -> Entry | None:
         """Return what is at `key` now."""
@@ -198,3 +203,10 @@ def prefix_end(prefix: str) -> str:
     if not prefix or not "\0" <= prefix[-1] < "\x7f":
         raise ValueError(f"prefix {prefix!r}: must end in an ASCII character; use one that ends in '/'")
     return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+def positive(expected_revision: int) -> int:
+    """Return the revision that an update or a deletion expects; raise ValueError for one that none ever has."""
+    if expected_revision < 1:
+        raise ValueError(f"expected_revision {expected_revision}: must be 1 or more; use create() for a new key")
+    return expected_revision

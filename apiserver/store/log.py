@@ -7,6 +7,7 @@ window is asked of the store (`read_older`). Reads and writes nothing else; live
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Self
 
 from apiserver.store.contract import Batch, Compacted, Event
 
@@ -87,13 +88,13 @@ class LogWatch:
         """from_revision: the first one to give."""
         self._log = log
         self._prefix = prefix
-        self._next_revision = from_revision
+        self._next_revision = max(from_revision, FIRST_REVISION + 1)
         self._read_older = read_older
         self._progress_due = False
         self._ended = False
         self._alarm = asyncio.Event()
 
-    def __aiter__(self) -> "LogWatch":
+    def __aiter__(self) -> Self:
         """Return itself."""
         return self
 

@@ -17,6 +17,7 @@ from apiserver.store.contract import (
     RevisionMismatch,
     StoreUnavailable,
     Watch,
+    positive,
     prefix_end,
 )
 from apiserver.store.log import FIRST_REVISION, Log
@@ -41,11 +42,11 @@ class MemoryStore:
 
     async def update(self, key: str, value: bytes, *, expected_revision: int) -> int:
         """Write a key that is as expected."""
-        return self._append(key, value, self._expected(key, expected_revision))
+        return self._append(key, value, self._expected(key, positive(expected_revision)))
 
     async def delete(self, key: str, *, expected_revision: int) -> int:
         """Remove a key that is as expected."""
-        return self._append(key, None, self._expected(key, expected_revision))
+        return self._append(key, None, self._expected(key, positive(expected_revision)))
 
     async def get(self, key: str) -> Entry | None:
         """Return what is at `key`."""
