@@ -1,0 +1,95 @@
+"""Keep the EndpointSlices of every Service that has a selector in line with its pods.
+
+Reads Services, Pods, Nodes (for zones) and EndpointSlices from the informers; writes EndpointSlices with the label
+endpointslice.kubernetes.io/managed-by of this controller, and never others. Decides in `endpointslice_plan`.
+Source: kubernetes.io/docs/concepts/services-networking/endpoint-slices
+"""
+
+from typing import Final
+
+from controllers.backends import CALM_FROM_PODS, CALM_S_PER_POD, matters, selected_pods, service_keys
+from controllers.endpointslice_plan import MANAGER, MANAGER_LABEL, SERVICE_LABEL, plan
+from controllers.world import World, again_after_conflict, is_terminating_namespace
+from kube.api.core_v1 import Node, Pod, Service
+from kube.api.discovery_v1 import EndpointSlice
+from kube.controller import Controller
+from kube.errors import ApiError
+from kube.objects import ObjectKey, is_terminating, key_of
+
+ZONE_LABEL: Final = "topology.kubernetes.io/zone"
+
+
+class EndpointSlices:
+    """The controller of EndpointSlices."""
+
+    def __init__(self, world: World, *, workers: int = 2) -> None:
+        self._world = world
+        self._services = world.informers.of(Service)
+        self._pods = world.informers.of(Pod)
+        self._nodes = world.informers.of(Node)
+        self._slices = world.informers.of(EndpointSlice)
+        reconcile = again_after_conflict(self.reconcile)
+        self.controller = Controller("endpointslice", reconcile, workers=workers, clock=world.clock)
+        self.controller.hear(self._services)
+        self.controller.hear(self._slices, _keys_of_slice)
+        self.controller.know(self._pods)
+        self.controller.know(self._nodes)
+        self._pods.on_change(self._hear_pod)
+
+    def _hear_pod(self, old: Pod | None, new: Pod | None) -> None:
+        if old is not None and new is not None and not matters(old, new):
+            return
+        for pod in (old, new):
+            for key in service_keys(self._services, pod) if pod is not None else ():
+                size = sum(len(item.endpoints) for item in self._slices_of(key))
+                self.controller.queue.add_after(key, size * CALM_S_PER_POD if size >= CALM_FROM_PODS else 0.0)
+
+    async def reconcile(self, key: ObjectKey) -> float | None:
+        """Bring the slices of one Service in line with its pods."""
+        service = self._services.get(key.name, key.namespace)
+        if service is None or not service.spec.selector or service.spec.type == "ExternalName":
+            return None  # Deleted: its slices are the garbage collector's work. No selector: somebody else's work.
+        if is_terminating(service):
+            return None
+        changes = plan(service, selected_pods(self._pods, service), self._slices_of(key), self._zones())
+        client = self._world.client
+        for item in changes.create:
+            try:
+                self.controller.wrote(key, await client.create(item))
+            except ApiError as error:
+                if is_terminating_namespace(error):
+                    return None
+                raise
+        for item in changes.update:
+            self.controller.wrote(key, await client.update(item))
+        for item in changes.delete:
+            await self._delete(key, item)
+        return None
+
+    def _slices_of(self, key: ObjectKey) -> list[EndpointSlice]:
+        return [
+            item
+            for item in self._slices.by_index("namespace", key.namespace)
+            if item.metadata.labels.get(SERVICE_LABEL) == key.name
+            and item.metadata.labels.get(MANAGER_LABEL) == MANAGER
+        ]
+
+    def _zones(self) -> dict[str, str]:
+        nodes = ((node.metadata.name, node.metadata.labels.get(ZONE_LABEL)) for node in self._nodes.all())
+        return {name: zone for name, zone in nodes if zone}
+
+    async def _delete(self, key: ObjectKey, item: EndpointSlice) -> None:
+        try:
+            last = await self._world.client.delete(EndpointSlice, item.metadata.name, namespace=item.metadata.namespace)
+        except ApiError as error:
+            if error.code == 404:
+                return
+            raise
+        if last is not None:
+            self.controller.wrote(key, last)
+
+
+def _keys_of_slice(item: EndpointSlice) -> list[ObjectKey]:
+    name = item.metadata.labels.get(SERVICE_LABEL)
+    is_ours = item.metadata.labels.get(MANAGER_LABEL) == MANAGER
+    return [ObjectKey(key_of(item).namespace, name)] if name and is_ours else []
