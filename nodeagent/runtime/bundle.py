@@ -1,0 +1,250 @@
+"""Turn what the CRI asks of a container into its bundle: an OCI `config.json`, and `launch.json` for what OCI lacks.
+
+Keeps true: what can't be given is refused here, before anything exists. Plain functions: values in, values out.
+Source: OCI runtime specification v1.1; CRI v1; containerd's defaults where the CRI is silent.
+"""
+
+import posixpath
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from nodeagent.runtime import capabilities, seccomp
+from nodeagent.runtime.errors import invalid
+from nodeagent.runtime.images.model import ImageConfig, RootLayers
+from proto import cri_v1 as cri
+
+DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MASKED_PATHS = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+)
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_SAFE = ["nosuid", "noexec", "nodev"]
+_PID_MODES = {cri.POD: "pod", cri.CONTAINER: "container", cri.NODE: "node", cri.TARGET: "target"}
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a container lives: what its sandbox, the cgroup driver and the image store have prepared.
+
+    entry_files, oom_file, cgroup_mounts: see `cgroups`. shm: the host path of the pod's /dev/shm.
+    """
+
+    bundle: str
+    hostname: str
+    resolv_conf: str
+    hostname_file: str
+    shm: str
+    cgroup: str
+    entry_files: tuple[str, ...]
+    oom_file: str
+    cgroup_mounts: tuple[str, ...]
+    layers: RootLayers
+    log_path: str
+    pid_target: str = ""
+
+
+def command(config: cri.ContainerConfig, image: ImageConfig) -> list[str]:
+    """Return the argument vector: the pod's words override the image's, and a command of its own drops the image's Cmd."""
+    if config.command:
+        words = [*config.command, *config.args]
+    else:
+        words = [*(image.entrypoint or ()), *(config.args or image.cmd or ())]
+    if not words:
+        raise invalid(f"container {config.metadata.name!r}", "neither it nor its image names a command; set command")
+    return words
+
+
+def oci_config(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dict[str, Any]:
+    """Return the OCI runtime configuration."""
+    security = config.linux.security_context
+    _refuse_unsupported(config)
+    masked, readonly = list(security.masked_paths), list(security.readonly_paths)
+    if security.privileged:
+        masked, readonly = [], []
+    elif not masked and not readonly:
+        masked, readonly = list(MASKED_PATHS), list(READONLY_PATHS)
+    return {
+        "ociVersion": "1.1.0",
+        "process": _process(config, image, place),
+        "root": {"path": f"{place.bundle}/rootfs", "readonly": security.readonly_rootfs},
+        "hostname": place.hostname,
+        "mounts": _mounts(config, place),
+        "linux": {
+            "namespaces": [{"type": "mount"}, {"type": "cgroup"}],
+            "cgroupsPath": place.cgroup,
+            "maskedPaths": masked,
+            "readonlyPaths": readonly,
+        },
+    }
+
+
+def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dict[str, Any]:
+    """Return what the shim needs beyond OCI: layers, streams, cgroup files, and the user by name."""
+    security = config.linux.security_context
+    adjustment = config.linux.resources.oom_score_adj
+    return {
+        "layers": place.layers.folder,
+        "lower": list(place.layers.lower),
+        "hidden": list(place.layers.hidden),
+        "upper": f"{place.bundle}/upper",
+        "work": f"{place.bundle}/work",
+        "root": f"{place.bundle}/rootfs",
+        "privileged": security.privileged,
+        "devices": [{"path": item.container_path, "source": item.host_path} for item in config.devices],
+        "cgroups": list(place.entry_files),
+        "cgroup_mounts": list(place.cgroup_mounts),
+        "oom_file": place.oom_file,
+        "oom_score_adj": adjustment or None,
+        "identity": _identity(security, image.user),
+        "pid_mode": _PID_MODES[security.namespace_options.pid],
+        "pid_target": place.pid_target,
+        "stdin": config.stdin,
+        "stdin_once": config.stdin_once,
+        "log_path": place.log_path,
+    }
+
+
+def _refuse_unsupported(config: cri.ContainerConfig) -> None:
+    security = config.linux.security_context
+    where = f"container {config.metadata.name!r}"
+    if security.seccomp.profile_type == cri.Localhost:
+        found = f"seccomp profile {security.seccomp.localhost_ref!r} of type Localhost can't be loaded"
+        raise invalid(where, f"{found}; use RuntimeDefault or Unconfined")
+    if security.apparmor.profile_type == cri.Localhost and security.apparmor.localhost_ref:
+        raise invalid(
+            where, f"AppArmor profile {security.apparmor.localhost_ref!r} can't be applied; use RuntimeDefault"
+        )
+    if security.namespace_options.userns_options.mode == cri.POD and security.namespace_options.userns_options.uids:
+        raise invalid(where, "a user namespace was asked for, which this runtime can't make; use hostUsers: true")
+    if security.HasField("run_as_group") and not (security.HasField("run_as_user") or security.run_as_username):
+        raise invalid(where, "run_as_group was given without a user; set run_as_user too")
+    if config.CDI_devices:
+        raise invalid(where, "CDI devices are not supported; use devices")
+    for mount in config.mounts:
+        if not mount.container_path.startswith("/"):
+            raise invalid(where, f"mount path {mount.container_path!r} is relative; use an absolute one")
+        if mount.uidMappings or mount.gidMappings:
+            raise invalid(where, f"id-mapped mount {mount.container_path!r} is not supported; use hostUsers: true")
+        if mount.image.image:
+            raise invalid(where, f"image volume {mount.container_path!r} is not supported; use another kind of volume")
+
+
+def _process(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dict[str, Any]:
+    security = config.linux.security_context
+    kept = _capabilities(security)
+    ambient = sorted({capabilities.normalize(name) for name in security.capabilities.add_ambient_capabilities} & kept)
+    default_seccomp = not security.privileged and security.seccomp.profile_type == cri.RuntimeDefault
+    return {
+        "terminal": config.tty,
+        "args": command(config, image),
+        "env": _environment(config, image, place.hostname),
+        "cwd": config.working_dir or image.working_dir or "/",
+        "user": {"uid": security.run_as_user.value, "gid": security.run_as_group.value},
+        "capabilities": {
+            "bounding": sorted(kept),
+            "effective": sorted(kept),
+            "permitted": sorted(kept),
+            "inheritable": ambient,
+            "ambient": ambient,
+        },
+        "rlimits": [],
+        "noNewPrivileges": security.no_new_privs,
+        "seccomp": seccomp.default_profile(frozenset(kept)) if default_seccomp else None,
+    }
+
+
+def _capabilities(security: cri.LinuxContainerSecurityContext) -> frozenset[str]:
+    if security.privileged:
+        return capabilities.ALL
+    try:
+        return capabilities.effective_set(
+            [*security.capabilities.add_capabilities, *security.capabilities.add_ambient_capabilities],
+            security.capabilities.drop_capabilities,
+        )
+    except ValueError as error:
+        raise invalid("security context", str(error)) from None
+
+
+def _environment(config: cri.ContainerConfig, image: ImageConfig, hostname: str) -> list[str]:
+    """Return NAME=value once per name; the image's first, then the pod's over it."""
+    found = dict(item.split("=", 1) for item in (DEFAULT_PATH, f"HOSTNAME={hostname}"))
+    if config.tty:
+        found["TERM"] = "xterm"
+    found |= dict(item.split("=", 1) for item in image.env or () if "=" in item)
+    found |= {item.key: item.value.decode("utf-8", "surrogateescape") for item in config.envs}
+    return [f"{name}={value}" for name, value in found.items()]
+
+
+def _identity(security: cri.LinuxContainerSecurityContext, image_user: str) -> dict[str, Any]:
+    user, _, group = image_user.partition(":")
+    if security.HasField("run_as_user"):
+        user, group = str(security.run_as_user.value), ""
+    elif security.run_as_username:
+        user, group = security.run_as_username, ""
+    if security.HasField("run_as_group"):
+        group = str(security.run_as_group.value)
+    policy = "Strict" if security.supplemental_groups_policy == cri.Strict else "Merge"
+    return {"user": user, "group": group, "extra": list(security.supplemental_groups), "policy": policy}
+
+
+def _mounts(config: cri.ContainerConfig, place: Place) -> list[dict[str, Any]]:
+    privileged = config.linux.security_context.privileged
+    wanted = sorted(
+        (_volume(mount, privileged) for mount in config.mounts), key=lambda item: _depth(item["destination"])
+    )
+    taken = {item["destination"] for item in wanted}
+    return [item for item in _usual_mounts(privileged, place) if item["destination"] not in taken] + wanted
+
+
+def _depth(path: str) -> int:
+    return path.count("/")
+
+
+def _usual_mounts(privileged: bool, place: Place) -> list[dict[str, Any]]:
+    locked = [] if privileged else ["ro"]
+    mounts = [
+        _mount("/proc", "proc", "proc", _SAFE),
+        _mount("/dev", "tmpfs", "tmpfs", ["nosuid", *([] if privileged else ["nodev"]), "mode=755", "size=64k"]),
+        _mount(
+            "/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
+        ),
+        _mount("/dev/mqueue", "mqueue", "mqueue", _SAFE),
+        _mount("/sys", "sysfs", "sysfs", [*_SAFE, *locked]),
+        _mount("/sys/fs/cgroup", "cgroup", "cgroup", [*_SAFE, *locked]),
+        _mount("/dev/shm", "bind", place.shm, ["rbind", "rprivate", *_SAFE]),
+    ]
+    for target, source in (("/etc/resolv.conf", place.resolv_conf), ("/etc/hostname", place.hostname_file)):
+        if source:
+            mounts.append(_mount(target, "bind", source, ["bind", "rprivate", *_nodev(privileged)]))
+    return mounts
+
+
+def _nodev(privileged: bool) -> list[str]:
+    return [] if privileged else ["nodev"]
+
+
+def _mount(target: str, kind: str, source: str, options: Iterable[str]) -> dict[str, Any]:
+    return {"destination": target, "type": kind, "source": source, "options": list(options)}
+
+
+def _volume(mount: cri.Mount, privileged: bool) -> dict[str, Any]:
+    propagation = {
+        cri.PROPAGATION_PRIVATE: "rprivate",
+        cri.PROPAGATION_HOST_TO_CONTAINER: "rslave",
+        cri.PROPAGATION_BIDIRECTIONAL: "rshared",
+    }[mount.propagation]
+    options = ["rbind", propagation, *_nodev(privileged)]
+    if mount.readonly:
+        options.append("rro" if mount.recursive_read_only else "ro")
+    return _mount(posixpath.normpath(mount.container_path), "bind", mount.host_path, options)

@@ -1,0 +1,265 @@
+"""What runs between fork and exec: the first process of a container, a further one in it, and a pod's reaper.
+
+Keeps true: the process that execs has exactly the namespaces, cgroups, identity, capabilities, seccomp filter and
+descriptors that its specification names; any failure is told over the status socket and nothing is exec'd.
+Reads the process and launch parts of a bundle; writes cgroup memberships and /proc/self/oom_score_adj.
+Standard library only, single thread. Source: OCI runtime specification, config.md and runtime.md.
+"""
+
+import array
+import errno
+import fcntl
+import json
+import os
+import resource
+import signal
+import socket
+import stat
+import struct
+import termios
+from typing import Any, NoReturn
+
+from nodeagent.runtime import capabilities, identity, rootfs, seccomp, syscalls
+
+EXIT_NOT_STARTED = 128
+EXIT_NOT_EXECUTABLE = 126
+EXIT_NOT_FOUND = 127
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TIOCSPTLCK, _TIOCGPTPEER = 0x40045431, 0x5441
+
+
+class StartError(Exception):
+    """Why a process could not start; `exit_code` is what a shell would give."""
+
+    def __init__(self, message: str, exit_code: int = EXIT_NOT_STARTED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def run_container(config: dict[str, Any], launch: dict[str, Any], stdio: list[int], status: socket.socket) -> NoReturn:
+    """Become the first process of the container (the caller is already in its pid namespace)."""
+    with _Reporting(status):
+        warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
+        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
+        rootfs.enter(config, launch)
+        _exec(config["process"], launch["identity"], stdio, status, warnings)
+
+
+def run_further(
+    process: dict[str, Any], launch: dict[str, Any], pidfd: int, stdio: list[int], status: socket.socket
+) -> NoReturn:
+    """Become another process of the container whose first one `pidfd` stands for (same pid namespace already)."""
+    with _Reporting(status):
+        warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
+        syscalls.join_namespaces(pidfd, syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
+        _exec(process, launch["identity"], stdio, status, warnings)
+
+
+def run_reaper(folder: str, cgroups: list[str], status: socket.socket) -> NoReturn:
+    """Become process 1 of a pod's shared pid namespace: reap orphans, hold nothing, see nothing of the host."""
+    with _Reporting(status):
+        _prepare(cgroups, None)
+        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
+        syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
+        syscalls.mount("tmpfs", folder, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=4k")
+        syscalls.pivot_root_here(folder)
+        syscalls.mount("none", "/", "", syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        syscalls.set_process_name("wherry-reaper")
+        _drop_bounding_capabilities(0)
+        syscalls.control_process(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        syscalls.set_capabilities(0, 0, 0)
+        syscalls.control_process(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)  # The pod's processes end with its shim.
+    own = status.fileno()
+    os.closerange(0, own)
+    os.closerange(own + 1, 1 << 12)
+    status.close()
+    while True:
+        signal.sigwait({signal.SIGCHLD})
+        _reap_all()
+
+
+def _reap_all() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
+class _Reporting:
+    """Tell the shim of any failure inside the block, and end the process there."""
+
+    def __init__(self, status: socket.socket) -> None:
+        self._status = status
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        message = str(error) if isinstance(error, (StartError, ValueError)) else _describe(error)
+        code = error.exit_code if isinstance(error, StartError) else EXIT_NOT_STARTED
+        self._status.send(json.dumps({"error": message, "exit_code": code}).encode())
+        os._exit(code)
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.strerror or error}: {error.filename}"
+    return f"{type(error).__name__}: {error}" if not isinstance(error, OSError) else str(error)
+
+
+def _prepare(cgroups: list[str], oom_score_adj: int | None) -> list[str]:
+    """Leave the shim's session, signals and cgroups; return what could not be had."""
+    os.setsid()
+    os.umask(0o022)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    for path in cgroups:
+        _write(path, "0")
+    if oom_score_adj is None:
+        return []
+    try:
+        _write("/proc/self/oom_score_adj", str(oom_score_adj))
+    except OSError as error:
+        return [f"oom_score_adj {oom_score_adj}: {error.strerror}; this host's root lacks CAP_SYS_RESOURCE"]
+    return []
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _exec(
+    process: dict[str, Any], wanted: dict[str, Any], stdio: list[int], status: socket.socket, warnings: list[str]
+) -> NoReturn:
+    who = identity.resolve(wanted)
+    if process["terminal"]:
+        stdio = _open_terminal(status, process.get("consoleSize"))
+    for place, descriptor in enumerate(stdio):
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode) or process["terminal"]:
+            os.fchown(descriptor, who.uid, -1)  # So that it can be opened again as /dev/stdout.
+        os.dup2(descriptor, place)
+    warnings += _set_limits(process["rlimits"])
+    _enter_folder(process["cwd"])
+    environment = _environment(process, who)
+    syscalls.close_on_exec_from(3)
+    _restrict(process, who)
+    report = {"user": {"uid": who.uid, "gid": who.gid, "groups": who.groups}, "warnings": warnings}
+    status.send(json.dumps(report).encode())
+    _replace_process(process["args"], environment)
+
+
+def _environment(process: dict[str, Any], who: identity.Identity) -> dict[str, str]:
+    environment = dict(item.split("=", 1) for item in process["env"])
+    environment.setdefault("PATH", _DEFAULT_PATH)
+    if not environment.get("HOME"):
+        environment["HOME"] = who.home or "/"
+    return environment
+
+
+def _open_terminal(status: socket.socket, size: dict[str, int] | None) -> list[int]:
+    """Make a terminal in the container's own /dev/pts, hand its master to the shim, return it thrice for stdio."""
+    master = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
+    slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
+    if size:
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", size["height"], size["width"], 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    message = json.dumps({"terminal": True}).encode()
+    status.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [master]))])
+    return [slave, slave, slave]
+
+
+def _set_limits(wanted: list[dict[str, Any]]) -> list[str]:
+    warnings = []
+    for limit in wanted:
+        number = getattr(resource, limit["type"])
+        try:
+            resource.setrlimit(number, (limit["soft"], limit["hard"]))
+        except (OSError, ValueError) as error:
+            warnings.append(f"{limit['type']} {limit['hard']}: {error}; this host's root lacks CAP_SYS_RESOURCE")
+    return warnings
+
+
+def _enter_folder(folder: str) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        if error.errno not in {errno.EROFS, errno.EEXIST}:
+            raise
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise StartError(f"working directory {folder!r}: {error.strerror}; use a folder of the image") from None
+
+
+def _restrict(process: dict[str, Any], who: identity.Identity) -> None:
+    """Give up everything that the process isn't meant to have; the filter goes on while that is still allowed."""
+    sets = process["capabilities"]
+    held = _held_capabilities()
+    bounding = capabilities.mask(sets["bounding"]) & held
+    ambient = capabilities.mask(sets["ambient"]) & bounding
+    if process["noNewPrivileges"]:
+        syscalls.control_process(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    _drop_bounding_capabilities(bounding)
+    if process["seccomp"]:
+        syscalls.install_seccomp_filter(seccomp.program(process["seccomp"]))
+    os.setgroups(who.groups)
+    os.setresgid(who.gid, who.gid, who.gid)
+    if who.uid != 0 and ambient:
+        syscalls.control_process(syscalls.PR_SET_KEEPCAPS, 1)
+    os.setresuid(who.uid, who.uid, who.uid)
+    if who.uid == 0:
+        syscalls.set_capabilities(bounding, bounding, ambient)
+    else:
+        syscalls.set_capabilities(ambient, ambient, ambient)
+    for number in range(ambient.bit_length()):
+        if ambient >> number & 1:
+            syscalls.control_process(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_RAISE, number)
+
+
+def _drop_bounding_capabilities(kept: int) -> None:
+    for number in range(64):
+        if kept >> number & 1:
+            continue
+        try:
+            syscalls.control_process(syscalls.PR_CAPBSET_DROP, number)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # The first number that this kernel doesn't know.
+                return
+            raise
+
+
+def _held_capabilities() -> int:
+    """Return the mask of what this process has; a machine's root may lack some."""
+    descriptor = os.open("/proc/thread-self/status", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        lines = os.read(descriptor, 1 << 14).split(b"\n")
+    finally:
+        os.close(descriptor)
+    return next(int(line.split()[1], 16) for line in lines if line.startswith(b"CapPrm:"))
+
+
+def _replace_process(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    name = arguments[0]
+    path = environment["PATH"]
+    candidates = [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in path.split(":")]
+    denied: OSError | None = None
+    for candidate in candidates:
+        try:
+            os.execve(candidate, arguments, environment)  # noqa: S606 - the whole point of this module.
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if "/" in name:
+                raise StartError(f'exec: "{name}": {error.strerror}', EXIT_NOT_FOUND) from None
+        except OSError as error:
+            denied = error
+    if denied is not None:
+        raise StartError(f'exec: "{name}": {denied.strerror}', EXIT_NOT_EXECUTABLE)
+    raise StartError(f'exec: "{name}": executable file not found in $PATH ({path})', EXIT_NOT_FOUND)

@@ -1,0 +1,39 @@
+"""What an image is, once it is here."""
+
+import msgspec
+
+
+class ImageConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """How an image wants to be run, with the OCI image specification's names."""
+
+    user: str = ""
+    env: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    cmd: tuple[str, ...] | None = None
+    working_dir: str = ""
+    stop_signal: str = ""
+    labels: dict[str, str] | None = None
+    volumes: dict[str, msgspec.UnsetType | dict[str, str]] | None = None
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """An image in the store. Writer: `images.store`.
+
+    id: `sha256:` and the digest of its config. layers: diffIDs, lowest first. names: tags and digests, in full.
+    size_bytes: of what was downloaded or imported.
+    """
+
+    id: str
+    layers: tuple[str, ...]
+    size_bytes: int
+    config: ImageConfig = ImageConfig()
+    repo_tags: tuple[str, ...] = ()
+    repo_digests: tuple[str, ...] = ()
+
+
+class RootLayers(msgspec.Struct, frozen=True):
+    """What overlayfs needs to know: the folder, and the names in it, topmost layer first."""
+
+    folder: str
+    lower: tuple[str, ...]
+    hidden: tuple[str, ...] = ()

@@ -1,0 +1,215 @@
+"""Build a container's root: overlay, volumes, /proc, /dev, /sys, masked and read-only paths.
+
+Keeps true: every mount lives in the container's own mount namespace, so nothing is left when it ends; sources are
+opened before the root changes and targets are looked up after it, so no symlink of an image or a volume can lead a
+mount out of the container; nothing mounted for an unprivileged container honours device nodes, but the bound ones.
+Reads the bundle's `config.json` and `launch.json` (see docs/runtime.md); runs in the container's first process, in
+its own mount and cgroup namespaces. Standard library only. Source: OCI runtime specification, config.md.
+"""
+
+import os
+import stat
+from typing import Any
+
+from nodeagent.runtime import syscalls
+from nodeagent.runtime.syscalls import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SLAVE
+
+_FLAGS = {
+    "ro": MS_RDONLY,
+    "nosuid": MS_NOSUID,
+    "nodev": MS_NODEV,
+    "noexec": MS_NOEXEC,
+    "relatime": syscalls.MS_RELATIME,
+    "strictatime": syscalls.MS_STRICTATIME,
+}
+_ATTRIBUTES = {
+    "ro": syscalls.MOUNT_ATTR_RDONLY,
+    "rro": syscalls.MOUNT_ATTR_RDONLY,
+    "nosuid": syscalls.MOUNT_ATTR_NOSUID,
+    "nodev": syscalls.MOUNT_ATTR_NODEV,
+    "noexec": syscalls.MOUNT_ATTR_NOEXEC,
+}
+_WORDS = {"bind", "rbind", "rw", "private", "rprivate", "slave", "rslave", "shared", "rshared"}
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+    "core": "/proc/kcore",
+    "ptmx": "pts/ptmx",
+}
+_KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
+
+
+def enter(config: dict[str, Any], launch: dict[str, Any]) -> None:
+    """Build the root that `config` describes, and make it the caller's."""
+    privileged = launch["privileged"]
+    trees = _open_binds(config["mounts"], shared=True)
+    syscalls.mount("none", "/", "", MS_REC | MS_SLAVE)
+    trees |= _open_binds(config["mounts"], shared=False)
+    devices = _host_devices() if privileged else _open_devices(launch["devices"])
+    _mount_overlay(launch, 0 if privileged else MS_NODEV)
+    syscalls.pivot_root_here(launch["root"])
+    for folder in _KERNEL_FOLDERS:
+        _require_real_folder(folder)
+    _hide(launch["hidden"])
+    for place, mount in enumerate(config["mounts"]):
+        if place in trees:
+            _attach(trees[place], mount)
+        else:
+            _mount(mount, launch)
+        if mount["destination"] == "/dev":
+            _fill_dev(devices)
+    for path in config["linux"]["maskedPaths"]:
+        _mask(path)
+    for path in config["linux"]["readonlyPaths"]:
+        _make_readonly(path)
+    if config["root"]["readonly"]:
+        syscalls.mount("none", "/", "", MS_REMOUNT | MS_BIND | MS_RDONLY | (0 if privileged else MS_NODEV))
+
+
+def _mount_overlay(launch: dict[str, Any], flags: int) -> None:
+    """Mount the image's layers under the container's own; relative names keep the options within one page."""
+    os.chdir(launch["layers"])
+    lower, upper, work = ":".join(launch["lower"]), launch["upper"], launch["work"]
+    # volatile: the layer ends with its container, so no sync of it is worth waiting for.
+    options = f"lowerdir={lower},upperdir={upper},workdir={work},volatile"
+    if len(options) > 4000:
+        raise OSError(f"image: {len(launch['lower'])} layers don't fit one mount; use an image of at most 110 layers")
+    syscalls.mount("overlay", launch["root"], "overlay", flags, options)
+
+
+def _open_binds(mounts: list[dict[str, Any]], *, shared: bool) -> dict[int, int]:
+    """Return place -> tree of the bind mounts; those that propagate both ways must be opened while still shared."""
+    return {
+        place: _open_bind(mount)
+        for place, mount in enumerate(mounts)
+        if mount["type"] == "bind" and ("rshared" in mount["options"]) == shared
+    }
+
+
+def _open_bind(mount: dict[str, Any]) -> int:
+    options = mount["options"]
+    recursive = "rbind" in options
+    tree = syscalls.clone_tree(mount["source"], recursive=recursive)
+    attributes = sum({_ATTRIBUTES[option] for option in options if option in _ATTRIBUTES})
+    if "rprivate" in options:
+        syscalls.set_mount_attributes(tree, 0, propagation=syscalls.MS_PRIVATE, recursive=recursive)
+    if attributes:
+        syscalls.set_mount_attributes(tree, attributes, recursive="rro" in options)
+    return tree
+
+
+def _attach(tree: int, mount: dict[str, Any]) -> None:
+    target = mount["destination"]
+    if stat.S_ISDIR(os.fstat(tree).st_mode):
+        os.makedirs(target, exist_ok=True)
+    else:
+        _make_file(target)
+    syscalls.attach_tree(tree, target)
+    os.close(tree)
+
+
+def _make_file(path: str) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if not os.path.lexists(path) or os.path.islink(path):
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK, 0o644))
+
+
+def _mount(mount: dict[str, Any], launch: dict[str, Any]) -> None:
+    target, kind = mount["destination"], mount["type"]
+    os.makedirs(target, exist_ok=True)
+    flags = sum({_FLAGS[option] for option in mount["options"] if option in _FLAGS})
+    options = ",".join(option for option in mount["options"] if option not in _FLAGS and option not in _WORDS)
+    if kind == "cgroup":
+        _mount_cgroups(target, flags, launch["cgroup_mounts"])
+    else:
+        syscalls.mount(mount["source"], target, kind, flags, options)
+
+
+def _mount_cgroups(target: str, flags: int, hierarchies: list[str]) -> None:
+    """Show the container its own cgroups: the one v2 tree, or a folder for each v1 hierarchy."""
+    if not hierarchies:
+        syscalls.mount("cgroup", target, "cgroup2", flags)
+        return
+    syscalls.mount("tmpfs", target, "tmpfs", flags & ~MS_RDONLY, "mode=755,size=64k")
+    for controllers in hierarchies:
+        folder = f"{target}/{controllers}"
+        os.mkdir(folder)
+        syscalls.mount("cgroup", folder, "cgroup", flags, controllers)
+        for controller in controllers.split(","):
+            if controller != controllers:
+                os.symlink(controllers, f"{target}/{controller}")
+    syscalls.mount("none", target, "", flags | MS_REMOUNT | MS_BIND)
+
+
+def _open_devices(extra: list[dict[str, str]]) -> dict[str, int]:
+    """Return path in the container -> tree of the host's device, for the usual ones and `extra`."""
+    trees = {f"/dev/{name}": syscalls.clone_tree(f"/dev/{name}", recursive=False) for name in _DEVICES}
+    for device in extra:
+        trees[device["path"]] = syscalls.clone_tree(device["source"], recursive=False)
+    return trees
+
+
+def _host_devices() -> dict[str, tuple[int, int]]:
+    """Return path -> (mode, device number) of every device under the host's /dev."""
+    found: dict[str, tuple[int, int]] = {}
+    for folder, folders, files in os.walk("/dev"):
+        folders[:] = [name for name in folders if f"{folder}/{name}" not in {"/dev/pts", "/dev/shm", "/dev/mqueue"}]
+        for name in files:
+            status = os.lstat(f"{folder}/{name}")
+            if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+                found[f"{folder}/{name}"] = (status.st_mode, status.st_rdev)
+    found.pop("/dev/ptmx", None)
+    return found
+
+
+def _fill_dev(devices: dict[str, int] | dict[str, tuple[int, int]]) -> None:
+    for path, device in devices.items():
+        if isinstance(device, int):
+            _make_file(path)
+            syscalls.attach_tree(device, path)
+            os.close(device)
+        else:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.mknod(path, *device)
+    for name, target in _LINKS.items():
+        os.symlink(target, f"/dev/{name}")
+
+
+def _require_real_folder(path: str) -> None:
+    """Refuse an image that would lead the kernel's own file systems elsewhere by a symlink."""
+    if not os.path.lexists(path):
+        os.mkdir(path, 0o755)
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        raise OSError(f"image: {path} is not a folder; the kernel's file system can't be mounted there")
+
+
+def _hide(paths: list[str]) -> None:
+    """Put an empty folder or file over each path that exists."""
+    for path in paths:
+        if os.path.isdir(path):
+            mode = stat.S_IMODE(os.stat(path).st_mode)
+            syscalls.mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode:o},size=16m")
+        elif os.path.exists(path):
+            syscalls.mount("tmpfs", "/proc", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=4k")
+            _make_file("/proc/empty")
+            syscalls.mount("/proc/empty", path, "", MS_BIND)
+            syscalls.unmount("/proc")
+
+
+def _mask(path: str) -> None:
+    if not os.path.lexists(path):
+        return
+    if stat.S_ISDIR(os.stat(path).st_mode):
+        syscalls.mount("tmpfs", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k")
+    else:
+        syscalls.mount("/dev/null", path, "", MS_BIND)
+
+
+def _make_readonly(path: str) -> None:
+    if os.path.lexists(path):
+        syscalls.mount(path, path, "", MS_BIND | MS_REC)
+        keep = MS_NOSUID | MS_NODEV | MS_NOEXEC
+        syscalls.mount("none", path, "", MS_REMOUNT | MS_BIND | MS_RDONLY | keep)

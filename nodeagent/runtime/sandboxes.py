@@ -1,0 +1,363 @@
+"""Sandboxes: make one, stop it, remove it, and find the living ones again after a restart.
+
+Keeps true: RunPodSandbox either succeeds or leaves nothing behind; Stop and Remove may be repeated and pick up where
+an earlier attempt was cut off; a sandbox is ready only while its shim lives. Writes `sandbox.json`, `resolv.conf`,
+`hostname`, the cgroup of the pod; the shim writes the rest (docs/runtime.md).
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nodeagent.runtime import shim_client, state, statuses, syscalls
+from nodeagent.runtime.cgroups import Limits
+from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found
+from nodeagent.runtime.host import Host
+from nodeagent.runtime.pod import Container, Sandbox, identified, namespaces
+from nodeagent.runtime.resources import limits_of
+from nodeagent.runtime.sandbox_network import PortMapping
+from nodeagent.runtime.shim_client import ShimClient
+from nodeagent.runtime.state import ExitRecord, SandboxRecord, ShimRecord
+from proto import cri_v1 as cri
+
+_LOG = logging.getLogger(__name__)
+SHIM_END_TIMEOUT_S = 10.0
+_CGROUP_ATTEMPTS = 100
+_CGROUP_PAUSE_S = 0.01
+_EXIT_CODE_LOST = 137
+_PINS = ("ns/net", "ns/ipc", "ns/uts", "shm")
+_PROTOCOLS = {cri.TCP: "tcp", cri.UDP: "udp", cri.SCTP: "sctp"}
+_SYSCTL_PREFIXES = ("kernel.shm", "kernel.msg", "fs.mqueue.", "net.")
+
+
+class Sandboxes:
+    """Every sandbox of this runtime."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.known: dict[str, Sandbox] = {}
+        self._lost: asyncio.Queue[Sandbox] = asyncio.Queue()
+
+    def get(self, identifier: str) -> Sandbox:
+        """Return a sandbox; raises NOT_FOUND."""
+        matches = identified(identifier, self.known)
+        if len(matches) != 1:
+            raise not_found("sandbox", identifier)
+        return self.known[matches[0]]
+
+    async def run(self, config: cri.PodSandboxConfig, handler: str) -> Sandbox:
+        """Make a sandbox that is ready for containers."""
+        self._check(config, handler)
+        sandbox = self._record(config)
+        async with sandbox.lock:
+            try:
+                await self._set_up(sandbox)
+            except BaseException:
+                await self._dismantle(sandbox)
+                self._forget(sandbox)
+                raise
+        _LOG.info("sandbox %s (%s/%s): made", sandbox.id, config.metadata.namespace, config.metadata.name)
+        self.announce(cri.CONTAINER_CREATED_EVENT, sandbox.id, sandbox)
+        self.announce(cri.CONTAINER_STARTED_EVENT, sandbox.id, sandbox)
+        return sandbox
+
+    async def stop(self, identifier: str) -> None:
+        """End every process of a sandbox and give its network back; done before is done."""
+        matches = identified(identifier, self.known)
+        if len(matches) != 1:
+            return
+        sandbox = self.known[matches[0]]
+        async with sandbox.lock:
+            was_ready = sandbox.record.is_ready
+            await self._dismantle(sandbox)
+        if was_ready:
+            self.announce(cri.CONTAINER_STOPPED_EVENT, sandbox.id, sandbox)
+
+    async def remove(self, identifier: str) -> Sandbox | None:
+        """Remove a sandbox whose containers have been removed; what is not here is no error."""
+        matches = identified(identifier, self.known)
+        if len(matches) != 1:
+            return None
+        sandbox = self.known[matches[0]]
+        async with sandbox.lock:
+            await self._dismantle(sandbox)
+            await self.remove_cgroup(sandbox.record.cgroup, owned=sandbox.record.owns_cgroup)
+            await asyncio.to_thread(self._forget, sandbox)
+        self.announce(cri.CONTAINER_DELETED_EVENT, sandbox.id, sandbox)
+        return sandbox
+
+    def announce(self, kind: cri.ContainerEventType, identifier: str, sandbox: Sandbox) -> None:
+        """Tell the event streams about a sandbox or container of it."""
+        if self._host.events.has_listeners:
+            self._host.events.publish(statuses.event(kind, identifier, sandbox, self._host.now_ns()))
+
+    async def recover(self) -> None:
+        """Find what an earlier runtime made; end what it left half made."""
+        for folder in self._host.settings.sandboxes_dir.iterdir():
+            record = state.load(folder / "sandbox.json", SandboxRecord)
+            if record is None:
+                await asyncio.to_thread(state.remove_tree, folder)
+                continue
+            self.known[record.id] = Sandbox(record, folder, self._run_dir(record.id))
+
+    async def reconnect(self, sandbox: Sandbox) -> None:
+        """Take up with the shim of a sandbox found on disk, or account for its loss; containers must be known."""
+        if not sandbox.record.is_ready:
+            async with sandbox.lock:
+                await self._dismantle(sandbox)
+            return
+        if state.is_alive(sandbox.record.shim_pid, sandbox.record.shim_start_time):
+            with contextlib.suppress(OSError):
+                self._adopt(sandbox, shim_client.connect(sandbox.run_dir / "shim.sock"))
+        for container in sandbox.containers.values():
+            container.read_records()
+        if sandbox.shim is None:
+            await self._on_lost_shim(sandbox)
+
+    async def watch_losses(self) -> None:
+        """Account for every sandbox whose shim was lost, for as long as the runtime runs."""
+        while True:
+            sandbox = await self._lost.get()
+            if self.known.get(sandbox.id) is sandbox and sandbox.record.is_ready and sandbox.shim is None:
+                await self._on_lost_shim(sandbox)
+
+    def close(self) -> None:
+        """Leave the shims to themselves."""
+        for sandbox in self.known.values():
+            if sandbox.shim is not None:
+                sandbox.shim.close()
+
+    async def remove_cgroup(self, path: str, *, owned: bool = True) -> None:
+        """Remove a group once its last process has ended."""
+        for _ in range(_CGROUP_ATTEMPTS if owned else 0):
+            if self._host.cgroups.remove(path):
+                return
+            await asyncio.sleep(_CGROUP_PAUSE_S)
+
+    def _check(self, config: cri.PodSandboxConfig, handler: str) -> None:
+        metadata = config.metadata
+        where = f"sandbox {metadata.namespace}/{metadata.name}"
+        if not metadata.name or not metadata.uid:
+            raise invalid(where, "its metadata lacks a name or uid; set both")
+        if handler:
+            raise invalid(where, f"runtime handler {handler!r} is unknown; leave it empty for the built-in one")
+        security = config.linux.security_context
+        if security.namespace_options.userns_options.uids:
+            raise invalid(where, "a user namespace was asked for, which this runtime can't make; use hostUsers: true")
+        own = namespaces(config)
+        for name in config.linux.sysctls:
+            needs = "net" if name.startswith("net.") else "ipc"
+            if not (name.startswith(_SYSCTL_PREFIXES) or name == "kernel.sem"):
+                raise invalid(where, f"sysctl {name} belongs to the whole node; only those of a namespace can be set")
+            if needs not in own:
+                raise invalid(where, f"sysctl {name} would change the node's own {needs} namespace, which it shares")
+        key = (metadata.namespace, metadata.name, metadata.uid, metadata.attempt)
+        for other in self.known.values():
+            known = other.config.metadata
+            if (known.namespace, known.name, known.uid, known.attempt) == key:
+                found = f"attempt {metadata.attempt} exists as {other.id}"
+                raise RuntimeRefusal(Reason.ALREADY_EXISTS, f"{where}: {found}; remove it or raise attempt")
+
+    def _record(self, config: cri.PodSandboxConfig) -> Sandbox:
+        identifier = secrets.token_hex(32)
+        parent = config.linux.cgroup_parent
+        cgroup = parent or f"{self._host.settings.cgroup_parent}/{identifier}"
+        record = SandboxRecord(
+            id=identifier,
+            created_at_ns=self._host.now_ns(),
+            config=config.SerializeToString(),
+            cgroup=cgroup,
+            owns_cgroup=not self._host.cgroups.exists(cgroup),
+        )
+        folder = self._host.settings.sandboxes_dir / identifier
+        folder.mkdir(mode=0o700)
+        sandbox = Sandbox(record, folder, self._run_dir(identifier))
+        sandbox.update(record)
+        self.known[identifier] = sandbox
+        return sandbox
+
+    def _run_dir(self, identifier: str) -> Path:
+        return self._host.settings.run_dir / identifier
+
+    async def _set_up(self, sandbox: Sandbox) -> None:
+        config, host = sandbox.config, self._host
+        for folder in (sandbox.run_dir, sandbox.run_dir / "ns", sandbox.run_dir / "shm"):
+            folder.mkdir(mode=0o711)
+        hostname = _hostname(config)
+        _write_readable(sandbox.folder / "hostname", f"{hostname}\n")
+        _write_readable(sandbox.folder / "resolv.conf", resolv_conf(config.dns_config))
+        limits = limits_of(config.linux.resources) if sandbox.record.owns_cgroup else Limits()
+        host.cgroups.create(sandbox.record.cgroup, limits)
+        shims = f"{host.settings.cgroup_parent}/shims"
+        host.cgroups.create(shims, Limits())
+        request = {
+            "run": str(sandbox.run_dir),
+            "state": str(sandbox.folder),
+            "cgroups": host.cgroups.entry_files(shims),
+            "namespaces": namespaces(config),
+            "hostname": hostname,
+            "sysctls": dict(config.linux.sysctls),
+            "shared_pid": config.linux.security_context.namespace_options.pid == cri.POD,
+        }
+        shim = self._adopt(sandbox, host.zygote.fork_shim(request))
+        try:
+            told = (await shim.first_answer()).content
+        except shim_client.ShimLostError:
+            raise RuntimeRefusal(Reason.UNAVAILABLE, "sandbox: its shim ended at once; try again") from None
+        sandbox.update(
+            msgspec.structs.replace(sandbox.record, shim_pid=told["pid"], shim_start_time=told["start_time"])
+        )
+        await self._attach_network(sandbox)
+        sandbox.update(msgspec.structs.replace(sandbox.record, is_ready=True))
+
+    async def _attach_network(self, sandbox: Sandbox) -> None:
+        if not sandbox.netns_path:
+            return
+        ports = [
+            PortMapping(_PROTOCOLS[item.protocol], item.container_port, item.host_port, item.host_ip)
+            for item in sandbox.config.port_mappings
+            if item.host_port
+        ]
+        sandbox.update(msgspec.structs.replace(sandbox.record, has_network=True))
+        addresses = await self._host.network.attach(sandbox.id, sandbox.netns_path, ports)
+        sandbox.record = msgspec.structs.replace(sandbox.record, addresses=tuple(addresses))
+
+    def _adopt(self, sandbox: Sandbox, connection: socket.socket) -> ShimClient:
+        def on_event(event: Mapping[str, Any]) -> None:
+            container = sandbox.containers.get(event["container"])
+            if container is not None and container.read_records():
+                self.note_end(container, sandbox)
+
+        def on_lost() -> None:
+            sandbox.shim = None
+            self._lost.put_nowait(sandbox)
+
+        sandbox.shim = ShimClient(connection, on_event, on_lost)
+        return sandbox.shim
+
+    def note_end(self, container: Container, sandbox: Sandbox) -> None:
+        """Announce that a container has ended."""
+        ended = container.ended
+        if ended is not None:
+            _LOG.info("container %s: running -> exited, %s, code %d", container.id, ended.reason, ended.exit_code)
+        self.announce(cri.CONTAINER_STOPPED_EVENT, container.id, sandbox)
+
+    async def _on_lost_shim(self, sandbox: Sandbox) -> None:
+        """End what a lost shim has left running, account for it, and declare the sandbox not ready."""
+        async with sandbox.lock:
+            if sandbox.shim is not None or not sandbox.record.is_ready:
+                return
+            _LOG.warning("sandbox %s: ready -> not ready, its shim has gone", sandbox.id)
+            await self._dismantle(sandbox)
+        self.announce(cri.CONTAINER_STOPPED_EVENT, sandbox.id, sandbox)
+
+    async def _dismantle(self, sandbox: Sandbox) -> None:
+        """End the processes, the network and the pins of a sandbox; every step may have been done before."""
+        if sandbox.record.is_ready:
+            sandbox.update(msgspec.structs.replace(sandbox.record, is_ready=False))
+        await self._end_containers(sandbox)
+        if sandbox.record.has_network:
+            await self._host.network.detach(sandbox.id, str(sandbox.run_dir / "ns" / "net"))
+            sandbox.update(msgspec.structs.replace(sandbox.record, has_network=False))
+        await self._end_shim(sandbox)
+        for pin in _PINS:
+            with contextlib.suppress(OSError):  # EINVAL or ENOENT: it was never made, or is gone already.
+                syscalls.unmount(str(sandbox.run_dir / pin))
+
+    async def _end_containers(self, sandbox: Sandbox) -> None:
+        running = [container for container in sandbox.containers.values() if container.started and not container.ended]
+        if sandbox.shim is not None:
+            for container in running:
+                with contextlib.suppress(shim_client.ShimLostError, shim_client.ShimRefusalError):
+                    await sandbox.shim.call("kill", container=container.id)
+        for container in running:
+            if sandbox.shim is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SHIM_END_TIMEOUT_S):
+                        await container.over.wait()
+            if not container.ended:
+                await self._give_up(container, sandbox)
+
+    async def _give_up(self, container: Container, sandbox: Sandbox) -> None:
+        """Kill what is left of a container that no shim keeps, and account for its end unless that has been done."""
+        if container.read_records():
+            self.note_end(container, sandbox)
+            return
+        if container.started is not None:
+            await end_process(container.started.pid, container.started.start_time)
+        for pid in self._host.cgroups.processes(container.record.cgroup):
+            await end_process(pid, state.start_time_of(pid))
+        message = "its shim was killed while it ran; how it would have ended is not known"
+        now = self._host.now_ns()
+        container.give_up(ExitRecord(exit_code=_EXIT_CODE_LOST, finished_at=now, reason="Unknown", message=message))
+        self.note_end(container, sandbox)
+
+    async def _end_shim(self, sandbox: Sandbox) -> None:
+        shim, sandbox.shim = sandbox.shim, None
+        if shim is not None:
+            with contextlib.suppress(shim_client.ShimLostError, shim_client.ShimRefusalError):
+                await shim.call("leave")
+            shim.close()
+        written = state.load(sandbox.folder / "shim.json", ShimRecord)
+        if written is not None:
+            await end_process(written.pid, written.start_time, kill=shim is None)
+
+    def _forget(self, sandbox: Sandbox) -> None:
+        for folder in (sandbox.run_dir, sandbox.folder):
+            if folder.exists():
+                state.remove_tree(folder)
+        self.known.pop(sandbox.id, None)
+
+
+def _hostname(config: cri.PodSandboxConfig) -> str:
+    if config.linux.security_context.namespace_options.network == cri.NODE:
+        return socket.gethostname()
+    return config.hostname or config.metadata.name
+
+
+def resolv_conf(dns: cri.DNSConfig) -> str:
+    """Return the resolv.conf that `dns` describes, or the host's where it says nothing."""
+    lines = [f"nameserver {server}" for server in dns.servers]
+    lines += [f"search {' '.join(dns.searches)}"] if dns.searches else []
+    lines += [f"options {' '.join(dns.options)}"] if dns.options else []
+    if lines:
+        return "".join(f"{line}\n" for line in lines)
+    try:
+        return Path("/etc/resolv.conf").read_text()
+    except OSError:
+        return ""
+
+
+def _write_readable(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o644)
+
+
+async def end_process(pid: int, start_time: int, *, kill: bool = True) -> None:
+    """Wait until the very process that had `pid` at `start_time` has ended; kill: see to it."""
+    if not state.is_alive(pid, start_time):
+        return
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        if kill and state.is_alive(pid, start_time):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        with contextlib.suppress(TimeoutError, ProcessLookupError):
+            async with asyncio.timeout(SHIM_END_TIMEOUT_S):
+                await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)

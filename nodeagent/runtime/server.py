@@ -1,0 +1,115 @@
+"""The runtime process: put the parts together, find what lives, serve the CRI socket.
+
+Keeps true: the zygote is started before grpc; nothing is served before recovery is complete; when this process ends,
+pods go on. `python -m nodeagent.runtime` runs it alone, with pods that have no network but their loopback.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+
+from nodeagent.runtime import cgroups
+from nodeagent.runtime.containers import Containers
+from nodeagent.runtime.events import Events
+from nodeagent.runtime.host import Host
+from nodeagent.runtime.image_service import ImageService
+from nodeagent.runtime.images.store import ImageStore
+from nodeagent.runtime.sandbox_network import Network
+from nodeagent.runtime.sandboxes import Sandboxes
+from nodeagent.runtime.service import RuntimeService
+from nodeagent.runtime.settings import RuntimeSettings
+from nodeagent.runtime.shim_client import Zygote
+from nodeagent.runtime.streaming import StreamingServer
+from proto import cri_v1 as cri
+
+_LOG = logging.getLogger(__name__)
+_MESSAGE_BYTES_MAX = 32 << 20
+_GRACE_S = 1.0
+
+
+async def serve(settings: RuntimeSettings, network: Network) -> None:
+    """Serve until SIGTERM, SIGINT or cancellation."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(settings, network):
+        await stop.wait()
+
+
+@asynccontextmanager
+async def serving(settings: RuntimeSettings, network: Network) -> AsyncIterator[Host]:
+    """Serve for the length of a block."""
+    settings.make_dirs()
+    zygote = Zygote()
+    zygote.start()
+    try:
+        host = _host(settings, network, zygote)
+        sandboxes = Sandboxes(host)
+        containers = Containers(host, sandboxes)
+        await sandboxes.recover()
+        containers.recover()
+        for sandbox in list(sandboxes.known.values()):
+            await sandboxes.reconnect(sandbox)
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(sandboxes.watch_losses())
+            async with _listening(host, sandboxes, containers):
+                _LOG.info("runtime: serving on %s, %d sandboxes found", settings.socket_path, len(sandboxes.known))
+                yield host
+            watching.cancel()
+        sandboxes.close()
+    finally:
+        zygote.close()
+
+
+def _host(settings: RuntimeSettings, network: Network, zygote: Zygote) -> Host:
+    images = ImageStore(
+        settings.image_dir, settings.state_dir, allow_host=settings.allow_host_image, hidden=settings.hidden_paths
+    )
+    return Host(settings, cgroups.detect_here(), images, network, zygote, Events())
+
+
+@asynccontextmanager
+async def _listening(host: Host, sandboxes: Sandboxes, containers: Containers) -> AsyncIterator[None]:
+    streaming = StreamingServer(containers.shim_of)
+    await streaming.start(host.settings.streaming_address)
+    options = [("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX), ("grpc.max_send_message_length", -1)]
+    server = grpc.aio.server(options=options)
+    service = RuntimeService(host, sandboxes, containers, streaming)
+    server.add_generic_rpc_handlers(
+        (cri.runtime_service_handler(service), cri.image_service_handler(ImageService(host)))
+    )
+    path = host.settings.socket_path
+    if path.exists():
+        _refuse_second(path.as_posix())
+        path.unlink()
+    server.add_insecure_port(f"unix:{path}")
+    await server.start()
+    path.chmod(0o600)
+    try:
+        yield
+    finally:
+        host.events.close()
+        await server.stop(_GRACE_S)
+        await streaming.stop()
+
+
+def _refuse_second(path: str) -> None:
+    """Raise where another runtime answers on the socket already."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return
+    raise RuntimeError(f"runtime: another one serves on {path}; stop it, or choose another socket_path")
+
+
+def disable_fork_support() -> None:
+    """Tell grpc that this process never forks; call it before the first channel or server."""
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

@@ -1,0 +1,44 @@
+"""What one runtime process is told at its start, and where its files are."""
+
+from pathlib import Path
+
+import msgspec
+
+
+class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one runtime; every folder is made with mode 0700 when it is missing.
+
+    socket_path: the CRI socket. state_dir: survives everything (records, logs of shims, writable layers).
+    run_dir: pins, shim sockets; may be a tmpfs. image_dir: the content store, shared by all clusters of a machine.
+    cgroup_parent: where the cgroups of pods go that name no parent of their own, like `/wherry/NAME`.
+    hidden_paths: what a container of `wherry.local/host` sees as empty.
+    insecure_registries: host[:port] of registries that are spoken to over http; loopback addresses always are.
+    streaming_address: where exec and attach are served; the port is any free one.
+    """
+
+    socket_path: Path
+    state_dir: Path
+    run_dir: Path
+    image_dir: Path
+    cgroup_parent: str = "/wherry"
+    allow_host_image: bool = False
+    insecure_registries: tuple[str, ...] = ()
+    hidden_paths: tuple[str, ...] = ("/root", "/home", "/var/lib/wherry", "/run/wherry")
+    streaming_address: str = "127.0.0.1"
+    pids_per_container: int = 0
+
+    @property
+    def sandboxes_dir(self) -> Path:
+        """One folder per sandbox: its record, its shim's pid, resolv.conf, hostname."""
+        return self.state_dir / "sandboxes"
+
+    @property
+    def containers_dir(self) -> Path:
+        """One folder (a bundle) per container."""
+        return self.state_dir / "containers"
+
+    def make_dirs(self) -> None:
+        """Make the folders; only root may look into them, as images hold setuid programs and pods hold secrets."""
+        for folder in (self.state_dir, self.sandboxes_dir, self.containers_dir, self.run_dir, self.image_dir):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,224 @@
+"""The runtime's end of a shim: requests and answers, events, and the zygote that makes shims.
+
+Keeps true: an answer reaches the caller that asked; when a shim is lost every waiting caller hears it, and
+`on_lost` is called once. A zygote that has died is replaced at the next request. No thread, no fork in this process:
+the zygote is started by vfork and exec. Speaks the protocol that `shim` describes.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nodeagent.runtime.errors import Reason, RuntimeRefusal
+
+ANSWER_TIMEOUT_S = 60.0
+_MESSAGE_BYTES_MAX = 131072
+_DESCRIPTORS_MAX = 4
+_ZYGOTE_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from nodeagent.runtime import zygote; zygote.main()"
+_ROOT = Path(__file__).parents[2]
+
+
+class ShimLostError(Exception):
+    """The shim has gone, or its connection has."""
+
+
+class ShimRefusalError(Exception):
+    """The shim refused a request; kind: see the shim. exit_code: for a command that could not start."""
+
+    def __init__(self, message: str, kind: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.exit_code = exit_code
+
+
+class Answer:
+    """An answer's content and the descriptors that came with it, which the caller owns."""
+
+    def __init__(self, content: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+        self.content = content
+        self.descriptors = list(descriptors)
+
+
+class ShimClient:
+    """A connection to one shim."""
+
+    def __init__(
+        self, connection: socket.socket, on_event: Callable[[Mapping[str, Any]], None], on_lost: Callable[[], None]
+    ) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._on_event = on_event
+        self._on_lost = on_lost
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._further: dict[str, asyncio.Future[int]] = {}
+        self._next_number = 0
+        self._is_open = True
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(connection.fileno(), self._receive)
+
+    async def call(self, operation: str, rights: Sequence[int] = (), **fields: Any) -> Answer:
+        """Send one request and return its answer; raises ShimRefusalError or ShimLostError."""
+        if not self._is_open:
+            raise ShimLostError(f"shim: its connection is closed; {operation} was not sent")
+        self._next_number += 1
+        number = self._next_number
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiting[number] = answer
+        message = json.dumps({"id": number, "op": operation, **fields}).encode()
+        try:
+            socket.send_fds(self._connection, [message], list(rights))
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                return await answer
+        except TimeoutError:
+            message_text = f"shim: no answer to {operation!r} within {ANSWER_TIMEOUT_S:.0f} s; look into its shim.log"
+            raise RuntimeRefusal(Reason.DEADLINE_EXCEEDED, message_text) from None
+        except OSError as error:
+            raise ShimLostError(f"shim: {operation} could not be sent: {error.strerror}") from error
+        finally:
+            self._waiting.pop(number, None)
+
+    async def first_answer(self) -> Answer:
+        """Return what a new shim says by itself once its namespaces stand; raises RuntimeRefusal when they don't."""
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiting[0] = answer
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            return await answer
+
+    def further_exit(self, name: str) -> asyncio.Future[int]:
+        """Return the exit code to come of the further process that will be started under `name`."""
+        code: asyncio.Future[int] = self._loop.create_future()
+        self._further[name] = code
+        return code
+
+    def close(self) -> None:
+        """Close the connection; the shim goes on."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        self._loop.remove_reader(self._connection.fileno())
+        self._connection.close()
+        lost = ShimLostError("shim: the connection ended")
+        futures: list[asyncio.Future[Any]] = [*self._waiting.values(), *self._further.values()]
+        for waiting in futures:
+            if not waiting.done():
+                waiting.set_exception(lost)
+                waiting.exception()  # Heard: whoever waits hears it too, and nobody waiting is no fault.
+        self._waiting.clear()
+        self._further.clear()
+
+    def _receive(self) -> None:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self._connection, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX)
+        except BlockingIOError:
+            return
+        except OSError:
+            message, descriptors = b"", []
+        if not message:
+            self.close()
+            self._on_lost()
+            return
+        self._dispatch(json.loads(message), descriptors)
+
+    def _dispatch(self, heard: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+        if heard.get("event") == "exec-exit":
+            code = self._further.pop(heard["exec"], None)
+            if code is not None and not code.done():
+                code.set_result(heard["exit_code"])
+            return
+        if "event" in heard:
+            self._on_event(heard)
+            return
+        waiting = self._waiting.pop(heard.get("id", 0), None)
+        if waiting is None or waiting.done():
+            for descriptor in descriptors:
+                os.close(descriptor)
+        elif "error" in heard:
+            waiting.set_exception(_refusal(heard["error"]))
+        else:
+            waiting.set_result(Answer(heard["ok"], descriptors))
+
+
+def _refusal(error: str | Mapping[str, Any]) -> Exception:
+    if isinstance(error, str):
+        return RuntimeRefusal(Reason.UNKNOWN, f"sandbox: {error}")
+    return ShimRefusalError(error["message"], error["kind"], error["exit_code"])
+
+
+def connect(path: Path) -> socket.socket:
+    """Return a connection to the shim that listens at `path`, however long that path is; raises OSError."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        connection.connect(f"/proc/self/fd/{folder}/{path.name}")
+    except OSError:
+        connection.close()
+        raise
+    finally:
+        os.close(folder)
+    return connection
+
+
+class Zygote:
+    """The process that forks shims."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests: socket.socket | None = None
+
+    @property
+    def pid(self) -> int:
+        """The zygote's pid, or 0."""
+        return self._process.pid if self._process is not None else 0
+
+    def start(self) -> None:
+        """Start the zygote (again)."""
+        self.close()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-I", "-S", "-c", _ZYGOTE_CODE, str(_ROOT), str(theirs.fileno())]
+        environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), env=environment
+            )
+        finally:
+            theirs.close()
+        self._requests = ours
+
+    def fork_shim(self, request: Mapping[str, Any]) -> socket.socket:
+        """Ask for a shim; return our end of its first connection."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        message = json.dumps(request).encode()
+        try:
+            try:
+                self._send(message, theirs.fileno())
+            except OSError:  # It was killed: nothing but the next shim needs it.
+                self.start()
+                self._send(message, theirs.fileno())
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return ours
+
+    def close(self) -> None:
+        """Let the zygote end, and wait for it: it does nothing but fork."""
+        if self._requests is not None:
+            self._requests.close()
+            self._requests = None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=2)
+            self._process = None
+
+    def _send(self, message: bytes, descriptor: int) -> None:
+        if self._requests is None:
+            raise OSError("zygote: not started")
+        socket.send_fds(self._requests, [message], [descriptor])

@@ -1,0 +1,292 @@
+"""One container inside its shim: its streams, its process, its records.
+
+Keeps true: `pid.json` exists once the command runs, `exit.json` once it is over and its whole output is in the log;
+both appear by rename. States move forward only: loaded -> running -> ended, or loaded -> ended (docs/runtime.md).
+Standard library only.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import struct
+import termios
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn, Protocol
+
+from nodeagent.runtime import container_init
+from nodeagent.runtime.shim_log import LogFile
+
+_READ_BYTES = 65536
+_DRAIN_BYTES_MAX = 64 << 20
+_SINK_BYTES = 1 << 20
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault.
+    """A request that can't be served; kind: a word that the client acts on."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Answer(Protocol):
+    """Where a result goes."""
+
+    def accept(self, result: dict[str, Any], rights: list[int] | None = None) -> None: ...
+
+
+class Spawned(NamedTuple):
+    """A child that has not said yet whether its command runs."""
+
+    pid: int
+    start_time: int
+    status: socket.socket
+
+
+def spawn(stdio: list[int], begin: Callable[[list[int], socket.socket], None]) -> Spawned:
+    """Fork a child that calls `begin` (which never returns) with its streams and its end of the status socket."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid == 0:
+        _run_child(stdio, begin, ours, theirs)
+    theirs.close()
+    return Spawned(pid, start_time(pid), ours)
+
+
+def _run_child(
+    stdio: list[int], begin: Callable[[list[int], socket.socket], None], ours: socket.socket, theirs: socket.socket
+) -> NoReturn:
+    try:
+        signal.set_wakeup_fd(-1)
+        ours.close()
+        begin(stdio, theirs)
+    finally:
+        os._exit(container_init.EXIT_NOT_STARTED)
+
+
+def start_time(pid: int) -> int:
+    """Return when a process started (clock ticks since boot): with its pid, this names it for ever."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        return int(file.read().rpartition(")")[2].split()[19])
+
+
+def write_json(path: str, value: dict[str, Any]) -> None:
+    """Write a whole file or nothing."""
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        json.dump(value, file)
+    os.rename(f"{path}.new", path)
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    with open(path, encoding="utf-8") as file:
+        read: dict[str, Any] = json.load(file)
+        return read
+
+
+class Container:
+    """A container from its start to its end."""
+
+    def __init__(self, name: str, bundle: str) -> None:
+        self.name = name
+        self.bundle = bundle
+        self.config = _read_json(f"{bundle}/config.json")
+        self.launch = _read_json(f"{bundle}/launch.json")
+        self.pid = 0
+        self.start_time = 0
+        self.pid_record: dict[str, Any] = {}
+        self.exit_record: dict[str, Any] = {}
+        self.failed_start: dict[str, Any] = {}
+        self.ended_status: int | None = None
+        self.ended_ns = 0
+        self._log = LogFile(self.launch["log_path"])
+        self._outputs: dict[int, str] = {}
+        self._given: list[int] = []
+        self._stdin = -1
+        self._sinks: list[tuple[str, int]] = []
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its command runs."""
+        return bool(self.pid_record) and not self.exit_record
+
+    def open_stdio(self) -> list[int]:
+        """Return the three descriptors of the command; their other ends are kept for the log and attach."""
+        if self.config["process"]["terminal"]:
+            return []
+        if self.launch["stdin"]:
+            standard_in, self._stdin = os.pipe2(os.O_CLOEXEC)
+        else:
+            standard_in = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        out_read, out_write = os.pipe2(os.O_CLOEXEC)
+        error_read, error_write = os.pipe2(os.O_CLOEXEC)
+        self._outputs = {out_read: "stdout", error_read: "stderr"}
+        self._given = [standard_in, out_write, error_write]
+        return self._given
+
+    def began(self, heard: dict[str, Any], rights: list[int]) -> None:
+        """Note that the command runs."""
+        self._close_given()
+        if rights:
+            self._outputs = {rights[0]: "stdout"}
+            self._stdin = rights[0]
+        self.pid_record = {
+            "pid": self.pid,
+            "start_time": self.start_time,
+            "started_at": time.time_ns(),
+            "user": heard["user"],
+            "warnings": heard["warnings"],
+        }
+        write_json(f"{self.bundle}/pid.json", self.pid_record)
+
+    def outputs(self) -> list[int]:
+        """Return the streams to pump."""
+        for descriptor in self._outputs:
+            os.set_blocking(descriptor, False)
+        return list(self._outputs)
+
+    def pump(self, descriptor: int) -> bool:
+        """Move what is there to the log and to who is attached; return False at the stream's end."""
+        try:
+            data = os.read(descriptor, _READ_BYTES)
+        except BlockingIOError:
+            return True
+        except OSError:  # A terminal whose last user has gone answers EIO.
+            return False
+        if data:
+            self._log.write(self._outputs[descriptor], data)
+            self._copy(self._outputs[descriptor], data)
+        return bool(data)
+
+    def _copy(self, stream: str, data: bytes) -> None:
+        for sink in [sink for sink in self._sinks if sink[0] == stream]:
+            try:
+                if os.write(sink[1], data) == len(data):
+                    continue
+            except OSError:
+                pass
+            self._sinks.remove(sink)  # It has gone, or is too slow to wait for.
+            os.close(sink[1])
+
+    def serve(self, request: dict[str, Any], descriptors: list[int], reply: Answer) -> None:
+        """Serve a request on a running container."""
+        operation = request["op"]
+        if operation == "signal":
+            os.kill(self.pid, request["signal"])
+        elif operation == "kill":
+            self.kill_all()
+        elif operation == "reopen-log":
+            self._log.reopen()
+        elif operation == "resize":
+            self._resize(request["width"], request["height"])
+        elif operation == "attach":
+            reply.accept({}, self._attach(request["streams"], descriptors))
+            if self.launch["stdin_once"]:
+                self._close_stdin()
+            return
+        else:
+            raise Refusal(f"shim: it knows no operation {operation!r}", "unknown-operation")
+        reply.accept({})
+
+    def _resize(self, width: int, height: int) -> None:
+        if not self.config["process"]["terminal"]:
+            raise Refusal(f"container {self.name}: it has no terminal to resize; create it with tty", "no-terminal")
+        fcntl.ioctl(self._stdin, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def _attach(self, streams: list[str], descriptors: list[int]) -> list[int]:
+        """Copy output to `descriptors` (pipes, one per stream) from now on; return the container's stdin, if any."""
+        for stream, descriptor in zip(streams, descriptors, strict=True):
+            os.set_blocking(descriptor, False)
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _SINK_BYTES)
+            self._sinks.append((stream, descriptor))
+        return [self._stdin] if self._stdin >= 0 else []
+
+    def _close_stdin(self) -> None:
+        """Forget our own end of a pipe: whoever attached holds the last one."""
+        if self._stdin >= 0 and not self.config["process"]["terminal"]:
+            os.close(self._stdin)
+            self._stdin = -1
+
+    def kill_all(self) -> None:
+        """End every process of the container."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._kill_leftovers()
+
+    def _kill_leftovers(self) -> None:
+        """End the processes that no pid namespace of the container's own ends for us."""
+        if self.launch["pid_mode"] == "container" or not self.launch["cgroups"]:
+            return
+        listing = self.launch["cgroups"][0]
+        for _ in range(64):
+            try:
+                with open(listing, encoding="ascii") as file:
+                    pids = [int(line) for line in file]
+            except FileNotFoundError:
+                return
+            if not pids:
+                return
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+    def conclude(self) -> list[int]:
+        """Drain the output, close the log, write exit.json; return the streams that were watched."""
+        self._kill_leftovers()
+        watched = list(self._outputs)
+        for descriptor in watched:
+            self._drain(descriptor)
+        self._log.close()
+        self.exit_record = self._describe_end()
+        write_json(f"{self.bundle}/exit.json", self.exit_record)
+        return watched
+
+    def _drain(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        for _ in range(_DRAIN_BYTES_MAX // _READ_BYTES):
+            try:
+                data = os.read(descriptor, _READ_BYTES)
+            except OSError:
+                return
+            if not data:
+                return
+            self._log.write(self._outputs[descriptor], data)
+            self._copy(self._outputs[descriptor], data)
+
+    def _describe_end(self) -> dict[str, Any]:
+        end: dict[str, Any] = {"finished_at": self.ended_ns, "signal": 0, "message": ""}
+        if self.failed_start:
+            return end | {"exit_code": 128, "reason": "StartError", "message": self.failed_start["error"]}
+        code = os.waitstatus_to_exitcode(self.ended_status or 0)
+        if code < 0:
+            end |= {"signal": -code}
+            code = 128 - code
+        reason = "OOMKilled" if self._was_out_of_memory() else "Error" if code else "Completed"
+        return end | {"exit_code": code, "reason": reason}
+
+    def _was_out_of_memory(self) -> bool:
+        """Whether the kernel has killed any of its processes for want of memory (v1 and v2 have the same line)."""
+        if not self.launch["oom_file"]:
+            return False
+        try:
+            with open(self.launch["oom_file"], encoding="ascii") as file:
+                return any(line.startswith("oom_kill ") and int(line.split()[1]) > 0 for line in file)
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        self._close_given()
+        if self._stdin not in self._outputs and self._stdin >= 0:
+            os.close(self._stdin)
+        for descriptor in [*self._outputs, *(sink[1] for sink in self._sinks)]:
+            os.close(descriptor)
+        self._outputs, self._sinks, self._stdin = {}, [], -1
+
+    def _close_given(self) -> None:
+        for descriptor in self._given:
+            os.close(descriptor)
+        self._given = []

@@ -1,0 +1,161 @@
+"""The Linux calls that Python's standard library lacks: mounts, namespaces, capabilities, seccomp.
+
+Keeps true: a call either did what it says or raises OSError with the call's name and its subject.
+Standard library only: the zygote, the shims and a container's first process use it. Needs Linux 5.12 (mount_setattr).
+Source: man7.org mount(2), open_tree(2), move_mount(2), mount_setattr(2), unshare(2), setns(2), prctl(2), capset(2).
+"""
+
+import ctypes
+import os
+import struct
+from typing import Any, NoReturn
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MS_SLAVE = 1 << 19
+MS_SHARED = 1 << 20
+MS_RELATIME = 1 << 21
+MS_STRICTATIME = 1 << 24
+MNT_DETACH = 2
+
+MOUNT_ATTR_RDONLY = 1
+MOUNT_ATTR_NOSUID = 2
+MOUNT_ATTR_NODEV = 4
+MOUNT_ATTR_NOEXEC = 8
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_SET_NAME = 15
+PR_SET_SECCOMP = 22
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
+
+_SECCOMP_MODE_FILTER = 2
+_CAPABILITY_VERSION_3 = 0x20080522
+
+# These numbers are the same on every architecture (calls newer than Linux 5.1).
+_SYS_OPEN_TREE = 428
+_SYS_MOVE_MOUNT = 429
+_SYS_CLOSE_RANGE = 436
+_SYS_MOUNT_SETATTR = 442
+
+_AT_FDCWD = -100
+_AT_EMPTY_PATH = 0x1000
+_AT_RECURSIVE = 0x8000
+_OPEN_TREE_CLONE = 1
+_OPEN_TREE_CLOEXEC = os.O_CLOEXEC
+_MOVE_MOUNT_F_EMPTY_PATH = 0x04
+_MOVE_MOUNT_T_SYMLINKS = 0x10
+_CLOSE_RANGE_CLOEXEC = 4
+
+_libc: Any = ctypes.CDLL(None, use_errno=True)
+
+
+def _fail(call: str, subject: str) -> NoReturn:
+    number = ctypes.get_errno()
+    raise OSError(number, f"{call}: {os.strerror(number)}", subject or None)
+
+
+def _check(result: int, call: str, subject: str = "") -> int:
+    if result < 0:
+        _fail(call, subject)
+    return result
+
+
+def mount(source: str, target: str, kind: str, flags: int = 0, options: str = "") -> None:
+    """Mount a new file system of `kind`, or change a mount, as mount(2) has it."""
+    data = options.encode() if options else None
+    _check(_libc.mount(os.fsencode(source), os.fsencode(target), kind.encode(), flags, data), "mount", target)
+
+
+def unmount(target: str) -> None:
+    """Take a mount and what is mounted below it out of the tree at once; who still uses it keeps it."""
+    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), "umount", target)
+
+
+def unshare(flags: int) -> None:
+    """Move the caller into new namespaces; a new pid namespace holds its next children."""
+    _check(_libc.unshare(flags), "unshare", hex(flags))
+
+
+def join_namespaces(descriptor: int, flags: int) -> None:
+    """Enter the namespaces that `flags` names: those of a pidfd, or the one that a namespace file stands for."""
+    _check(_libc.setns(descriptor, flags), "setns", hex(flags))
+
+
+def pivot_root_here(new_root: str) -> None:
+    """Make `new_root` (a mount point) the root of this mount namespace and drop the old one."""
+    os.chdir(new_root)
+    _check(_libc.pivot_root(b".", b"."), "pivot_root", new_root)
+    unmount(".")
+    os.chdir("/")
+
+
+def clone_tree(path: str, *, recursive: bool) -> int:
+    """Return a descriptor of a detached copy of the mount at `path` (a bind mount that is nowhere yet)."""
+    flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
+    return _check(_libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags), "open_tree", path)
+
+
+def attach_tree(tree: int, target: str) -> None:
+    """Put the detached mount `tree` onto `target`; a symlink there is followed inside the caller's root."""
+    flags = _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_SYMLINKS
+    result = _libc.syscall(_SYS_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), flags)
+    _check(result, "move_mount", target)
+
+
+def set_mount_attributes(tree: int, attributes: int, *, propagation: int = 0, recursive: bool = False) -> None:
+    """Set MOUNT_ATTR_* on the mount `tree`, and its propagation (MS_PRIVATE, MS_SLAVE or MS_SHARED) if one is given."""
+    request = struct.pack("=QQQQ", attributes, 0, propagation, 0)
+    flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
+    result = _libc.syscall(_SYS_MOUNT_SETATTR, tree, b"", flags, request, len(request))
+    _check(result, "mount_setattr", str(tree))
+
+
+def close_on_exec_from(first: int) -> None:
+    """Mark every descriptor from `first` up to be closed at exec."""
+    _check(_libc.syscall(_SYS_CLOSE_RANGE, first, 0xFFFFFFFF, _CLOSE_RANGE_CLOEXEC), "close_range")
+
+
+def control_process(option: int, value: int = 0, third: int = 0) -> None:
+    """Call prctl(2); every argument is passed as a long, which the kernel checks for unused ones."""
+    arguments = [ctypes.c_ulong(item) for item in (value, third, 0, 0)]
+    _check(_libc.prctl(option, *arguments), f"prctl({option}, {value})")
+
+
+def set_process_name(name: str) -> None:
+    """Set what ps shows as the caller's name, cut at 15 bytes."""
+    buffer = ctypes.create_string_buffer(name.encode()[:15])
+    _check(_libc.prctl(PR_SET_NAME, buffer, 0, 0, 0), "prctl(PR_SET_NAME)", name)
+
+
+def set_capabilities(effective: int, permitted: int, inheritable: int) -> None:
+    """Set the caller's capabilities; each argument is a mask of capability bits."""
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    low = struct.pack("=III", effective & 0xFFFFFFFF, permitted & 0xFFFFFFFF, inheritable & 0xFFFFFFFF)
+    high = struct.pack("=III", effective >> 32, permitted >> 32, inheritable >> 32)
+    _check(_libc.capset(header, low + high), "capset")
+
+
+def install_seccomp_filter(program: bytes) -> None:
+    """Put the BPF `program` (8 bytes per instruction) over every system call of the caller and its children."""
+    code = ctypes.create_string_buffer(program, len(program))
+    head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
+    _check(_libc.prctl(PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, head, 0, 0), "prctl(PR_SET_SECCOMP)")
