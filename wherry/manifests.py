@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kube.yaml import load_all
-
 from kube.codec import DecodeError
 from kube.kinds import Kind, find_kind
+from kube.yaml import load_all
 from wherry.connection import Json
 from wherry.targets import UsageError
 

@@ -41,16 +41,18 @@ class Wish:
 
 
 def bring_up(wish: Wish, say: Callable[[str], None]) -> Layout:
-    """Start the cluster and return where it lives. Raises UsageError with one sentence where it can't be."""
+    """Start what doesn't run of the cluster and return where it lives. Raises UsageError where it can't be."""
     layout = Layout(wish.name)
-    _refuse(wish, layout)
+    server = find(layout.run, "server")
+    _refuse(wish, layout, server)
     began = time.monotonic()
     places = _places(wish)
-    server = _start_server(wish, layout, places[0].server)
+    if server is None:
+        server = _start_server(wish, layout, places[0].server)
     connection = _wait_for_server(layout, server, wish.port)
     say(f"server ready after {time.monotonic() - began:.1f} s at {connection.access.server}")
     token = make_token(connection, TOKEN_LIFETIME_S)
-    agents = {place.node: _start_agent(wish, layout, place, token) for place in places}
+    agents = {place.node: _agent(wish, layout, place, token) for place in places}
     _wait_for_nodes(layout, connection, agents)
     names = ", ".join(agents)
     say(f"{len(agents)} node{'s' if len(agents) > 1 else ''} ready after {time.monotonic() - began:.1f} s: {names}")
@@ -70,7 +72,11 @@ def _places(wish: Wish) -> list[Place]:
     if wish.nodes == 1:
         return [Place(machine_name(), primary_address())]
     hosts = [create_host(wish.name, index) for index in range(wish.nodes)]
-    return [Place(f"node-{number}", str(host.gateway), host) for number, host in enumerate(hosts, start=1)]
+    return [Place(node, str(host.gateway), host) for node, host in zip(_node_names(wish), hosts, strict=True)]
+
+
+def _node_names(wish: Wish) -> list[str]:
+    return [machine_name()] if wish.nodes == 1 else [f"node-{number}" for number in range(1, wish.nodes + 1)]
 
 
 def machine_name() -> str:
@@ -78,7 +84,7 @@ def machine_name() -> str:
     return socket.gethostname().lower().rstrip(".") or "localhost"
 
 
-def _refuse(wish: Wish, layout: Layout) -> None:
+def _refuse(wish: Wish, layout: Layout, server: Record | None) -> None:
     """Raise UsageError for what makes a start impossible."""
     if os.geteuid() != 0:
         raise UsageError("up: needs root, since pods are made of namespaces and mounts; run `sudo wherry up`")
@@ -88,18 +94,22 @@ def _refuse(wish: Wish, layout: Layout) -> None:
     if missing:
         told = "; ".join(f"{finding.subject}: {finding.detail} ({finding.remedy})" for finding in missing)
         raise UsageError(f"up: this machine can't run pods: {told}")
-    running = find(layout.run, "server")
-    if running is not None:
+    if server is None:
+        _refuse_taken_port(wish.port)
+    elif all(find(layout.run, f"agent-{node}") for node in _node_names(wish)):
         raise UsageError(
-            f'up: a cluster called "{layout.name}" is running already (pid {running.pid}); use it, stop it with '
+            f'up: a cluster called "{layout.name}" is running already (pid {server.pid}); use it, stop it with '
             f"`wherry down --name {layout.name}`, or choose another --name"
         )
+
+
+def _refuse_taken_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("", wish.port))
+            probe.bind(("", port))
         except (OSError, OverflowError) as error:
-            raise UsageError(f"up: port {wish.port} can't be used ({error}); choose another with --port") from error
+            raise UsageError(f"up: port {port} can't be used ({error}); choose another with --port") from error
 
 
 def _start_server(wish: Wish, layout: Layout, advertised: str) -> Record:
@@ -154,7 +164,11 @@ def _is_ready(connection: Connection) -> bool:
         connection.close()
 
 
-def _start_agent(wish: Wish, layout: Layout, place: Place, token: str) -> Record:
+def _agent(wish: Wish, layout: Layout, place: Place, token: str) -> Record:
+    """Return the node's agent, started unless it runs."""
+    running = find(layout.run, f"agent-{place.node}")
+    if running is not None:
+        return running
     argv = [
         *(sys.executable, "-m", "wherry", "agent", "--cluster", wish.name, "--node-name", place.node),
         *("--server", f"https://{place.server}:{wish.port}", "--token", token, "--development"),

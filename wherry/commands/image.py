@@ -5,8 +5,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from nodeagent.cri.client import Cri, CriError
 from nodeagent.runtime.images.archive import import_archive
+
+from nodeagent.cri.client import Cri, CriError
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
 from wherry.cluster.nodes import cri_socket, node_names
 from wherry.context import Context
@@ -22,7 +23,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="image_verb", required=True, metavar="VERB")
     verbs.add_parser("ls", help="list images")
     importing = verbs.add_parser("import", help="take an image from an archive or a root file system")
-    importing.add_argument("path", type=Path, help="docker-archive, OCI layout (directory or tar), root directory or tar")
+    importing.add_argument(
+        "path", type=Path, help="docker-archive, OCI layout (directory or tar), root directory or tar"
+    )
     importing.add_argument("name", nargs="?", default="", help="what to call it; archives may name it themselves")
     pulling = verbs.add_parser("pull", help="fetch an image from its registry")
     pulling.add_argument("name")
@@ -66,7 +69,9 @@ def _list(context: Context) -> int:
 
     async def read(cri: Cri) -> None:
         for image in await cri.images():
-            rows.extend((name, image.id.removeprefix("sha256:")[:12], human_size(image.size_bytes)) for name in image.names)
+            rows.extend(
+                (name, image.id.removeprefix("sha256:")[:12], human_size(image.size_bytes)) for name in image.names
+            )
 
     _asked(context, read)
     context.say(table(("IMAGE", "ID", "SIZE"), sorted(rows)))

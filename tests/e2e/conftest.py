@@ -1,0 +1,161 @@
+"""A real cluster for the tests that need one: started as a person would, and gone without a trace at the end."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+WAIT_S = 60.0
+POLL_S = 0.1
+KUBECTLS = ("1.32", "1.27")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(argv: Sequence[str], *, stdin: str = "", env: dict[str, str] | None = None, timeout_s: float = 120.0) -> Result:
+    """Run a command to its end."""
+    done = subprocess.run(
+        argv,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def wherry(*words: str, stdin: str = "", timeout_s: float = 180.0) -> Result:
+    """Run the command line as a person would."""
+    return run([sys.executable, "-m", "wherry", *words], stdin=stdin, timeout_s=timeout_s)
+
+
+def succeed(result: Result) -> str:
+    """Return what a command printed. Fails the test where it did not end well."""
+    assert result.code == 0, f"ended with {result.code}\n{result.out}\n{result.err}"
+    return result.out
+
+
+def eventually(what: str, check: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
+    """Wait until `check` holds. Fails the test after `timeout_s`."""
+    until = time.monotonic() + timeout_s
+    while not check():
+        assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"
+        time.sleep(POLL_S)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster."""
+
+    name: str
+    port: int
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Its administrator's kubeconfig."""
+        return Path(f"/var/lib/wherry/{self.name}/kubeconfig")
+
+    def wherry(self, *words: str, stdin: str = "") -> Result:
+        """Run a command of `wherry` on it."""
+        return wherry("--cluster", self.name, *words, stdin=stdin)
+
+    def pids(self) -> dict[str, int]:
+        """Return the pids of its own processes by name."""
+        files = Path(f"/run/wherry/{self.name}").glob("*.process")
+        found = [json.loads(file.read_text()) for file in files]
+        return {record["name"]: record["pid"] for record in found}
+
+
+def traces() -> set[str]:
+    """Return what a cluster could leave behind: links, network namespaces, mounts, cgroups, files, processes."""
+    links = {f"link {path.name}" for path in Path("/sys/class/net").iterdir()}
+    netns = {f"netns {path.name}" for path in Path("/run/netns").glob("*")}
+    mounts = {f"mount {line.split()[4]}" for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+    cgroups = {f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob("*/wherry/*") if path.is_dir()}
+    cgroups |= {f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob("wherry/*") if path.is_dir()}
+    files = {f"file {path}" for root in ("/run/wherry", "/var/lib/wherry") for path in Path(root).glob("*")}
+    tables = run(["nft", "list", "tables"]).out.splitlines() if shutil.which("nft") else []
+    return (
+        links
+        | netns
+        | mounts
+        | cgroups
+        | {f"nft {line}" for line in tables}
+        | (files - {"file /var/lib/wherry/images"})
+    )
+
+
+def started(name: str, *options: str) -> Iterator[Cluster]:
+    """Start a cluster, yield it, purge it, and check that nothing of it is left."""
+    before = traces()
+    cluster = Cluster(name, free_port())
+    result = wherry("up", "--name", name, "--port", str(cluster.port), *options)
+    try:
+        assert result.code == 0, _logs(name) + result.out + result.err
+        yield cluster
+    finally:
+        ended = wherry("down", "--name", name, "--purge")
+        assert ended.code == 0, ended.err
+        left = traces() - before
+        assert not left, f"left behind: {sorted(left)}"
+
+
+def _logs(name: str) -> str:
+    files = Path(f"/var/lib/wherry/{name}/logs").glob("*")
+    return "\n".join(f"--- {file.name}\n{file.read_text(errors='replace')[-4000:]}" for file in files)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One cluster of one node for all tests that don't harm it."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    yield from started("e2e")
+
+
+def kubectl_binary(version: str) -> str:
+    """Return the kubectl of a version where this machine has it, "" where it has none."""
+    found = shutil.which("kubectl")
+    if found is None:
+        return ""
+    beside = Path(found).resolve().parent / f"kubectl.{version}"
+    return str(beside) if beside.exists() else found
+
+
+@pytest.fixture(params=KUBECTLS)
+def kubectl(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Callable[..., Result]:
+    """The real kubectl, of the newest and of the oldest version that has to work."""
+    binary = kubectl_binary(request.param)
+    if not binary:
+        pytest.skip("kubectl is not on PATH")
+
+    def call(*words: str, stdin: str = "", timeout_s: float = 90.0) -> Result:
+        env = {"KUBECONFIG": str(cluster.kubeconfig), "HOME": str(tmp_path)}
+        return run([binary, *words], stdin=stdin, env=env, timeout_s=timeout_s)
+
+    return call
