@@ -8,7 +8,7 @@ Source: linux/netfilter/nf_tables.h, nft(8); `nft --debug=netlink list ruleset` 
 
 import errno
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Network
@@ -26,7 +26,6 @@ from nodeagent.network.netlink import (
     attributes_of,
     be32,
     be64,
-    each_attribute,
     nest,
     text,
 )
@@ -34,7 +33,7 @@ from nodeagent.network.netlink import (
 _SUBSYSTEM = 10
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _NEW_TABLE, _GET_TABLE, _DEL_TABLE, _NEW_CHAIN, _DEL_CHAIN, _NEW_RULE = 0, 1, 2, 3, 5, 6
-_NEW_SET, _NEW_ELEMENTS, _GET_ELEMENTS, _DEL_ELEMENTS = 9, 12, 13, 14
+_NEW_SET, _NEW_ELEMENTS, _DEL_ELEMENTS = 9, 12, 14
 _FAMILY_IPV4 = 2
 _ELEMENTS_PER_MESSAGE = 400  # An attribute holds at most 64 kB.
 _VERDICT_TYPE = 0xFFFFFF00
@@ -79,7 +78,10 @@ PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = range(5)
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """A set, or with `data` a map. timeout_s: how long an element lives that packets add; 0 forbids that."""
+    """A set, or with `data` a map; a key has at most five fields.
+
+    timeout_s: how long an element lives that packets add; 0 forbids that.
+    """
 
     name: str
     key: tuple[Type, ...]
@@ -232,10 +234,9 @@ def send_to(register: int) -> Expression:
     return _expression("nat", be32(1, 1), be32(2, _FAMILY_IPV4), be32(3, register), be32(5, register + 1))
 
 
-def remember(name: str, key: int, data: int, timeout_s: int) -> Expression:
-    """Put the registers into map `name` for that time; what it has of that key gets the time anew."""
-    lifetime = be64(6, timeout_s * 1000)
-    return _expression("dynset", text(1, name), be32(3, 1), be32(4, key), be32(5, data), lifetime)
+def remember(name: str, key: int, timeout_s: int) -> Expression:
+    """Put the key in `key` into set `name` for that time; one that is there gets the time anew."""
+    return _expression("dynset", text(1, name), be32(3, 1), be32(4, key), be64(6, timeout_s * 1000))
 
 
 def _verdict(verdict: Verdict, chain: str) -> bytes:
@@ -340,17 +341,6 @@ def read_tables(sock: NetlinkSocket) -> list[str]:
     """Return the names of all IPv4 tables."""
     replies = sock.request([Message(_SUBSYSTEM << 8 | _GET_TABLE, _FAMILY, DUMP)])
     return [attributes_of(reply.body, 4)[1].rstrip(b"\0").decode() for reply in replies]
-
-
-def read_elements(sock: NetlinkSocket, table: str, name: str) -> Iterator[tuple[bytes, bytes]]:
-    """Yield key and data of each element of a data map."""
-    body = _FAMILY + text(1, table) + text(2, name)
-    for reply in sock.dump(_SUBSYSTEM << 8 | _GET_ELEMENTS, body):
-        for kind, items in each_attribute(reply.body, 4):
-            if kind == 3:
-                for _, item in each_attribute(items):
-                    fields = attributes_of(item)
-                    yield attributes_of(fields[1])[1], attributes_of(fields.get(2, b"")).get(1, b"")
 
 
 def delete_table(sock: NetlinkSocket, table: str) -> None:
