@@ -1,7 +1,7 @@
 """Notice nodes that fall silent: mark them, taint them, mark their pods unready.
 
 Reads Nodes, Leases of kube-node-lease and Pods; writes Node status conditions (for a silent node alone: otherwise they
-are the node's own), Node taints and the Ready condition of pods on a lost node. Who must leave is `tainteviction`'s work.
+are the node's own), Node taints and the Ready condition of pods on a lost node. `tainteviction` makes pods leave.
 When a lease was renewed is told by this process's own clock, from the moment it hears of it: the clocks of nodes may
 differ.
 Source: kubernetes.io/docs/concepts/architecture/nodes (node controller)

@@ -1,0 +1,258 @@
+"""Give every pod that has no node the best one that fits, and say why where none does.
+
+Reads Nodes and Pods from the informers; writes bindings, and the condition PodScheduled of pods that fit nowhere.
+Decides in `placement`, from a snapshot that the informers keep up to date; a pod takes its room in the snapshot as soon
+as its node is chosen, and gives it back if the binding fails.
+Source: kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler, .../scheduling-framework
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from kube.api.core_v1 import Binding, Node, ObjectReference, Pod, PodCondition
+from kube.api.meta_v1 import ObjectMeta
+from kube.client import Client, ConnectionLost, PatchType
+from kube.clock import Clock, SystemClock
+from kube.codec import to_plain
+from kube.errors import ApiError
+from kube.events import EventRecorder
+from kube.informers import Informers
+from kube.objects import condition, is_terminating
+from kube.runner import Runner
+from kube.times import to_time
+from scheduler.filters import ClusterEvent, node_events
+from scheduler.placement import Placement, Refusal
+from scheduler.queue import SchedulingQueue, Waiting
+from scheduler.shape import shape_of
+from scheduler.snapshot import Snapshot, placed_pod
+
+FINISHED: Final = ("Succeeded", "Failed")
+BREATH: Final = 32
+"""After so many decisions in a row others get a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerSettings:
+    """What can be chosen about the scheduler. name: of the pods that are its work. binders: bindings at a time."""
+
+    name: str = "default-scheduler"
+    binders: int = 16
+
+
+class Scheduler:
+    """The loop that decides, the binders, and the writer of refusals."""
+
+    def __init__(self, client: Client, settings: SchedulerSettings, clock: Clock, informers: Informers) -> None:
+        self.events = EventRecorder(client, settings.name, clock=clock)
+        self.snapshot = Snapshot()
+        self.queue = SchedulingQueue()
+        self._client = client
+        self._settings = settings
+        self._clock = clock
+        self._placement = Placement(self.snapshot)
+        self._nodes = informers.of(Node)
+        self._pods = informers.of(Pod)
+        self._wake = asyncio.Event()
+        self._chosen: asyncio.Queue[tuple[Waiting, str]] = asyncio.Queue(4 * settings.binders)
+        self._refused: dict[str, tuple[Pod, str]] = {}
+        self._refusal_wake = asyncio.Event()
+        self._nodes.on_change(self._hear_node)
+        self._pods.on_change(self._hear_pod)
+
+    async def run(self) -> None:
+        """Decide, bind and tell, for ever."""
+        await self._nodes.wait_synced()
+        await self._pods.wait_synced()
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._settings.binders):
+                group.create_task(self._bind_all(), name=f"scheduler binder {number}")
+            group.create_task(self._tell_refusals(), name="scheduler refusals")
+            await self._decide_all()
+
+    def _hear_node(self, old: Node | None, new: Node | None) -> None:
+        if new is not None:
+            if old is None or _differs(old, new):
+                self.snapshot.set_node(new)
+                self._hear(node_events(old, new))
+        elif old is not None:
+            self.snapshot.remove_node(old.metadata.name)
+
+    def _hear_pod(self, old: Pod | None, new: Pod | None) -> None:
+        pod = new or old
+        if pod is None:
+            return
+        uid = pod.metadata.uid
+        if new is None or new.status.phase in FINISHED:
+            self.queue.remove(uid)
+            if self.snapshot.remove_pod(uid):
+                self._hear((ClusterEvent.POD_GONE,))
+        elif new.spec.node_name:
+            self.queue.remove(uid)
+            if old is None or self.snapshot.node_of(uid) != new.spec.node_name or _is_respecified(old, new):
+                self.snapshot.put_pod(placed_pod(new), new.spec.node_name)
+        elif new.spec.scheduler_name in ("", self._settings.name) and not self.snapshot.node_of(uid):
+            self._hear_waiting(old, new)
+
+    def _hear_waiting(self, old: Pod | None, new: Pod) -> None:
+        if is_terminating(new) or new.spec.scheduling_gates:
+            self.queue.remove(new.metadata.uid)
+        elif old is None or _is_respecified(old, new):
+            self.queue.put(new)
+            self._wake.set()
+        else:
+            self.queue.refresh(new)
+
+    def _hear(self, events: Iterable[ClusterEvent]) -> None:
+        self.queue.hear(events, self._clock.monotonic_s())
+        self._wake.set()
+
+    async def _decide_all(self) -> None:
+        decided = 0
+        while True:
+            self._wake.clear()
+            self.queue.tick(self._clock.monotonic_s())
+            entry = self.queue.pop()
+            if entry is None:
+                await self._wait()
+                continue
+            await self._decide(entry)
+            decided += 1
+            if decided % BREATH == 0:
+                await asyncio.sleep(0)
+
+    async def _wait(self) -> None:
+        """Return when something happened, or when the next pause of a pod is over."""
+        due_s = self.queue.next_tick_s()
+        if due_s is None:
+            await self._wake.wait()
+            return
+        async with asyncio.TaskGroup() as group:
+            tasks = (
+                group.create_task(self._clock.sleep(max(0.0, due_s - self._clock.monotonic_s()))),
+                group.create_task(self._wake.wait()),
+            )
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+
+    async def _decide(self, entry: Waiting) -> None:
+        pod = entry.pod
+        choice = self._placement.choose(shape_of(pod))
+        if isinstance(choice, Refusal):
+            self.queue.fail(entry, self._clock.monotonic_s(), choice.filters)
+            self._refused[pod.metadata.uid] = (pod, choice.message)
+            self._refusal_wake.set()
+            return
+        self.snapshot.put_pod(placed_pod(pod), choice)
+        self._refused.pop(pod.metadata.uid, None)
+        await self._chosen.put((entry, choice))
+
+    async def _bind_all(self) -> None:
+        while True:
+            entry, node = await self._chosen.get()
+            await self._bind(entry, node)
+
+    async def _bind(self, entry: Waiting, node: str) -> None:
+        meta = entry.pod.metadata
+        binding = Binding(
+            metadata=ObjectMeta(name=meta.name, namespace=meta.namespace, uid=meta.uid),
+            target=ObjectReference(kind="Node", name=node),
+        )
+        try:
+            await self._client.create_subresource(Pod, meta.name, "binding", binding, namespace=meta.namespace)
+        except (ApiError, ConnectionLost) as error:
+            self._give_back(entry)
+            self.events.record(entry.pod, "Warning", "FailedScheduling", f"binding to {node} failed: {error}")
+            return
+        text = f"Successfully assigned {meta.namespace}/{meta.name} to {node}"
+        self.events.record(entry.pod, "Normal", "Scheduled", text)
+
+    def _give_back(self, entry: Waiting) -> None:
+        """Undo a choice that could not be bound; try again later if the pod still waits."""
+        meta = entry.pod.metadata
+        now = self._pods.get(meta.name, meta.namespace)
+        if now is not None and now.metadata.uid == meta.uid and now.spec.node_name:
+            return  # It is bound after all, here or elsewhere, and the informer has told the snapshot.
+        self.snapshot.remove_pod(meta.uid)
+        self._hear((ClusterEvent.POD_GONE,))
+        if now is not None and now.metadata.uid == meta.uid and not is_terminating(now):
+            entry.pod = now
+            self.queue.fail(entry, self._clock.monotonic_s(), None)
+            self._wake.set()
+
+    async def _tell_refusals(self) -> None:
+        while True:
+            await self._refusal_wake.wait()
+            self._refusal_wake.clear()
+            while self._refused:
+                uid = next(iter(self._refused))
+                pod, message = self._refused.pop(uid)
+                await self._tell_refusal(pod, message)
+
+    async def _tell_refusal(self, pod: Pod, message: str) -> None:
+        before = condition(pod.status.conditions, "PodScheduled")
+        if before is not None and (before.status, before.message) == ("False", message):
+            return
+        since = before.last_transition_time if before is not None and before.status == "False" else None
+        told = PodCondition(
+            type="PodScheduled",
+            status="False",
+            reason="Unschedulable",
+            message=message,
+            last_transition_time=since or to_time(self._clock.now()),
+        )
+        self.events.record(pod, "Warning", "FailedScheduling", message)
+        meta = pod.metadata
+        body = {"metadata": {"uid": meta.uid}, "status": {"conditions": [to_plain(told)]}}
+        try:
+            await self._client.patch(
+                Pod,
+                meta.name,
+                body,
+                namespace=meta.namespace,
+                subresource="status",
+                patch_type=PatchType.STRATEGIC,
+            )
+        except (ApiError, ConnectionLost) as error:
+            if not (isinstance(error, ApiError) and error.code in (404, 409)):
+                self._refused.setdefault(meta.uid, (pod, message))
+                await self._clock.sleep(1.0)
+                self._refusal_wake.set()
+
+
+def _differs(old: Node, new: Node) -> bool:
+    """Say whether a change of a node matters here: heartbeats, which most are, don't."""
+    return (
+        old.spec != new.spec
+        or old.metadata.labels != new.metadata.labels
+        or old.status.allocatable != new.status.allocatable
+        or old.status.capacity != new.status.capacity
+    )
+
+
+def _is_respecified(old: Pod, new: Pod) -> bool:
+    return old.metadata.generation != new.metadata.generation or old.spec != new.spec
+
+
+async def run_scheduler(
+    client: Client,
+    settings: SchedulerSettings | None = None,
+    clock: Clock | None = None,
+    informers: Informers | None = None,
+) -> None:
+    """Run the scheduler until cancelled.
+
+    informers: those of the process, run by whoever made them; None makes and runs some.
+    """
+    clock = clock or SystemClock()
+    own = informers is None
+    informers = informers or Informers(client, clock)
+    scheduler = Scheduler(client, settings or SchedulerSettings(), clock, informers)
+    async with Runner(clock) as runner:
+        if own:
+            runner.start("scheduler informers", informers.run)
+        runner.start("scheduler", scheduler.run)
+        runner.start("scheduler events", scheduler.events.run)
+        await runner.stopped()
