@@ -158,6 +158,8 @@ def _run(view: View, now: datetime) -> Iterator[Action | datetime]:
     if not view.volumes_ready:  # After a restart of the node agent: they are there, but must be kept up to date.
         yield from _retried(view, VOLUMES, PrepareVolumes(), now)
         return
+    if view.volumes_stale:
+        yield from _retried(view, VOLUMES, PrepareVolumes(), now)
     initialized = has_initialized(view)
     for container in view.pod.spec.init_containers:
         if initialized and not is_sidecar(container):

@@ -55,6 +55,7 @@ class Failure:
     reason: str
     message: str
     retry_at: datetime
+    failed_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,7 @@ class View:
     probes: the verdict of each probe that has one, by container id. failures, backoff: by container name (or SANDBOX,
     VOLUMES). busy: operations under way, by key. messages: the termination message of ended containers, by id.
     rejection: why the node doesn't take the pod, None where it does. is_clean: volumes and sandboxes are let go of.
+    volumes_stale: what they are made of has changed.
     """
 
     pod: Pod
@@ -184,6 +186,7 @@ class View:
     busy: Mapping[str, Action] = field(default_factory=dict)
     messages: Mapping[str, str] = field(default_factory=dict)
     volumes_ready: bool = False
+    volumes_stale: bool = False
     rejection: Failure | None = None
     is_clean: bool = False
     limits: BackoffLimits = _USUAL

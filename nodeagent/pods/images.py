@@ -1,0 +1,135 @@
+"""Have a container's image on the node before it starts, by its pull policy.
+
+Keeps true: one pull of an image at a time; a policy of Never never asks a registry.
+Asks the runtime's image service; reads pull secrets.
+Source: kubernetes.io/docs/concepts/containers/images.
+"""
+
+import asyncio
+import json
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from kube.api.core_v1 import Container, Secret
+from nodeagent.cri.client import Cri, CriError
+from nodeagent.cri.values import ImageRecord
+from proto import cri_v1
+
+Tell = Callable[[str, str, str], None]
+"""Records an Event: type, reason, message."""
+
+_DEFAULT_REGISTRY: Final = "docker.io"
+_DOCKER_HUB: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
+
+
+class ImageError(Exception):
+    """An image can't be had. reason: as a container's status has it."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ImagePuller:
+    """Gets images through one runtime."""
+
+    def __init__(self, cri: Cri) -> None:
+        self._cri = cri
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def ensure(
+        self, container: Container, sandbox: cri_v1.PodSandboxConfig, secrets: Iterable[Secret], tell: Tell
+    ) -> ImageRecord:
+        """Return the image of a container, pulled if its policy says so. Raises ImageError."""
+        name = container.image
+        policy = container.image_pull_policy or default_policy(name)
+        lock = self._locks.setdefault(name, asyncio.Lock())
+        async with lock:
+            found = await self._cri.image(name)
+            if found is not None and policy != "Always":
+                tell("Normal", "Pulled", f'Container image "{name}" already present on machine')
+                return found
+            if policy == "Never":
+                message = f'Container image "{name}" is not present with pull policy of Never'
+                tell("Warning", "ErrImageNeverPull", message)
+                raise ImageError("ErrImageNeverPull", message)
+            return await self._pull(name, sandbox, secrets, tell)
+
+    async def _pull(
+        self, name: str, sandbox: cri_v1.PodSandboxConfig, secrets: Iterable[Secret], tell: Tell
+    ) -> ImageRecord:
+        tell("Normal", "Pulling", f'Pulling image "{name}"')
+        began = asyncio.get_running_loop().time()
+        try:
+            reference = await self._cri.pull(name, credentials(registry_of(name), secrets), sandbox)
+            found = await self._cri.image(reference) or await self._cri.image(name)
+        except CriError as error:
+            told = f'failed to pull image "{name}": {error}'
+            tell("Warning", "Failed", f'Failed to pull image "{name}": {error}')
+            tell("Warning", "Failed", "Error: ErrImagePull")
+            raise ImageError("InvalidImageName" if _is_bad_name(error) else "ErrImagePull", told) from error
+        if found is None:
+            raise ImageError("ErrImagePull", f'image "{name}" is gone right after it was pulled; pull it again')
+        took_s = asyncio.get_running_loop().time() - began
+        size = f"Image size: {found.size_bytes} bytes."
+        tell("Normal", "Pulled", f'Successfully pulled image "{name}" in {took_s:.3f}s. {size}')
+        return found
+
+
+def _is_bad_name(error: CriError) -> bool:
+    return error.code == "INVALID_ARGUMENT"
+
+
+def default_policy(image: str) -> str:
+    """Return the pull policy of an image whose container names none: a moving tag is always asked for."""
+    last = image.rsplit("/", 1)[-1]
+    tag = last.partition("@")[0].partition(":")[2]
+    return "Always" if "@" not in last and tag in ("", "latest") else "IfNotPresent"
+
+
+def registry_of(image: str) -> str:
+    """Return the registry that an image name means."""
+    first, slash, _ = image.partition("/")
+    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    return first if is_host else _DEFAULT_REGISTRY
+
+
+def credentials(registry: str, secrets: Iterable[Secret]) -> cri_v1.AuthConfig | None:
+    """Return what the pull secrets hold for a registry, None where they hold nothing."""
+    names = _DOCKER_HUB if registry in _DOCKER_HUB else (registry,)
+    for secret in secrets:
+        for server, entry in _entries(secret).items():
+            host = server.removeprefix("https://").removeprefix("http://").partition("/")[0]
+            if host in names and isinstance(entry, dict):
+                return _auth(registry, entry)
+    return None
+
+
+def _entries(secret: Secret) -> dict[str, Any]:
+    data = secret.data.get(".dockerconfigjson")
+    try:
+        if data is not None:
+            held = json.loads(data).get("auths", {})
+        else:
+            held = json.loads(secret.data.get(".dockercfg", b"{}"))
+    except (ValueError, AttributeError):
+        return {}  # A secret that isn't readable gives no credentials; the registry's refusal tells the rest.
+    return held if isinstance(held, dict) else {}
+
+
+def _auth(registry: str, entry: dict[str, Any]) -> cri_v1.AuthConfig:
+    user, password = entry.get("username", ""), entry.get("password", "")
+    if entry.get("auth"):
+        try:
+            user, _, password = b64decode(entry["auth"]).decode().partition(":")
+        except (Base64Error, UnicodeDecodeError):
+            user, password = entry.get("username", ""), entry.get("password", "")
+    return cri_v1.AuthConfig(
+        username=user,
+        password=password,
+        server_address=registry,
+        identity_token=entry.get("identitytoken", ""),
+        registry_token=entry.get("registrytoken", ""),
+    )

@@ -1,0 +1,301 @@
+"""Do what the plan says: each action one operation, which ends well or raises OperationFailed with a reason.
+
+Keeps true: whatever is cut off in the middle is seen by the next look at the runtime and needs no memory here.
+Asks the runtime, the API and the file system; tells people by Events.
+Source: docs/pod-lifecycle.md; kubernetes.io/docs/concepts/containers/container-lifecycle-hooks.
+"""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from kube.api.core_v1 import Container, Pod, Secret
+from kube.client import ConnectionLost, Preconditions
+from kube.errors import ApiError
+from nodeagent.cri.client import CriError
+from nodeagent.cri.values import ImageRecord, PodRecord
+from nodeagent.pods.downward import PodFacts
+from nodeagent.pods.environment import ConfigError, References, environment, referred, service_variables
+from nodeagent.pods.hooks import HookPlace, run_hook
+from nodeagent.pods.images import ImageError
+from nodeagent.pods.projections import VolumeError, referred_by_volumes
+from nodeagent.pods.resolver import dns_of, hostname_of, hosts_file
+from nodeagent.pods.resources import kernel_limits
+from nodeagent.pods.room import PodRoom
+from nodeagent.pods.runtime_config import ContainerWish, Mount, container_config, sandbox_config
+from nodeagent.pods.tokens import PodTokens
+from nodeagent.pods.view import KillContainer, StartContainer
+from nodeagent.pods.volumes import PodVolumes, remove_pod_files, unmount_all
+from proto import cri_v1
+
+HOOK_REST_S: Final = 2
+"""What a container gets to end in, at least, after its preStop hook has used up the grace period."""
+POST_START_MAX_S: Final = 3600.0
+HOSTS: Final = "/etc/hosts"
+DEFAULT_MESSAGE_PATH: Final = "/dev/termination-log"
+
+_log = logging.getLogger(__name__)
+
+
+class OperationFailed(Exception):  # noqa: N818 - a fact, not a fault.
+    """An operation did not work. reason: as a status or an Event has it."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Operations:
+    """The operations on one pod."""
+
+    def __init__(self, room: PodRoom, pod: Pod, on_reference_change: Callable[[], None]) -> None:
+        self._room = room
+        self._on_reference_change = on_reference_change
+        self._volumes = PodVolumes(room.dirs, pod)
+        self.tokens = PodTokens(room.client)
+
+    # Volumes and sandbox.
+
+    async def prepare_volumes(self, pod: Pod, record: PodRecord) -> None:
+        """Make the pod's volumes, or bring them up to date."""
+        maps, secrets, tokens = referred_by_volumes(pod.spec.volumes)
+        facts = self._facts(pod, record)
+        try:
+            references = await self._references(pod, maps, secrets)
+            held = await self.tokens.get(pod, tokens, self._room.clock.now())
+            self._volumes.prepare(facts, references, held)
+        except (VolumeError, OSError) as error:
+            self._room.tell(pod, "Warning", "FailedMount", str(error))
+            raise OperationFailed("FailedMount", str(error)) from error
+        except (ApiError, ConnectionLost, TimeoutError) as error:
+            told = f"MountVolume.SetUp failed: {error or 'the API gave no answer in time'}"
+            self._room.tell(pod, "Warning", "FailedMount", told)
+            raise OperationFailed("FailedMount", told) from error
+
+    async def create_sandbox(self, pod: Pod, attempt: int) -> None:
+        """Make the pod's sandbox."""
+        try:
+            self._room.dirs.logs(pod).mkdir(parents=True, exist_ok=True, mode=0o755)
+            await self._room.cri.run_sandbox(self._sandbox_config(pod, attempt), pod.spec.runtime_class_name or "")
+        except (CriError, OSError) as error:
+            told = f"Failed to create pod sandbox: {error}"
+            self._room.tell(pod, "Warning", "FailedCreatePodSandBox", told)
+            raise OperationFailed("FailedCreatePodSandBox", told) from error
+
+    def _sandbox_config(self, pod: Pod, attempt: int) -> cri_v1.PodSandboxConfig:
+        settings = self._room.settings
+        return sandbox_config(
+            pod,
+            attempt,
+            hostname=hostname_of(pod, settings.cluster_domain),
+            log_directory=str(self._room.dirs.logs(pod)),
+            dns=dns_of(pod, settings.host_dns, settings.cluster_dns, settings.cluster_domain),
+            cgroup_parent=f"{settings.cgroup_parent}/pod{pod.metadata.uid}",
+        )
+
+    def _facts(self, pod: Pod, record: PodRecord) -> PodFacts:
+        sandbox = record.sandbox
+        ips = sandbox.ips if sandbox is not None else ()
+        if pod.spec.host_network:
+            ips = self._room.node.host_ips
+        return PodFacts(pod, ips, self._room.node.host_ips, self._room.settings.allocatable)
+
+    async def _references(self, pod: Pod, maps: set[str], secrets: set[str]) -> References:
+        if not maps and not secrets:
+            return References()
+        meta = pod.metadata
+        return await self._room.references.get(meta.namespace, maps, secrets, meta.uid, self._on_reference_change)
+
+    # Containers.
+
+    async def start_container(self, pod: Pod, record: PodRecord, action: StartContainer) -> None:
+        """Get the image, create, start, run the postStart hook."""
+        container = _named(pod, action.name)
+        sandbox = record.sandbox
+        if sandbox is None:
+            raise OperationFailed("CreateContainerError", "the sandbox is gone; it will be made again")
+        config = self._sandbox_config(pod, sandbox.attempt)
+        try:
+            container_id = await self._create(pod, record, container, action, config)
+        except (ConfigError, VolumeError) as error:
+            self._fail(pod, container, "CreateContainerConfigError", str(error))
+        except (ApiError, ConnectionLost, TimeoutError) as error:
+            self._fail(pod, container, "CreateContainerConfigError", str(error) or "the API gave no answer in time")
+        except (CriError, OSError) as error:
+            self._fail(pod, container, "CreateContainerError", str(error))
+        self._room.tell(pod, "Normal", "Created", f"Created container: {container.name}", container.name)
+        try:
+            await self._room.cri.start_container(container_id)
+        except CriError as error:
+            self._fail(pod, container, "RunContainerError", str(error))
+        self._room.tell(pod, "Normal", "Started", f"Started container {container.name}", container.name)
+        await self._post_start(pod, container, container_id, next(iter(sandbox.ips), ""))
+
+    def _fail(self, pod: Pod, container: Container, reason: str, message: str) -> None:
+        self._room.tell(pod, "Warning", "Failed", f"Error: {message}", container.name)
+        raise OperationFailed(reason, message)
+
+    async def _create(
+        self,
+        pod: Pod,
+        record: PodRecord,
+        container: Container,
+        action: StartContainer,
+        config: cri_v1.PodSandboxConfig,
+    ) -> str:
+        room, meta = self._room, pod.metadata
+        pull_names = {reference.name for reference in pod.spec.image_pull_secrets}
+        maps, secrets = referred(pod)
+        references = await self._references(pod, maps, secrets | pull_names)
+        pull = [secret for name in sorted(pull_names) if (secret := references.secrets.get(name)) is not None]
+        image = await self._image(pod, container, config, pull)
+        links = pod.spec.enable_service_links is not False
+        services = service_variables(room.services(), meta.namespace, links=links)
+        variables = environment(container, self._facts(pod, record), references, services)
+        message_file = self._message_file(pod, container, action.restart_count)
+        wish = ContainerWish(
+            image=image,
+            restart_count=action.restart_count,
+            environment=variables,
+            mounts=[
+                *self._volumes.mounts(container, variables),
+                *self._own_mounts(pod, container, record),
+                Mount(container.termination_message_path or DEFAULT_MESSAGE_PATH, message_file),
+            ],
+            limits=kernel_limits(pod, container, room.settings.memory_bytes),
+            message_file=message_file,
+            default_seccomp=room.settings.default_seccomp,
+        )
+        made = container_config(pod, container, wish)
+        (room.dirs.logs(pod) / container.name).mkdir(parents=True, exist_ok=True, mode=0o755)
+        sandbox = record.sandbox
+        return await room.cri.create_container(sandbox.id if sandbox is not None else "", made, config)
+
+    async def _image(
+        self, pod: Pod, container: Container, config: cri_v1.PodSandboxConfig, secrets: list[Secret]
+    ) -> ImageRecord:
+        def tell(event_type: str, reason: str, message: str) -> None:
+            self._room.tell(pod, "Warning" if event_type == "Warning" else "Normal", reason, message, container.name)
+
+        try:
+            return await self._room.images.ensure(container, config, secrets, tell)
+        except ImageError as error:
+            raise OperationFailed(error.reason, str(error)) from error
+
+    def _message_file(self, pod: Pod, container: Container, restart_count: int) -> str:
+        path = self._room.dirs.pod(pod.metadata.uid) / "messages" / container.name / str(restart_count)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        path.unlink(missing_ok=True)
+        path.touch()
+        path.chmod(0o666)
+        return str(path)
+
+    def _own_mounts(self, pod: Pod, container: Container, record: PodRecord) -> list[Mount]:
+        if any(mount.mount_path == HOSTS for mount in container.volume_mounts):
+            return []
+        ips = record.sandbox.ips if record.sandbox is not None else ()
+        host_file = Path(HOSTS).read_text(errors="replace") if pod.spec.host_network else ""
+        text = hosts_file(pod, ips, self._room.settings.cluster_domain, host_file)
+        path = self._room.dirs.pod(pod.metadata.uid) / "etc-hosts"
+        if not path.exists() or path.read_text(errors="replace") != text:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            path.write_text(text)
+            path.chmod(0o644)
+        return [Mount(HOSTS, str(path))]
+
+    async def _post_start(self, pod: Pod, container: Container, container_id: str, ip: str) -> None:
+        hook = container.lifecycle.post_start if container.lifecycle is not None else None
+        if hook is None:
+            return
+        place = HookPlace(container, container_id, ip)
+        outcome = await run_hook(hook, place, self._room.cri, self._room.clock, most_s=POST_START_MAX_S)
+        if outcome.worked:
+            return
+        self._room.tell(pod, "Warning", "FailedPostStartHook", f"PostStartHook failed: {outcome.seen}", container.name)
+        self._room.tell(pod, "Normal", "Killing", "FailedPostStartHook", container.name)
+        await self._room.cri.stop_container(container_id, pod.spec.termination_grace_period_seconds or 0)
+        raise OperationFailed("PostStartHookError", f"PostStartHook failed: {outcome.seen}")
+
+    async def kill_container(self, pod: Pod, record: PodRecord, action: KillContainer) -> None:
+        """Run the preStop hook, then end the container."""
+        self._room.tell(pod, "Normal", "Killing", action.why, action.name)
+        grace_s = action.grace_s
+        container = _find(pod, action.name)
+        hook = container.lifecycle.pre_stop if container is not None and container.lifecycle is not None else None
+        if hook is not None and container is not None and grace_s > 0:
+            began_s = self._room.clock.monotonic_s()
+            ip = next(iter(record.sandbox.ips), "") if record.sandbox is not None else ""
+            place = HookPlace(container, action.id, ip)
+            outcome = await self._pre_stop(place, container, grace_s)
+            if outcome:
+                self._room.tell(pod, "Warning", "FailedPreStopHook", f"PreStopHook failed: {outcome}", action.name)
+            used_s = self._room.clock.monotonic_s() - began_s
+            grace_s = max(HOOK_REST_S, round(grace_s - used_s))
+        try:
+            await self._room.cri.stop_container(action.id, grace_s)
+        except CriError as error:
+            if error.code != "NOT_FOUND":
+                raise OperationFailed("FailedKillContainer", str(error)) from error
+
+    async def _pre_stop(self, place: HookPlace, container: Container, grace_s: int) -> str:
+        """Return what went wrong with the hook, "" where all went well."""
+        hook = container.lifecycle.pre_stop if container.lifecycle is not None else None
+        if hook is None:
+            return ""
+        try:
+            async with asyncio.timeout(grace_s):
+                outcome = await run_hook(hook, place, self._room.cri, self._room.clock, most_s=grace_s)
+        except TimeoutError:
+            return f"it did not end within the grace period of {grace_s}s"
+        return "" if outcome.worked else outcome.seen
+
+    # The end.
+
+    async def release(self, pod: Pod) -> None:
+        """Let go of what an ended pod no longer needs: its volumes, but neither its logs nor its last containers."""
+        self._room.references.release(pod.metadata.uid)
+        await asyncio.to_thread(unmount_all, self._room.dirs, pod.metadata.uid)
+
+    async def delete(self, pod: Pod) -> None:
+        """Delete the pod's object for good; whoever has taken its name is left alone."""
+        meta = pod.metadata
+        try:
+            await self._room.client.delete(
+                Pod, meta.name, namespace=meta.namespace, grace_s=0, preconditions=Preconditions(uid=meta.uid)
+            )
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise OperationFailed("FailedDelete", str(error)) from error
+        except ConnectionLost as error:
+            raise OperationFailed("FailedDelete", str(error)) from error
+
+    async def remove_all(self, pod: Pod, record: PodRecord) -> None:
+        """Remove every trace of a pod from the node."""
+        self._room.references.release(pod.metadata.uid)
+        await remove_everything(self._room, pod.metadata.uid, record, self._room.dirs.logs(pod))
+
+
+async def remove_everything(room: PodRoom, uid: str, record: PodRecord, logs: Path | None) -> None:
+    """Remove a pod's sandboxes, files and logs. Raises OperationFailed."""
+    try:
+        for sandbox in record.sandboxes:
+            await room.cri.remove_sandbox(sandbox.id)
+    except CriError as error:
+        raise OperationFailed("FailedRemove", str(error)) from error
+    await asyncio.to_thread(remove_pod_files, room.dirs, uid)
+    if logs is not None:
+        await asyncio.to_thread(shutil.rmtree, logs, ignore_errors=True)
+
+
+def _find(pod: Pod, name: str) -> Container | None:
+    return next((c for c in (*pod.spec.init_containers, *pod.spec.containers) if c.name == name), None)
+
+
+def _named(pod: Pod, name: str) -> Container:
+    container = _find(pod, name)
+    if container is None:
+        raise OperationFailed("CreateContainerError", f'container "{name}": is not in the pod')
+    return container

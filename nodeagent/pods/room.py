@@ -1,0 +1,59 @@
+"""What all pods of a node share: the ways out (API, runtime, events), and the facts of the node."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kube.api.core_v1 import Pod, Service
+from kube.client import Client
+from kube.clock import Clock
+from kube.events import EventRecorder
+from kube.quantity import Quantity
+from kube.runner import Runner
+from nodeagent.cri.client import Cri
+from nodeagent.pods.images import ImagePuller
+from nodeagent.pods.references import ReferenceCache
+from nodeagent.pods.resolver import DnsSettings
+from nodeagent.pods.status import NodeFacts
+from nodeagent.pods.view import BackoffLimits
+from nodeagent.pods.volumes import NodeDirs
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """How this node treats its pods. allocatable: what it has for them. host_dns: its own resolv.conf."""
+
+    allocatable: Mapping[str, Quantity]
+    memory_bytes: int
+    node_labels: Mapping[str, str] = field(default_factory=dict)
+    cluster_dns: tuple[str, ...] = ()
+    cluster_domain: str = "cluster.local"
+    host_dns: DnsSettings = field(default_factory=DnsSettings)
+    cgroup_parent: str = "/wherry"
+    limits: BackoffLimits = field(default_factory=BackoffLimits)
+    default_seccomp: str = "RuntimeDefault"
+
+
+@dataclass(frozen=True, slots=True)
+class PodRoom:
+    """Handed to every pod's worker."""
+
+    client: Client
+    cri: Cri
+    clock: Clock
+    runner: Runner
+    recorder: EventRecorder
+    references: ReferenceCache
+    images: ImagePuller
+    dirs: NodeDirs
+    node: NodeFacts
+    settings: PodSettings
+    services: Callable[[], Iterable[Service]]
+
+    def tell(
+        self, pod: Pod, event_type: Literal["Normal", "Warning"], reason: str, message: str, container: str = ""
+    ) -> None:
+        """Record an Event about a pod or one of its containers."""
+        kind = "initContainers" if any(c.name == container for c in pod.spec.init_containers) else "containers"
+        field_path = f"spec.{kind}{{{container}}}" if container else ""
+        self.recorder.record(pod, event_type, reason, message, field_path=field_path)

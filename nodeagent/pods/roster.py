@@ -1,0 +1,167 @@
+"""All pods of this node: each has its worker, and what belongs to no pod is removed.
+
+Keeps true: at most one worker per pod uid; a pod of the runtime that the API doesn't know of is stopped and removed.
+Reads the node's Pods and the runtime's events; writes through the workers alone.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from kube.api.core_v1 import Pod
+from kube.informer import Informer
+from kube.objects import ObjectKey
+from nodeagent.cri import values
+from nodeagent.cri.client import CriError
+from nodeagent.cri.values import PodRecord
+from nodeagent.pods.admission import rejection
+from nodeagent.pods.operations import OperationFailed, remove_everything
+from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL
+from nodeagent.pods.room import PodRoom
+from nodeagent.pods.view import Failure
+from nodeagent.pods.worker import PodWorker
+
+RECONNECT_S: Final = 0.2
+RESYNC_S: Final = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+class Roster:
+    """The pods of one node. pods: an informer of those bound to it."""
+
+    def __init__(self, room: PodRoom, pods: Informer[Pod]) -> None:
+        self._room = room
+        self._pods = pods
+        self._workers: dict[str, PodWorker] = {}
+        self._found: dict[str, PodRecord] = {}
+        self._orphans: set[str] = set()
+
+    def workers(self) -> Iterator[PodWorker]:
+        """Yield the workers of all pods that aren't gone."""
+        return iter([worker for worker in self._workers.values() if not worker.is_gone])
+
+    def worker(self, key: ObjectKey) -> PodWorker | None:
+        """Return the worker of the pod of that name, the newest one where there are several."""
+        found = [w for w in self._workers.values() if (w.pod.metadata.namespace, w.pod.metadata.name) == key]
+        return max(found, key=lambda worker: worker.pod.metadata.creation_timestamp or "", default=None)
+
+    async def run(self) -> None:
+        """Find what is there, then follow the API and the runtime for ever."""
+        self._found = await self._list()
+        await self._pods.wait_synced()
+        self._pods.on_change(self._changed)
+        self._remove_orphans(self._found)
+        self._found = {}
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_events())
+            group.create_task(self._resync())
+
+    async def _list(self) -> dict[str, PodRecord]:
+        while True:
+            try:
+                return await self._room.cri.pods()
+            except CriError as error:
+                _log.debug("the runtime gives no answer yet: %s", error)
+                await self._room.clock.sleep(RECONNECT_S)
+
+    # The API's side.
+
+    def _changed(self, old: Pod | None, new: Pod | None) -> None:
+        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
+            worker = self._workers.get(old.metadata.uid)
+            if worker is not None:
+                worker.vanish(old)
+                if worker.is_gone:
+                    del self._workers[worker.uid]
+        if new is None:
+            return
+        worker = self._workers.get(new.metadata.uid)
+        if worker is None:
+            self._take(new)
+        else:
+            worker.update(new)
+
+    def _take(self, pod: Pod) -> None:
+        record = self._found.get(pod.metadata.uid, PodRecord())
+        worker = PodWorker(self._room, pod, record, self._rejection(pod, record))
+        self._workers[pod.metadata.uid] = worker
+
+        async def job() -> None:
+            await worker.run()
+            if worker.is_gone and self._pods.get(pod.metadata.name, pod.metadata.namespace) is None:
+                self._workers.pop(worker.uid, None)
+
+        self._room.runner.start(worker.story, job)
+
+    def _rejection(self, pod: Pod, record: PodRecord) -> Failure | None:
+        """Return why a pod that is new here isn't taken; what has begun once is never refused."""
+        is_new = not record.sandboxes and pod.status.start_time is None
+        if not is_new or pod.metadata.deletion_timestamp is not None or pod.status.phase in TERMINAL:
+            return None
+        others = [w.pod for w in self.workers() if w.rejection is None and w.pod.status.phase not in TERMINAL]
+        settings = self._room.settings
+        refused = rejection(pod, others, settings.allocatable, settings.node_labels)
+        if refused is None:
+            return None
+        reason, message = refused
+        self._room.tell(pod, "Warning", reason, message)
+        return Failure(reason, message, self._room.clock.now())
+
+    # The runtime's side.
+
+    async def _follow_events(self) -> None:
+        while True:
+            self._look_again()
+            with suppress(CriError):
+                async for event in self._room.cri.events():
+                    worker = self._workers.get(event.uid)
+                    if worker is not None:
+                        worker.hear(event)
+                    elif not event.uid:
+                        self._look_again()
+            await self._room.clock.sleep(RECONNECT_S)
+
+    async def _resync(self) -> None:
+        while True:
+            await self._room.clock.sleep(RESYNC_S)
+            self._look_again()
+            with suppress(CriError):
+                self._remove_orphans(await self._room.cri.pods())
+
+    def _look_again(self) -> None:
+        for worker in self.workers():
+            if worker.record.sandboxes:
+                worker.look_again()
+
+    def _remove_orphans(self, found: dict[str, PodRecord]) -> None:
+        left = self._room.dirs.pods_found()
+        for uid in (found.keys() | left) - self._workers.keys() - self._orphans:
+            self._orphans.add(uid)
+            orphan = found.get(uid, PodRecord())
+
+            async def job(uid: str = uid, orphan: PodRecord = orphan) -> None:
+                await self._remove_orphan(uid, orphan)
+
+            self._room.runner.start(f"orphaned pod {uid}", job)
+
+    async def _remove_orphan(self, uid: str, record: PodRecord) -> None:
+        """Stop and remove what belongs to no pod of the API."""
+        _log.info("pod %s: known to no API object: removing it", uid)
+        sandbox = record.sandbox
+        grace_s = DEFAULT_GRACE_S
+        logs: Path | None = None
+        if sandbox is not None:
+            grace_s = int(sandbox.annotations.get(values.GRACE_PERIOD, DEFAULT_GRACE_S))
+            logs = self._room.dirs.state / "logs" / f"{sandbox.namespace}_{sandbox.name}_{uid}"
+        try:
+            await asyncio.gather(*(self._room.cri.stop_container(c.id, grace_s) for c in record.running))
+            for ready in record.sandboxes:
+                await self._room.cri.stop_sandbox(ready.id)
+            await remove_everything(self._room, uid, record, logs)
+        except (CriError, OperationFailed) as error:
+            _log.warning("pod %s: could not be removed, the next round tries again: %s", uid, error)
+        self._orphans.discard(uid)

@@ -1,0 +1,428 @@
+"""Carry one pod through its life, turn by turn: observe, plan, begin operations, tell the status.
+
+Keeps true: one turn at a time, at most one operation per key; whatever is remembered here may be lost at any moment.
+Reads the pod's object and the runtime; writes the pod's status and, at the very end, deletes its object.
+Source: docs/pod-lifecycle.md.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from kube.api.core_v1 import Pod, PodStatus
+from kube.client import ConnectionLost
+from kube.errors import ApiError
+from kube.objects import with_metadata
+from kube.runner import attempt
+from kube.times import to_time
+from nodeagent.cri.client import CriError
+from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord
+from nodeagent.pods.messages import termination_message
+from nodeagent.pods.operations import OperationFailed, Operations
+from nodeagent.pods.plan import DEFAULT_GRACE_S, ending_of, plan
+from nodeagent.pods.probes import Prober
+from nodeagent.pods.room import PodRoom
+from nodeagent.pods.status import OWN_CONDITIONS, pod_status
+from nodeagent.pods.status_writer import write_status
+from nodeagent.pods.view import (
+    VOLUMES,
+    Action,
+    Backoff,
+    Cancel,
+    CleanUp,
+    CreateSandbox,
+    Failure,
+    KillContainer,
+    PrepareVolumes,
+    RemoveContainer,
+    RemoveSandbox,
+    StartContainer,
+    StopSandbox,
+    View,
+    key_of_action,
+)
+
+HOLD: Final = timedelta(milliseconds=150)
+"""How long a state that is about to pass is kept to itself, so that one write tells more."""
+LOOK_AGAIN: Final = timedelta(milliseconds=500)
+PULL_TOLD: Final = timedelta(seconds=1)
+"""How long ErrImagePull is shown before it is called ImagePullBackOff."""
+FIRST_RETRY_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    action: Action
+    task: asyncio.Task[None]
+
+
+class PodWorker:
+    """The worker of one pod. record: what the runtime has of it, as of now."""
+
+    def __init__(self, room: PodRoom, pod: Pod, record: PodRecord, rejection: Failure | None) -> None:
+        self.pod = pod
+        self.rejection = rejection
+        self.is_gone = False
+        self._room = room
+        self._record = record
+        self._is_dirty = bool(record.sandboxes)
+        self._told = pod.status
+        self._volumes_ready = False
+        self._volumes_stale = False
+        self._is_released = False
+        self._has_vanished = False
+        self._backoff: dict[str, Backoff] = {}
+        self._failures: dict[str, Failure] = {}
+        self._failed_times: dict[str, int] = {}
+        self._busy: dict[str, _Operation] = {}
+        self._messages: dict[str, str] = {}
+        self._ended: dict[str, ContainerRecord] = {}
+        self._wake = asyncio.Event()
+        self._wake_at: datetime | None = None
+        self._held_since: datetime | None = None
+        self._status_task: asyncio.Task[None] | None = None
+        self._status_retry_at: datetime | None = None
+        self._status_lock = asyncio.Lock()
+        self._operations = Operations(room, pod, self._reference_changed)
+        self._prober = Prober(room, self._wake.set)
+
+    @property
+    def uid(self) -> str:
+        """The pod's uid."""
+        return self.pod.metadata.uid
+
+    @property
+    def record(self) -> PodRecord:
+        """What the runtime had of the pod when it was last asked."""
+        return self._record
+
+    @property
+    def story(self) -> str:
+        """The pod's name, for logs."""
+        return f"pod {self.pod.metadata.namespace}/{self.pod.metadata.name}"
+
+    # What happens to it from outside.
+
+    def update(self, pod: Pod) -> None:
+        """Hear of a change of the pod's object."""
+        before, self.pod = self.pod.metadata, pod
+        if pod.metadata.labels != before.labels or pod.metadata.annotations != before.annotations:
+            self._volumes_stale = True
+        self._wake.set()
+
+    def vanish(self, pod: Pod) -> None:
+        """Hear that the pod's object is gone: what runs ends all the same, and nothing more is written."""
+        self._has_vanished = True
+        if pod.metadata.deletion_timestamp is None:
+            asked = pod.spec.termination_grace_period_seconds
+            pod = with_metadata(
+                pod,
+                deletion_timestamp=to_time(self._room.clock.now()),
+                deletion_grace_period_seconds=DEFAULT_GRACE_S if asked is None else asked,
+            )
+        self.pod = pod
+        self._wake.set()
+
+    def hear(self, event: ContainerEvent) -> None:
+        """Hear that something happened in the runtime; what an operation brings about can wait for its end."""
+        self._is_dirty = True
+        is_starting = any(isinstance(o.action, StartContainer | CreateSandbox) for o in self._busy.values())
+        if event.is_stop or not is_starting:
+            self._wake.set()
+
+    def look_again(self) -> None:
+        """Ask the runtime anew: events may have been missed."""
+        self._is_dirty = True
+        self._wake.set()
+
+    def _reference_changed(self) -> None:
+        self._volumes_stale = True
+        now = self._room.clock.now()
+        for key, failure in self._failures.items():
+            if key == VOLUMES or failure.reason == "CreateContainerConfigError":
+                self._failures[key] = Failure(failure.reason, failure.message, now)
+        self._wake.set()
+
+    # Turns.
+
+    async def run(self) -> None:
+        """Take turns until nothing of the pod is left."""
+        try:
+            while not self.is_gone:
+                self._wake.clear()
+                await self._turn()
+                if not self.is_gone:
+                    await self._sleep()
+        finally:
+            self._prober.stop()
+            for operation in list(self._busy.values()):
+                operation.task.cancel()
+
+    async def _sleep(self) -> None:
+        moments = [m for m in (self._wake_at, self._operations.tokens.renew_at) if m is not None]
+        delay_s = None
+        if moments:
+            delay_s = max(0.0, (min(moments) - self._room.clock.now()).total_seconds())
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _turn(self) -> None:
+        if self._is_dirty and not await self._observe():
+            self._wake_at = self._room.clock.now() + LOOK_AGAIN
+            return
+        now = self._room.clock.now()
+        renew_at = self._operations.tokens.renew_at
+        if renew_at is not None and renew_at <= now:
+            self._volumes_stale = True
+        self._wake_at = None
+        self._rename_pull_failures(now)
+        view = self._view()
+        self._prober.sync(view)
+        decided = plan(view, now)
+        self._wake_by(decided.wake_at)
+        for action in decided.actions:
+            self._begin(action)
+        if not self.is_gone:
+            self._tell(now)
+
+    def _wake_by(self, moment: datetime | None) -> None:
+        if moment is not None and (self._wake_at is None or moment < self._wake_at):
+            self._wake_at = moment
+
+    async def _observe(self) -> bool:
+        """Ask the runtime what it has of the pod; return whether it answered."""
+        self._is_dirty = False
+        try:
+            self._record = await self._room.cri.pod(self.uid, self._ended)
+        except CriError as error:
+            self._is_dirty = True
+            _log.debug("%s: the runtime gives no answer: %s", self.story, error)
+            return False
+        for record in self._record.containers:
+            if record.has_ended and record.id not in self._messages:
+                self._messages[record.id] = termination_message(record)
+            if record.is_running:
+                self._carry(record)
+        return True
+
+    def _carry(self, record: ContainerRecord) -> None:
+        own_id = f"{self._room.node.runtime}://{record.id}"
+        for told in (*self._told.container_statuses, *self._told.init_container_statuses):
+            if told.container_id == own_id and told.name == record.name:
+                self._prober.carry(record, started=bool(told.started), ready=told.ready)
+
+    def _view(self) -> View:
+        return View(
+            pod=self.pod,
+            record=self._record,
+            probes=self._prober.verdicts,
+            backoff=self._backoff,
+            failures=self._failures,
+            busy={key: operation.action for key, operation in self._busy.items()},
+            messages=self._messages,
+            volumes_ready=self._volumes_ready,
+            volumes_stale=self._volumes_stale,
+            rejection=self.rejection,
+            is_clean=self._is_released and self.pod.metadata.deletion_timestamp is None,
+            limits=self._room.settings.limits,
+        )
+
+    def _rename_pull_failures(self, now: datetime) -> None:
+        """Call a failed pull that waits for its next try by its second name, a moment after it was told."""
+        for key, failure in list(self._failures.items()):
+            if failure.reason != "ErrImagePull" or key in self._busy:
+                continue
+            rename_at = min(failure.retry_at, failure.failed_at + PULL_TOLD)
+            if rename_at > now:
+                self._wake_by(rename_at)
+            elif failure.retry_at > now:
+                image = next((c.image for c in self.pod.spec.containers if c.name == key), "")
+                told = f'Back-off pulling image "{image}": ErrImagePull: {failure.message}'
+                self._failures[key] = replace_failure(failure, "ImagePullBackOff", told)
+                self._room.tell(self.pod, "Normal", "BackOff", f'Back-off pulling image "{image}"', key)
+
+    # Operations.
+
+    def _begin(self, action: Action) -> None:
+        key = key_of_action(action)
+        current = self._busy.pop(key, None)
+        if current is not None:
+            current.task.cancel()
+        if isinstance(action, Cancel):
+            self._is_dirty = True
+            self._wake.set()
+            return
+        if isinstance(action, StartContainer) and action.backoff is not None:
+            if action.name in self._backoff:
+                self._room.tell(self.pod, "Warning", "BackOff", "Back-off restarting failed container", action.name)
+            self._backoff[action.name] = action.backoff
+
+        async def job() -> None:
+            await self._operate(key, action)
+
+        self._busy[key] = _Operation(action, self._room.runner.start(f"{self.story}: {key}", job))
+
+    async def _operate(self, key: str, action: Action) -> None:
+        failure: OperationFailed | None = None
+
+        async def job() -> None:
+            nonlocal failure
+            try:
+                await self._do(action)
+            except OperationFailed as error:
+                failure = error
+
+        try:
+            unexpected = await attempt(f"{self.story}: {type(action).__name__} {key}", job)
+            if unexpected is not None:
+                failure = OperationFailed("InternalError", str(unexpected))
+            self._note(key, failure)
+        finally:
+            current = self._busy.get(key)
+            if current is not None and current.action is action:
+                del self._busy[key]
+            if not isinstance(action, PrepareVolumes):
+                self._is_dirty = True
+            self._wake.set()
+
+    def _note(self, key: str, failure: OperationFailed | None) -> None:
+        if failure is None:
+            self._failures.pop(key, None)
+            self._failed_times.pop(key, None)
+            return
+        times = self._failed_times[key] = self._failed_times.get(key, -1) + 1
+        limits = self._room.settings.limits
+        first_s = limits.first_s if failure.reason == "ErrImagePull" else min(FIRST_RETRY_S, limits.first_s)
+        now = self._room.clock.now()
+        delay = timedelta(seconds=min(first_s * 2 ** min(times, 20), limits.most_s))
+        self._failures[key] = Failure(failure.reason, str(failure), now + delay, now)
+        _log.info("%s: %s: %s: %s; next try in %gs", self.story, key, failure.reason, failure, delay.total_seconds())
+
+    async def _do(self, action: Action) -> None:
+        operations, cri = self._operations, self._room.cri
+        try:
+            match action:
+                case PrepareVolumes():
+                    self._volumes_stale = False
+                    await operations.prepare_volumes(self.pod, self._record)
+                    self._volumes_ready = True
+                case CreateSandbox():
+                    if action.attempt:
+                        told = "Pod sandbox changed, it will be killed and re-created."
+                        self._room.tell(self.pod, "Normal", "SandboxChanged", told)
+                    await operations.create_sandbox(self.pod, action.attempt)
+                case StopSandbox():
+                    await cri.stop_sandbox(action.id)
+                case RemoveSandbox():
+                    await cri.remove_sandbox(action.id)
+                case StartContainer():
+                    await operations.start_container(self.pod, self._record, action)
+                case KillContainer():
+                    await operations.kill_container(self.pod, self._record, action)
+                case RemoveContainer():
+                    await cri.remove_container(action.id)
+                case CleanUp():
+                    await self._clean_up(is_deleted=action.is_deleted)
+        except CriError as error:
+            if error.code != "NOT_FOUND":
+                raise OperationFailed("RuntimeError", str(error)) from error
+
+    async def _clean_up(self, *, is_deleted: bool) -> None:
+        if not self._is_released:
+            await self._operations.release(self.pod)
+            self._is_released = True
+        if not is_deleted:
+            return
+        if not self._has_vanished:
+            await self._tell_last()
+            await self._operations.delete(self.pod)
+        await self._operations.remove_all(self.pod, self._record)
+        self.is_gone = True
+
+    # Status.
+
+    def _status(self, now: datetime) -> PodStatus:
+        others = [c for c in self.pod.status.conditions if c.type not in OWN_CONDITIONS]
+        own = [c for c in self._told.conditions if c.type in OWN_CONDITIONS]
+        before = replace(self._told, conditions=(*own, *others), qos_class=self.pod.status.qos_class)
+        return pod_status(self._view(), before, self._room.node, now)
+
+    def _tell(self, now: datetime) -> None:
+        """Begin to write the status where it differs from what was last written."""
+        if self._has_vanished or (self._status_task is not None and not self._status_task.done()):
+            return
+        if self._status_retry_at is not None and self._status_retry_at > now:
+            self._wake_by(self._status_retry_at)
+            return
+        wanted = self._status(now)
+        if wanted == replace(self._told, conditions=wanted.conditions) and not self._conditions_differ(wanted):
+            self._held_since = None
+            return
+        if self._is_passing(now):
+            self._held_since = self._held_since or now
+            if now < self._held_since + HOLD:
+                self._wake_by(self._held_since + HOLD)
+                return
+        self._held_since = None
+
+        async def job() -> None:
+            await self._write(wanted)
+
+        self._status_task = self._room.runner.start(f"{self.story}: status", job)
+
+    def _conditions_differ(self, wanted: PodStatus) -> bool:
+        told = {c.type: c for c in self._told.conditions}
+        return any(told.get(c.type) != c for c in wanted.conditions if c.type in OWN_CONDITIONS)
+
+    def _is_passing(self, now: datetime) -> bool:
+        """Say whether the pod is in the middle of a step that will change its status again in a moment."""
+        starting = (PrepareVolumes, CreateSandbox, StartContainer)
+        is_starting = any(isinstance(operation.action, starting) for operation in self._busy.values())
+        return is_starting and ending_of(self._view(), now) is None
+
+    async def _write(self, wanted: PodStatus) -> None:
+        async with self._status_lock:
+            try:
+                await write_status(self._room.client, self.pod, self._told, wanted)
+            except ApiError as error:
+                if error.code in (404, 409):
+                    _log.info("%s: its object is another one by now: %s", self.story, error)
+                    self._told = wanted
+                    return
+                _log.warning("%s: status refused: %s", self.story, error)
+                self._status_retry_at = self._room.clock.now() + 4 * LOOK_AGAIN
+            except ConnectionLost:
+                self._status_retry_at = self._room.clock.now() + LOOK_AGAIN
+            else:
+                if wanted.phase != self._told.phase:
+                    _log.info("%s: %s -> %s %s", self.story, self._told.phase or "none", wanted.phase, wanted.reason)
+                self._told = wanted
+                self._status_retry_at = None
+        self._wake.set()
+
+    async def _tell_last(self) -> None:
+        """Write the status that a deleted pod leaves behind. Raises OperationFailed."""
+        async with self._status_lock:
+            wanted = self._status(self._room.clock.now())
+            try:
+                await write_status(self._room.client, self.pod, self._told, wanted)
+            except ApiError as error:
+                if error.code not in (404, 409):
+                    raise OperationFailed("FailedStatus", str(error)) from error
+            except ConnectionLost as error:
+                raise OperationFailed("FailedStatus", str(error)) from error
+            self._told = wanted
+
+
+def replace_failure(failure: Failure, reason: str, message: str) -> Failure:
+    """Return the failure under another name."""
+    return Failure(reason, message, failure.retry_at, failure.failed_at)
