@@ -10,7 +10,8 @@ Keeps true, in every implementation:
 * `compact(R)` forgets how things came to be up to R: the state at R and every later one can still be read, and a watch
   can still start at R + 1.
 
-So "range, then watch from `page.revision + 1`" misses nothing. Source: etcd.io/docs/v3.5/learning/api_guarantees
+Keys hold no NUL character. So "range, then watch from `page.revision + 1`" misses nothing.
+Source: etcd.io/docs/v3.5/learning/api_guarantees
 """
 
 from typing import Protocol, Self

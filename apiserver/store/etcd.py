@@ -22,7 +22,7 @@ from apiserver.store.contract import (
     prefix_end,
 )
 from apiserver.store.etcd_connection import CALL_TIMEOUT_S, Connection, OutOfRange, Shared, Tls
-from apiserver.store.etcd_watch import TICK, EtcdWatch, entry_of
+from apiserver.store.etcd_watch import EtcdWatch, entry_of, is_tick
 from kube.clock import Clock, SystemClock
 from proto import etcd_v3
 
@@ -79,7 +79,7 @@ class EtcdStore:
             )
             count = count or answer.count
             revision = revision or answer.header.revision
-            entries += [entry_of(kv) for kv in answer.kvs if kv.value != TICK]
+            entries += [entry_of(kv) for kv in answer.kvs if not is_tick(kv)]
             if not answer.more or len(entries) == limit:
                 return Page(tuple(entries), answer.more, count, revision)
             last_key = answer.kvs[-1].key

@@ -19,7 +19,7 @@ from kube.clock import Clock
 from proto import etcd_v3
 
 RECONNECT_MIN_S, RECONNECT_MAX_S = 0.05, 2.0
-TICK = b"\0tick"  # No object has this value: it tells ticks from objects where one watch's prefix holds another's.
+TICK = "\0tick"  # How the key of a tick ends: no object's does, for keys hold no NUL.
 
 _Call = grpc.aio.StreamStreamCall[etcd_v3.WatchRequest, etcd_v3.WatchResponse]
 _Answer = etcd_v3.WatchResponse
@@ -33,7 +33,7 @@ class EtcdWatch:
         """from_revision: the first one to give. Nothing is contacted yet."""
         self._connection = connection
         self._clock = clock
-        self._tick_key = prefix_end(prefix) + "\0tick"
+        self._tick_key = prefix_end(prefix) + TICK
         self._prefix = prefix
         self._next_revision = from_revision
         self._call: _Call | None = None
@@ -119,7 +119,7 @@ class EtcdWatch:
         return Batch(fresh[-1].kv.mod_revision, told)
 
     def _is_told(self, kv: etcd_v3.KeyValue) -> bool:
-        return kv.value != TICK and kv.key.startswith(self._prefix.encode())
+        return kv.key.startswith(self._prefix.encode()) and not is_tick(kv)
 
     async def _lost(self, error: grpc.aio.AioRpcError) -> None:
         """Turn to another member, after a pause that grows while nothing answers."""
@@ -132,7 +132,7 @@ class EtcdWatch:
         await self._clock.sleep(self._pause_s)
 
     async def _tick(self) -> int:
-        put = etcd_v3.PutRequest(key=self._tick_key.encode(), value=TICK)
+        put = etcd_v3.PutRequest(key=self._tick_key.encode(), value=b"\0")
         request = etcd_v3.TxnRequest(success=[etcd_v3.RequestOp(request_put=put)])
         answer = await self._connection.call(
             lambda member: member.kv.txn(request, timeout=CALL_TIMEOUT_S), is_write=False
@@ -161,6 +161,11 @@ def _event(event: etcd_v3.Event) -> Event:
     if event.type == etcd_v3.Event.DELETE:
         return Event(key, None, previous, event.prev_kv.create_revision, event.kv.mod_revision)
     return Event(key, event.kv.value, previous, event.kv.create_revision, event.kv.mod_revision)
+
+
+def is_tick(kv: etcd_v3.KeyValue) -> bool:
+    """Tell the tick of a watch, which may lie within the prefix of a wider one, from an object."""
+    return kv.key.endswith(TICK.encode())
 
 
 def entry_of(kv: etcd_v3.KeyValue) -> Entry:
