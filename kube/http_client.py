@@ -1,0 +1,398 @@
+"""The Client over HTTPS: what kube.client promises, for rooms in another process than the API server.
+
+One session of kept connections per client; who it is comes from an Access (certificate or token). A watch is read line
+by line, however the bytes arrive. Every wait has a named timeout; where no answer came, ConnectionLost is raised.
+Source: kubernetes.io/docs/reference/using-api/api-concepts
+"""
+
+import asyncio
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+
+from kube import codec
+from kube.api.meta_v1 import ListMeta, Status
+from kube.client import (
+    EVERYTHING,
+    Client,
+    ConnectionLost,
+    EventType,
+    Page,
+    PatchType,
+    Preconditions,
+    PropagationPolicy,
+    Selection,
+    WatchEvent,
+)
+from kube.config import Access
+from kube.errors import ApiError
+from kube.kinds import Kind, Resource, kind_of
+
+T = TypeVar("T", bound=Resource)
+A = TypeVar("A")
+
+CONNECT_TIMEOUT_S: Final = 10.0
+ANSWER_TIMEOUT_S: Final = 60.0
+WATCH_SLACK_S: Final = 30.0
+SILENT_WATCH_S: Final = 600.0
+LINE_MAX_BYTES: Final = 64 * 1024 * 1024
+NO_PRECONDITIONS: Final = Preconditions()
+
+JSON: Final = "application/json"
+
+
+class _ListEnvelope(msgspec.Struct, frozen=True, gc=False):
+    """A list whose items are decoded one by one, by the type that the caller wants."""
+
+    metadata: ListMeta = ListMeta()
+    items: list[msgspec.Raw] | None = None
+
+
+class _EventEnvelope(msgspec.Struct, frozen=True, gc=False):
+    type: str
+    object: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _OnlyMetadata(msgspec.Struct, frozen=True, gc=False):
+    metadata: ListMeta = ListMeta()
+
+
+class HttpClient(Client):
+    """The verbs of the API at one server, as whoever `access` says."""
+
+    def __init__(self, access: Access, *, user_agent: str = "wherry") -> None:
+        self.access = access
+        self._user_agent = user_agent
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def get(self, cls: type[T], name: str, *, namespace: str = "") -> T:
+        """Return one object."""
+        return self._decoded(await self.request_raw("GET", path_of(kind_of(cls), namespace, name)), cls)
+
+    async def list(
+        self,
+        cls: type[T],
+        selection: Selection = EVERYTHING,
+        *,
+        limit: int = 0,
+        continue_token: str = "",
+        resource_version: str = "",
+    ) -> Page[T]:
+        """Return the objects of a selection."""
+        query = _selectors(selection)
+        query |= {"limit": str(limit)} if limit else {}
+        query |= {"continue": continue_token} if continue_token else {}
+        query |= {"resourceVersion": resource_version} if resource_version else {}
+        body = await self.request_raw("GET", path_of(kind_of(cls), selection.namespace), query=query)
+        envelope = codec.decode(body, _ListEnvelope)
+        kind = kind_of(cls)
+        items = [_stamped(codec.decode(bytes(item), cls), kind) for item in envelope.items or ()]
+        return Page(items, envelope.metadata.resource_version, envelope.metadata.continue_)
+
+    async def watch(
+        self,
+        cls: type[T],
+        selection: Selection = EVERYTHING,
+        *,
+        resource_version: str = "",
+        timeout_s: float = 0,
+    ) -> AsyncIterator[WatchEvent[T]]:
+        """Yield changes until the server ends the watch; a line that comes in pieces is put together."""
+        query = {**_selectors(selection), "watch": "true", "allowWatchBookmarks": "true"}
+        query |= {"resourceVersion": resource_version} if resource_version else {}
+        query |= {"timeoutSeconds": str(max(1, int(timeout_s)))} if timeout_s else {}
+        path = path_of(kind_of(cls), selection.namespace)
+        read_timeout_s = timeout_s + WATCH_SLACK_S if timeout_s else SILENT_WATCH_S
+        async with self.stream(path, query=query, read_timeout_s=read_timeout_s) as pieces:
+            async for line in lines_of(pieces):
+                yield _watch_event(line, cls)
+
+    async def create(self, obj: T, *, dry_run: bool = False) -> T:
+        """Store a new object."""
+        query = {"dryRun": "All"} if dry_run else {}
+        path = path_of(kind_of(type(obj)), obj.metadata.namespace)
+        return self._decoded(await self.request_raw("POST", path, query=query, body=codec.encode(obj)), type(obj))
+
+    async def update(self, obj: T, *, subresource: str = "") -> T:
+        """Replace an object, or its status."""
+        path = path_of(kind_of(type(obj)), obj.metadata.namespace, obj.metadata.name, subresource)
+        return self._decoded(await self.request_raw("PUT", path, body=codec.encode(obj)), type(obj))
+
+    async def patch(
+        self,
+        cls: type[T],
+        name: str,
+        patch: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        namespace: str = "",
+        subresource: str = "",
+        patch_type: PatchType = PatchType.MERGE,
+        field_manager: str = "",
+        force: bool = False,
+    ) -> T:
+        """Change parts of an object."""
+        query = {"fieldManager": field_manager} if field_manager else {}
+        query |= {"force": "true"} if force else {}
+        path = path_of(kind_of(cls), namespace, name, subresource)
+        body = codec.encode(patch)
+        answer = await self.request_raw("PATCH", path, query=query, body=body, content_type=patch_type.value)
+        return self._decoded(answer, cls)
+
+    async def delete(
+        self,
+        cls: type[T],
+        name: str,
+        *,
+        namespace: str = "",
+        grace_s: int | None = None,
+        propagation: PropagationPolicy = "",
+        preconditions: Preconditions = NO_PRECONDITIONS,
+    ) -> T | None:
+        """Delete an object. A server that answers with a mere Status gives None."""
+        conditions = {"uid": preconditions.uid, "resourceVersion": preconditions.resource_version}
+        options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        options |= {"gracePeriodSeconds": grace_s} if grace_s is not None else {}
+        options |= {"propagationPolicy": propagation} if propagation else {}
+        options |= {"preconditions": set_ones} if (set_ones := {k: v for k, v in conditions.items() if v}) else {}
+        path = path_of(kind_of(cls), namespace, name)
+        answer = await self.request_raw("DELETE", path, body=codec.encode(options))
+        return None if _is_status(answer) else self._decoded(answer, cls)
+
+    async def create_subresource(self, cls: type[T], name: str, subresource: str, body: A, *, namespace: str = "") -> A:
+        """Post `body` to an object's subresource."""
+        path = path_of(kind_of(cls), namespace, name, subresource)
+        answer = await self.request_raw("POST", path, body=codec.encode(body))
+        return body if _is_status(answer) else codec.decode(answer, type(body))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def request_raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> bytes:
+        """Return the body of any request's answer. Raises ApiError for one of 400 and above, and ConnectionLost."""
+        headers = self._headers(accept)
+        if body is not None:
+            headers["Content-Type"] = content_type
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._opened().request(method, self._url(path), params=query, data=body, headers=headers) as response,
+            ):
+                answer = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._lost(f"{method} {path}", error) from error
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise _refusal(response.status, answer)
+        return answer
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        accept: str = JSON,
+        read_timeout_s: float = SILENT_WATCH_S,
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a GET whose answer has no known end (a watch, logs) and give its bytes in pieces, as they come."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=read_timeout_s)
+        try:
+            response = await self._opened().get(
+                self._url(path), params=query, headers=self._headers(accept), timeout=timeout
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._lost(f"GET {path}", error) from error
+        try:
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                raise _refusal(response.status, await response.read())
+            yield self._pieces(response, path)
+        finally:
+            response.close()
+
+    async def _pieces(self, response: aiohttp.ClientResponse, path: str) -> AsyncIterator[bytes]:
+        try:
+            async for piece in response.content.iter_any():
+                yield piece
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._lost(f"GET {path}", error) from error
+
+    @asynccontextmanager
+    async def websocket(
+        self, path: str, protocols: Sequence[str], *, query: Sequence[tuple[str, str]] = ()
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a WebSocket (exec, attach, port-forward) with one of the subprotocols."""
+        try:
+            socket = await self._opened().ws_connect(
+                self._url(path),
+                params=list(query),
+                protocols=protocols,
+                headers=self._headers("*/*"),
+                max_msg_size=LINE_MAX_BYTES,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            raise _refusal(error.status, error.message.encode()) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._lost(f"WebSocket {path}", error) from error
+        try:
+            yield socket
+        finally:
+            await socket.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            is_secure = self.access.server.startswith("https")
+            context: ssl.SSLContext | bool = tls_context(self.access) if is_secure else True
+            connector = aiohttp.TCPConnector(ssl=context, limit=0, keepalive_timeout=60)
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True)
+        return self._session
+
+    def _headers(self, accept: str) -> dict[str, str]:
+        headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": self._user_agent}
+        if token := self.access.bearer_token():
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+    def _url(self, path: str) -> str:
+        return self.access.server.rstrip("/") + path
+
+    def _lost(self, what: str, error: Exception) -> ConnectionLost:
+        told = str(error) or type(error).__name__
+        return ConnectionLost(f"{what}: no answer from {self.access.server} ({told})")
+
+    def _decoded(self, body: bytes, cls: type[T]) -> T:
+        return _stamped(codec.decode(body, cls), kind_of(cls))
+
+
+@lru_cache(maxsize=4096)
+def path_of(kind: Kind, namespace: str = "", name: str = "", subresource: str = "") -> str:
+    """Return the path of a kind's collection, of one object or of its subresource."""
+    parts = [kind.root]
+    if namespace and kind.namespaced:
+        parts += ["namespaces", quote(namespace, safe="")]
+    parts += [kind.plural, *([quote(name, safe="")] if name else []), *([subresource] if subresource else [])]
+    return "/".join(parts)
+
+
+def tls_context(access: Access) -> ssl.SSLContext:
+    """Return the TLS settings that an access asks for: its authority, its client certificate."""
+    context = ssl.create_default_context(cadata=access.ca_pem or None)
+    if access.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if access.certificate_pem:
+        with tempfile.TemporaryDirectory() as directory:
+            both = Path(directory) / "client.pem"
+            both.touch(mode=0o600)
+            both.write_text(f"{access.certificate_pem}\n{access.key_pem}")
+            context.load_cert_chain(both)
+    return context
+
+
+async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the lines of a stream, without their ends, however it was cut. Raises ConnectionLost for an endless one."""
+    parts: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        head, *rest = piece.split(b"\n")
+        parts.append(head)
+        size += len(head)
+        if size > LINE_MAX_BYTES:
+            raise ConnectionLost(f"a line is longer than {LINE_MAX_BYTES} bytes; the stream is not a watch")
+        for following in rest:
+            if line := b"".join(parts):
+                yield line
+            parts, size = [following], len(following)
+    if line := b"".join(parts):
+        raise ConnectionLost(f"the stream ended in the middle of a line ({len(line)} bytes)")
+
+
+def _watch_event(line: bytes, cls: type[T]) -> WatchEvent[T]:
+    try:
+        envelope = codec.decode(line, _EventEnvelope)
+        raw = bytes(envelope.object)
+        if envelope.type == "ERROR":
+            raise ApiError(codec.decode(raw, Status))
+        event = EventType(envelope.type)
+        if event is EventType.BOOKMARK:
+            return WatchEvent(event, None, codec.decode(raw, _OnlyMetadata).metadata.resource_version)
+        obj = _stamped(codec.decode(raw, cls), kind_of(cls))
+    except ValueError as error:
+        raise ConnectionLost(f"the watch sent what is no event: {line[:100]!r} ({error})") from error
+    return WatchEvent(event, obj, obj.metadata.resource_version)
+
+
+def _selectors(selection: Selection) -> dict[str, str]:
+    query = {"labelSelector": selection.label_selector, "fieldSelector": selection.field_selector}
+    return {name: text for name, text in query.items() if text}
+
+
+def _stamped(obj: T, kind: Kind) -> T:
+    """Return the object with its kind, which servers leave out of the items of lists."""
+    if obj.kind == kind.kind and obj.api_version == kind.api_version:
+        return obj
+    changed: Any = obj
+    stamped: T = msgspec.structs.replace(changed, kind=kind.kind, api_version=kind.api_version)
+    return stamped
+
+
+def _is_status(body: bytes) -> bool:
+    plain = codec.decode_plain(body)
+    return isinstance(plain, dict) and plain.get("kind") == "Status"
+
+
+def _refusal(code: int, body: bytes) -> ApiError:
+    """Return the error that an answer holds; one of our own where a proxy or another program answered."""
+    try:
+        status = codec.decode(body, Status)
+    except codec.DecodeError:
+        status = Status()
+    if status.kind == "Status" and status.code:
+        return ApiError(status)
+    text = body.decode(errors="replace").strip()[:500] or HTTPStatus(code).phrase
+    return ApiError(Status(status="Failure", code=code, reason=_REASONS.get(code, ""), message=text))
+
+
+_REASONS: Final = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    409: "Conflict",
+    410: "Expired",
+    413: "RequestEntityTooLarge",
+    415: "UnsupportedMediaType",
+    422: "Invalid",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
