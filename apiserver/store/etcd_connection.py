@@ -23,6 +23,7 @@ _OPTIONS = [
     ("grpc.max_send_message_length", -1),  # etcd has the say about that.
     ("grpc.keepalive_time_ms", 10_000),  # A silent member is noticed in fifteen seconds; etcd allows one ping in five.
     ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),  # A quiet watch is pinged for as long as it lasts.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),

@@ -102,7 +102,9 @@ class EtcdWatch:
         answer = await call.read()
         if not isinstance(answer, _Answer):
             raise await _ending(call)
-        self._pause_s = 0.0
+        if self._pause_s:
+            _log.info("etcd watch %s: lost -> connected, from revision %d", self._prefix, self._next_revision)
+            self._pause_s = 0.0
         return answer
 
     def _batch(self, answer: _Answer) -> Batch | None:
