@@ -10,6 +10,7 @@ Reads and writes the store's file through `sqlite_file`.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,7 @@ class GroupCommit:
 
     def write(self, key: str, value: bytes | None, expected_revision: int) -> asyncio.Future[int]:
         """Return what will hold the revision of the write, or its refusal."""
+        key.encode()  # Raises here, for this writer alone, what SQLite would say in the middle of a group.
         answer = self._start()
         self._waiting.append(Write(key, value, expected_revision, answer))
         return answer
@@ -142,8 +144,7 @@ class GroupCommit:
         self._next()
 
     def _fail(self, writes: list[Write], error: BaseException, *, is_uncertain: bool) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        self._roll_back()
         for write in writes:
             if not write.answer.done():
                 write.answer.set_exception(sqlite_file.unavailable(self._path, error, is_uncertain=is_uncertain))
@@ -163,7 +164,12 @@ class GroupCommit:
             result = change(self._connection)
             self._connection.execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._roll_back()
             raise
         return result
+
+    def _roll_back(self) -> None:
+        """Leave the transaction, if SQLite has not; where even that fails, the next one will say why."""
+        if self._connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")

@@ -205,6 +205,29 @@ async def test_a_locked_file_refuses_the_write_and_takes_the_next_one(store: Sql
     assert await store.create("/registry/b", b"1") == 3
 
 
+async def test_a_full_disk_refuses_the_group_and_the_store_goes_on_when_there_is_room(store: SqliteStore) -> None:
+    first = await store.create("/registry/a", b"1")
+    store._writer.execute("PRAGMA max_page_count = 20")
+
+    outcomes = await asyncio.gather(
+        *(store.create(f"/registry/b{number}", b"1" * 8000) for number in range(20)), return_exceptions=True
+    )
+    store._writer.execute("PRAGMA max_page_count = 1000000")
+
+    assert all(isinstance(outcome, StoreUnavailable) and "free disk space" in str(outcome) for outcome in outcomes)
+    assert (await store.range("/registry/")).count == 1
+    assert await store.create("/registry/b0", b"1") == first + 1
+
+
+async def test_a_key_that_is_no_text_is_refused_to_its_writer_alone(store: SqliteStore) -> None:
+    outcomes = await asyncio.gather(
+        store.create("/registry/\udc80", b"1"), store.create("/registry/a", b"1"), return_exceptions=True
+    )
+
+    assert isinstance(outcomes[0], UnicodeEncodeError)
+    assert outcomes[1] == 2
+
+
 @pytest.mark.parametrize("spec", ["", "sqlite", "sqlite:", "memory:x", "postgres:x", "etcd:", "etcd:localhost:2379"])
 async def test_a_store_that_makes_no_sense_is_refused(spec: str) -> None:
     with pytest.raises(ValueError, match=r"; (use|give) "):
