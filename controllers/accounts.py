@@ -19,7 +19,7 @@ from kube.objects import ObjectKey, is_terminating
 ACCOUNT: Final = "default"
 ROOT_CA: Final = "kube-root-ca.crt"
 _NOTE: Final = {
-    "kubernetes.io/description": "The certificates by which to verify the API server at its addresses inside the cluster."
+    "kubernetes.io/description": "The certificates that verify the API server at its addresses inside the cluster."
 }
 
 

@@ -233,7 +233,9 @@ def _differs(old: Node, new: Node) -> bool:
 
 
 def _is_respecified(old: Pod, new: Pod) -> bool:
-    return old.metadata.generation != new.metadata.generation or old.spec != new.spec
+    if new.metadata.generation:
+        return old.metadata.generation != new.metadata.generation
+    return old.spec != new.spec
 
 
 async def run_scheduler(
