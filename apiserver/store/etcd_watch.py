@@ -68,9 +68,9 @@ class EtcdWatch:
 
     async def aclose(self) -> None:
         """End the stream, and the read that waits on it."""
+        if self._reader is not None and not self._is_closed:
+            self._reader.cancel()  # Once, for the reader takes back one.
         self._is_closed = True
-        if self._reader is not None:
-            self._reader.cancel()
         self._drop_call()
 
     def _was_closed_alone(self) -> bool:

@@ -192,6 +192,7 @@ async def test_a_watch_ends_when_it_is_closed(store: Store, prefix: str) -> None
     await asyncio.sleep(0)
 
     await watch.aclose()
+    await watch.aclose()  # Whoever reads it and the store may both do so.
 
     async with asyncio.timeout(WAIT_S):
         [ending] = await reading
