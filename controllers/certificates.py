@@ -87,7 +87,7 @@ def _content_objections(request: CertificateSigningRequest, subject: Subject) ->
     return objections
 
 
-class CertificateController:
+class NodeCertificates:
     """Decides and signs. authority: the cluster's own."""
 
     def __init__(self, world: World, authority: Pair) -> None:

@@ -9,6 +9,7 @@ from kube.clock import Clock
 from kube.errors import ApiError
 from kube.informers import Informers
 from kube.objects import ObjectKey
+from kube.pki import Pair
 
 CONFLICT_PAUSE_S: Final = 0.02
 LOST_PAUSE_S: Final = 1.0
@@ -30,12 +31,14 @@ class ControllerSettings:
     cluster_cidr: where nodes get the addresses of their pods from, a /node_mask each; "" hands out none.
     root_ca_pem: what goes into the ConfigMap kube-root-ca.crt of every namespace; "" writes none.
     finished_pods_max: how many pods that have ended are kept.
+    authority: signs the certificates of nodes; None leaves their requests to others.
     """
 
     cluster_cidr: str = "10.244.0.0/16"
     node_mask: int = 24
     root_ca_pem: str = ""
     finished_pods_max: int = 12_500
+    authority: Pair | None = None
     nodes: NodeSettings = field(default_factory=NodeSettings)
 
 
