@@ -30,6 +30,7 @@ MASKED_PATHS = (
     "/sys/firmware",
 )
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+SHM = "/dev/shm"  # noqa: S108 - the pod's own, not a place for files of ours.
 _SAFE = ["nosuid", "noexec", "nodev"]
 _PID_MODES = {cri.POD: "pod", cri.CONTAINER: "container", cri.NODE: "node", cri.TARGET: "target"}
 
@@ -55,7 +56,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def command(config: cri.ContainerConfig, image: ImageConfig) -> list[str]:
-    """Return the argument vector: the pod's words override the image's, and a command of its own drops the image's Cmd."""
+    """Return the argument vector: the pod's words override the image's; its command drops the image's Cmd."""
     if config.command:
         words = [*config.command, *config.args]
     else:
@@ -222,7 +223,7 @@ def _usual_mounts(privileged: bool, place: Place) -> list[dict[str, Any]]:
         _mount("/dev/mqueue", "mqueue", "mqueue", _SAFE),
         _mount("/sys", "sysfs", "sysfs", [*_SAFE, *locked]),
         _mount("/sys/fs/cgroup", "cgroup", "cgroup", [*_SAFE, *locked]),
-        _mount("/dev/shm", "bind", place.shm, ["rbind", "rprivate", *_SAFE]),
+        _mount(SHM, "bind", place.shm, ["rbind", "rprivate", *_SAFE]),
     ]
     for target, source in (("/etc/resolv.conf", place.resolv_conf), ("/etc/hostname", place.hostname_file)):
         if source:

@@ -100,7 +100,8 @@ class Cgroups:
 
     def mounted_in_containers(self) -> list[str]:
         """Return the v1 hierarchies that a container should see, as their mount option; nothing means the v2 tree."""
-        return [hierarchy.option for hierarchy in self.hierarchies if isinstance(hierarchy, HierarchyV1)]
+        own = (item for item in self.hierarchies if not item.controllers <= _ON_DEMAND)
+        return [hierarchy.option for hierarchy in own if isinstance(hierarchy, HierarchyV1)]
 
     def measure(self, path: str) -> Usage:
         """Return what the group has used."""
@@ -234,7 +235,7 @@ class HierarchyV2:
         return self.root / path.strip("/") / "cgroup.procs"
 
     def apply(self, path: str, limits: Limits) -> None:
-        """Write the limits; an out-of-memory kill takes the whole group, as it does in a v1 container's only process."""
+        """Write the limits; an out-of-memory kill takes the whole group, as kubelet asks for."""
         folder = self.root / path.strip("/")
         settings: dict[str, str] = {}
         if "cpu" in self.controllers:
@@ -303,7 +304,7 @@ def detect_here() -> Cgroups:
 
 
 def _set_v1_memory(folder: Path, limit_bytes: int) -> None:
-    """Set memory and memory+swap to the same limit, so that swap is off; which one goes first depends on the direction."""
+    """Set memory and memory+swap to one limit, so that swap is off; the larger must never be the smaller."""
     both = folder / "memory.memsw.limit_in_bytes"
     value = str(limit_bytes)
     current = _read_number(folder / "memory.limit_in_bytes")

@@ -208,7 +208,7 @@ class Containers:
             hostname=(sandbox.folder / "hostname").read_text().strip(),
             resolv_conf=str(sandbox.folder / "resolv.conf"),
             hostname_file=str(sandbox.folder / "hostname"),
-            shm="/dev/shm" if options.ipc == cri.NODE else str(sandbox.run_dir / "shm"),  # noqa: S108
+            shm=bundle.SHM if options.ipc == cri.NODE else str(sandbox.run_dir / "shm"),
             cgroup=record.cgroup,
             entry_files=(),
             oom_file=cgroups.oom_file(record.cgroup),

@@ -1,14 +1,24 @@
 """The ImageService of CRI v1: a thin shell over the store and the registry client."""
 
+import asyncio
+import base64
+import binascii
+import logging
 import os
+from pathlib import Path
 
-from nodeagent.runtime.errors import Reason, RuntimeRefusal
+from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid
 from nodeagent.runtime.host import Host
 from nodeagent.runtime.images import reference
+from nodeagent.runtime.images.layers import CorruptLayerError
 from nodeagent.runtime.images.model import Image
+from nodeagent.runtime.images.registry import Credentials, RegistryClient
 from nodeagent.runtime.images.store import HOST_IMAGE_ID
 from nodeagent.runtime.service import answering
+from nodeagent.runtime.stats import disk_usage
 from proto import cri_v1 as cri
+
+_LOG = logging.getLogger(__name__)
 
 
 class ImageService(cri.ImageServiceServicer):
@@ -47,7 +57,60 @@ class ImageService(cri.ImageServiceServicer):
     @answering
     async def image_fs_info(self, request: cri.ImageFsInfoRequest) -> cri.ImageFsInfoResponse:
         """Say what images and writable layers take."""
-        return cri.ImageFsInfoResponse()
+        settings = self._host.settings
+        images = await asyncio.to_thread(self._usage, settings.image_dir)
+        layers = await asyncio.to_thread(self._usage, settings.containers_dir)
+        return cri.ImageFsInfoResponse(image_filesystems=[images], container_filesystems=[layers])
+
+    @answering
+    async def pull_image(self, request: cri.PullImageRequest) -> cri.PullImageResponse:
+        """Bring an image here; pulled again, only what has changed is fetched."""
+        asked = request.image.image
+        try:
+            name = reference.parse(asked)
+            credentials = credentials_of(request.auth)
+        except ValueError as error:
+            raise invalid("pull", str(error)) from None
+        if name.repository == reference.HOST_IMAGE:
+            return cri.PullImageResponse(image_ref=self._host_image())
+        client = RegistryClient(name, credentials, self._host.settings.insecure_registries)
+        try:
+            image = await client.pull(self._host.images)
+        except CorruptLayerError as error:
+            raise RuntimeRefusal(Reason.FAILED_PRECONDITION, f"image {name}: {error}") from None
+        except ValueError as error:
+            raise invalid("pull", str(error)) from None
+        _LOG.info("image %s: pulled, %d layers, %d bytes", name, len(image.layers), image.size_bytes)
+        return cri.PullImageResponse(image_ref=image.id)
+
+    def _host_image(self) -> str:
+        """Return the id of the host image, which is never fetched."""
+        if self._host.images.find(reference.HOST_IMAGE) is None:
+            found = (
+                f"image {reference.HOST_IMAGE}: this node doesn't offer its own root; allow it where the node starts"
+            )
+            raise RuntimeRefusal(Reason.FAILED_PRECONDITION, found)
+        return HOST_IMAGE_ID
+
+    def _usage(self, folder: Path) -> cri.FilesystemUsage:
+        used, inodes = disk_usage(folder)
+        return cri.FilesystemUsage(
+            timestamp=self._host.now_ns(),
+            fs_id=cri.FilesystemIdentifier(mountpoint=str(folder)),
+            used_bytes=cri.UInt64Value(value=used),
+            inodes_used=cri.UInt64Value(value=inodes),
+        )
+
+
+def credentials_of(auth: cri.AuthConfig) -> Credentials:
+    """Return what an AuthConfig tells a registry; raises ValueError on one that can't be read."""
+    if auth.auth and not auth.username:
+        try:
+            username, _, password = base64.b64decode(auth.auth, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise ValueError("pull secret: its auth is not base64 of user:password; make the secret again") from None
+        return Credentials(username, password.rstrip("\x00"))
+    return Credentials(auth.username, auth.password, auth.registry_token)
 
 
 def _image(image: Image) -> cri.Image:

@@ -39,6 +39,7 @@ _LINKS = {
     "core": "/proc/kcore",
     "ptmx": "pts/ptmx",
 }
+_NOT_DEVICES = {"/dev/pts", "/dev/shm", "/dev/mqueue"}  # noqa: S108
 _KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
 
 
@@ -156,7 +157,7 @@ def _host_devices() -> dict[str, tuple[int, int]]:
     """Return path -> (mode, device number) of every device under the host's /dev."""
     found: dict[str, tuple[int, int]] = {}
     for folder, folders, files in os.walk("/dev"):
-        folders[:] = [name for name in folders if f"{folder}/{name}" not in {"/dev/pts", "/dev/shm", "/dev/mqueue"}]
+        folders[:] = [name for name in folders if f"{folder}/{name}" not in _NOT_DEVICES]
         for name in files:
             status = os.lstat(f"{folder}/{name}")
             if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):

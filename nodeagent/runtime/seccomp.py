@@ -134,7 +134,7 @@ def default_profile(capabilities: frozenset[str]) -> dict[str, Any]:
 
 
 def _rule(names: list[str], error: int, compare: str = "", *values: int) -> dict[str, Any]:
-    """Return one refusal, where `compare` is given only for a first argument that it holds of (with NE: of every value)."""
+    """Return one refusal; with `compare`, only of a first argument that it holds of (with NE: of every value)."""
     rule: dict[str, Any] = {"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": error}
     if compare:
         rule["args"] = [{"index": 0, "value": value, "valueTwo": value, "op": compare} for value in values]

@@ -140,7 +140,7 @@ def resize(terminal: int, data: bytes) -> None:
 
 
 async def read_piece(descriptor: int, ended: asyncio.Future[int] | None) -> bytes:
-    """Return the next piece of a non-blocking descriptor, or nothing at its end (or when `ended` is done and it is empty)."""
+    """Return the next piece of a non-blocking descriptor, or nothing at its end, or when empty with `ended` done."""
     loop = asyncio.get_running_loop()
     while True:
         was_over = ended is not None and ended.done()
@@ -227,14 +227,20 @@ async def _serve_exec(
             if not wanted.stdin:
                 held.close(standard_in)
                 standard_in = -1
-        code = await _relay(session, outputs, standard_in, terminal, further, held)
+        code = await _relay(session, outputs, standard_in, terminal=terminal, further=further, held=held)
     finally:
         held.close_all()
     return _SUCCESS if code == 0 else _exit_status(code)
 
 
 async def _relay(
-    session: _Session, outputs: dict[int, int], standard_in: int, terminal: int, further: execs.Exec, held: _Descriptors
+    session: _Session,
+    outputs: dict[int, int],
+    standard_in: int,
+    *,
+    terminal: int,
+    further: execs.Exec,
+    held: _Descriptors,
 ) -> int:
     """Move data both ways until the command has ended, or its client has left."""
 

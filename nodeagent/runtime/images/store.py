@@ -34,8 +34,9 @@ class ImageStore:
         self._users = folder / "users" / hashlib.sha256(str(owner.resolve()).encode()).hexdigest()[:16]
         self._allow_host = allow_host
         self._hidden = hidden
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in ("images", "names", "layers", "new", "users"):
-            (folder / part).mkdir(mode=0o700, parents=True, exist_ok=True)
+            (folder / part).mkdir(mode=0o700, exist_ok=True)
 
     def all(self) -> list[Image]:
         """Return every image with its names."""
@@ -121,7 +122,8 @@ class ImageStore:
         """Note that a container runs on `image`: its layers stay until the container is gone."""
         if image.id != HOST_IMAGE_ID:
             self._users.mkdir(mode=0o700, exist_ok=True)
-            state.save(self._users / container_id, image)
+            with self.locked():
+                state.save(self._users / container_id, image)
 
     def release(self, container_id: str) -> None:
         """Forget a container."""
