@@ -47,6 +47,7 @@ class Runner:
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._group = asyncio.TaskGroup()
         self._stop = asyncio.Event()
+        self._signals: set[signal.Signals] = set()
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -56,6 +57,8 @@ class Runner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        for number in self._signals:
+            asyncio.get_running_loop().remove_signal_handler(number)
         for task, name in reversed(list(self._tasks.items())):
             task.cancel()
             _, pending = await asyncio.wait((task,), timeout=STOP_TIMEOUT_S)
@@ -92,6 +95,7 @@ class Runner:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop, number)
+            self._signals.add(number)
 
     async def _supervise(self, name: str, job: Job) -> None:
         pause_s = FIRST_RESTART_S

@@ -71,13 +71,16 @@ class FakeClient(Client):
         self._random = random.Random(1)
         self._news = asyncio.Event()
         self._cuts = 0
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         for obj in objects:
             self.put(obj)
 
     def put(self, obj: T) -> T:
         """Store an object as somebody else would: no conflict, no request noted."""
         cls: type[T] = type(obj)
-        return self._write(cls, self._objects.get((cls, key_of(obj))), obj)
+        old: T | None = self._objects.get((cls, key_of(obj)))
+        return self._write(cls, old, obj)
 
     def drop(self, cls: type[T], name: str, namespace: str = "") -> None:
         """Remove an object as somebody else would, whatever finalizers it has."""
@@ -91,6 +94,14 @@ class FakeClient(Client):
         """Forget all changes so far: a watch from before is answered 410."""
         self._compacted = self.revision
         self._changes.clear()
+
+    def hold(self) -> None:
+        """Have watches tell nothing until `release`, as a slow network does."""
+        self._flowing.clear()
+
+    def release(self) -> None:
+        """Let watches tell what they held."""
+        self._flowing.set()
 
     def disconnect(self) -> None:
         """Break every open watch."""
@@ -151,6 +162,7 @@ class FakeClient(Client):
                     yield event or WatchEvent(EventType.BOOKMARK, None, str(seen))
                 if seen == self.revision and self._cuts == cuts:
                     await news.wait()
+                await self._flowing.wait()
         finally:
             self.connections -= 1
 
