@@ -1,0 +1,192 @@
+"""Put the node agent together: the runtime beside it, the Node, its pods, its server, its routes, proxy and DNS.
+
+Nothing is decided here: each part is a task of one runner, and they meet at the API and at the CRI socket.
+"""
+
+import asyncio
+import logging
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Final
+
+from kube.api.core_v1 import Node, Pod
+from kube.client import Client, Selection
+from kube.clock import Clock, SystemClock
+from kube.events import EventRecorder
+from kube.informer import Informer
+from kube.objects import ObjectKey
+from kube.quantity import Quantity
+from kube.runner import Runner
+from nodeagent import machine
+from nodeagent.cri.client import Cri, CriError
+from nodeagent.cri.values import RuntimeVersion
+from nodeagent.node import NodeKeeper
+from nodeagent.node_routes import follow_nodes, gateway_of
+from nodeagent.node_status import NodeIdentity, node_labels, parse_taint
+from nodeagent.pods.images import ImagePuller
+from nodeagent.pods.references import ReferenceCache
+from nodeagent.pods.resolver import parse_resolv_conf
+from nodeagent.pods.resources import ZERO
+from nodeagent.pods.room import PodRoom, PodSettings
+from nodeagent.pods.roster import Roster
+from nodeagent.pods.status import NodeFacts
+from nodeagent.pods.view import BackoffLimits
+from nodeagent.pods.volumes import NodeDirs
+from nodeagent.proxy import proxy
+from nodeagent.proxy.rules import NodeView
+from nodeagent.proxy.services import service_informers
+from nodeagent.runtime_child import keep_runtime
+from nodeagent.settings import AgentSettings
+
+COMPONENT: Final = "kubelet"
+DNS_SERVICE: Final = ObjectKey("kube-system", "kube-dns")
+RUNTIME_LOOK_S: Final = 0.02
+DNS_INDEX: Final = 10
+"""Which address of the service range is cluster DNS's: the tenth."""
+
+_log = logging.getLogger(__name__)
+
+
+async def run_agent(settings: AgentSettings, client: Client) -> None:
+    """Run a node until SIGTERM or SIGINT. Its pods go on running."""
+    NodeDirs(settings.state_dir, settings.run_dir).make()
+    cri = Cri(settings.endpoint)
+    try:
+        async with Runner() as runner:
+            runner.stop_on_signals()
+            await _Agent(settings, client, cri, runner).start()
+            await runner.stopped()
+    finally:
+        await cri.close()
+
+
+class _Agent:
+    """The parts of one node, as they are put together."""
+
+    def __init__(self, settings: AgentSettings, client: Client, cri: Cri, runner: Runner) -> None:
+        self._settings = settings
+        self._client = client
+        self._cri = cri
+        self._runner = runner
+        self._clock: Clock = SystemClock()
+        self._nodes = Informer(client, Node)
+        self._pods = Informer(client, Pod, Selection(field_selector=f"spec.nodeName={settings.node_name}"))
+        self._services = service_informers(client)
+        self._runtime_restarted = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start all parts, each as soon as what it needs is there."""
+        settings, runner = self._settings, self._runner
+        if not settings.cri_endpoint:
+            runner.start("runtime", self._keep_runtime)
+        runner.start("informer of nodes", self._nodes.run)
+        runner.start("informer of pods", self._pods.run)
+        self._services.start(runner)
+        recorder = EventRecorder(self._client, COMPONENT, host=settings.node_name, clock=self._clock)
+        runner.start("events", recorder.run)
+        version = await self._runtime_version()
+        identity = self._identity(version)
+        keeper = NodeKeeper(
+            settings, identity, client=self._client, cri=self._cri, nodes=self._nodes, clock=self._clock
+        )
+        await keeper.register()
+        room = self._room(identity, version, recorder)
+        roster = Roster(room, self._pods)
+        runner.start("node status", keeper.keep_status)
+        runner.start("node lease", keeper.keep_lease)
+        runner.start("pods", roster.run)
+        runner.start("pod CIDR", lambda: self._tell_restarts(keeper))
+        runner.start("network", lambda: self._connect(identity))
+
+    async def _keep_runtime(self) -> None:
+        await keep_runtime(self._settings, self._clock, self._runtime_restarted.set)
+
+    async def _tell_restarts(self, keeper: NodeKeeper) -> None:
+        while True:
+            await self._runtime_restarted.wait()
+            self._runtime_restarted.clear()
+            keeper.forget_pod_cidr()
+
+    async def _runtime_version(self) -> RuntimeVersion:
+        """Return which runtime this is, once it answers."""
+        while True:
+            try:
+                return await self._cri.version()
+            except CriError as error:
+                _log.debug("the runtime gives no answer yet: %s", error)
+                await self._clock.sleep(RUNTIME_LOOK_S)
+
+    def _identity(self, version: RuntimeVersion) -> NodeIdentity:
+        settings = self._settings
+        has = machine.capacity(settings.state_dir) | {n: Quantity(v) for n, v in settings.capacity.items()}
+        reserved = {name: Quantity(value) for name, value in settings.reserved.items()}
+        return NodeIdentity(
+            name=settings.node_name,
+            addresses=(settings.node_address or machine.address_towards("192.0.2.1"),),
+            port=settings.port,
+            capacity=has,
+            allocatable={name: amount - reserved.get(name, ZERO) for name, amount in has.items()},
+            info=machine.system_info(f"{version.name}://{version.version}"),
+            labels=node_labels(settings.node_name, settings.labels),
+            taints=tuple(parse_taint(text) for text in settings.taints),
+        )
+
+    def _room(self, identity: NodeIdentity, version: RuntimeVersion, recorder: EventRecorder) -> PodRoom:
+        settings = self._settings
+        pod_settings = PodSettings(
+            allocatable=identity.allocatable,
+            memory_bytes=identity.capacity.get("memory", ZERO).whole,
+            node_labels=identity.labels,
+            cluster_dns=settings.cluster_dns or (str(IPv4Network(settings.service_cidr)[DNS_INDEX]),),
+            cluster_domain=settings.cluster_domain,
+            host_dns=parse_resolv_conf(_read(Path("/etc/resolv.conf"))),
+            cgroup_parent=settings.cgroup_parent,
+            limits=BackoffLimits(settings.backoff_first_s, settings.backoff_most_s),
+        )
+        return PodRoom(
+            client=self._client,
+            cri=self._cri,
+            clock=self._clock,
+            runner=self._runner,
+            recorder=recorder,
+            references=ReferenceCache(self._client, self._runner),
+            images=ImagePuller(self._cri),
+            dirs=NodeDirs(settings.state_dir, settings.run_dir),
+            node=NodeFacts(identity.addresses, version.name),
+            settings=pod_settings,
+            services=self._services.services.all,
+        )
+
+    async def _connect(self, identity: NodeIdentity) -> None:
+        """Run what depends on the node's range of pod addresses: routes, proxy, DNS."""
+        if self._settings.cri_endpoint:
+            return
+        cidr = await self._pod_cidr()
+        gateway = gateway_of(cidr)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(follow_nodes(self._settings, self._nodes, self._cri))
+            if self._settings.runs_proxy:
+                group.create_task(self._balance(identity.name, gateway))
+
+    async def _pod_cidr(self) -> IPv4Network:
+        while True:
+            await self._nodes.wait_synced()
+            node = self._nodes.get(self._settings.node_name)
+            if node is not None and node.spec.pod_cidr:
+                return IPv4Network(node.spec.pod_cidr)
+            await self._nodes.wait_seen(self._nodes.revision + 1)
+
+    async def _balance(self, name: str, gateway: IPv4Address) -> None:
+        settings = proxy.ProxySettings(
+            prefix=self._settings.link_prefix,
+            cluster_cidr=IPv4Network(self._settings.cluster_cidr),
+            node=NodeView(name, {DNS_SERVICE: gateway} if self._settings.runs_dns else {}),
+        )
+        await proxy.run(self._client, settings, self._services)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,202 @@
+"""Keep this machine's Node and its Lease in the API.
+
+Keeps true: the Node is there and says what the machine has; its status is written when something changed, and every
+few minutes as a heartbeat; the Lease is renewed often enough that nobody takes the node for lost.
+Reads the machine, the runtime's readiness and the Node; writes Node metadata.labels, status and the Lease.
+Source: kubernetes.io/docs/concepts/architecture/nodes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from kube.api.coordination_v1 import Lease, LeaseSpec
+from kube.api.core_v1 import Node, NodeStatus
+from kube.api.meta_v1 import ObjectMeta, OwnerReference
+from kube.client import Client, ConnectionLost, PatchType
+from kube.clock import Clock
+from kube.codec import to_plain
+from kube.errors import ApiError
+from kube.informer import Informer
+from kube.times import to_micro_time
+from nodeagent.cri.client import Cri, CriError
+from nodeagent.machine import pressure
+from nodeagent.node_status import NodeIdentity, NodeState, differs, new_node, node_status
+from nodeagent.settings import AgentSettings
+
+LEASES: Final = "kube-node-lease"
+UNREADY_LOOK_S: Final = 0.1
+READY_LOOK_S: Final = 5.0
+RETRY_S: Final = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+class NodeKeeper:
+    """Speaks for one node. nodes: an informer in which its Node appears."""
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        identity: NodeIdentity,
+        client: Client,
+        cri: Cri,
+        nodes: Informer[Node],
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._client = client
+        self._cri = cri
+        self._nodes = nodes
+        self._clock = clock
+        self._cidr_told = ""
+        self._wake = asyncio.Event()
+        self.has_own_network = not settings.cri_endpoint
+
+    async def register(self) -> None:
+        """Make the Node, or bring labels of an existing one up to date; keeps on trying until the API takes it."""
+        while True:
+            try:
+                await self._register()
+            except (ApiError, ConnectionLost) as error:
+                _log.warning("node %s: could not be registered yet: %s", self._identity.name, error)
+                await self._clock.sleep(RETRY_S)
+            else:
+                return
+
+    async def _register(self) -> None:
+        identity = self._identity
+        wanted = node_status(identity, await self._observe(), NodeStatus(), self._clock.now())
+        try:
+            await self._client.create(new_node(identity, wanted))
+            _log.info("node %s: registered", identity.name)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            labels = {"metadata": {"labels": dict(identity.labels)}}
+            await self._client.patch(Node, identity.name, labels, patch_type=PatchType.STRATEGIC)
+
+    async def keep_status(self) -> None:
+        """Write the status whenever it changed, and now and then as a heartbeat, for ever."""
+        self._nodes.on_change(self._heard)
+        await self._nodes.wait_synced()
+        written_s = -self._settings.status_report_s
+        while True:
+            self._wake.clear()
+            stored = self._nodes.get(self._identity.name)
+            if stored is None:
+                await self.register()
+            else:
+                await self._pass_pod_cidr(stored)
+            state = await self._observe()
+            before = stored.status if stored is not None else NodeStatus()
+            wanted = node_status(self._identity, state, before, self._clock.now())
+            is_due = self._clock.monotonic_s() - written_s >= self._settings.status_report_s
+            if (is_due or differs(before, wanted)) and await self._write(before, wanted):
+                written_s = self._clock.monotonic_s()
+            is_ready = any(c.type == "Ready" and c.status == "True" for c in wanted.conditions)
+            await self._sleep(READY_LOOK_S if is_ready else UNREADY_LOOK_S)
+
+    def _heard(self, old: Node | None, new: Node | None) -> None:
+        if new is None or new.metadata.name != self._identity.name:
+            return
+        if old is None or old.spec.pod_cidr != new.spec.pod_cidr or _ready_of(old) != _ready_of(new):
+            self._wake.set()
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _pass_pod_cidr(self, node: Node) -> None:
+        if node.spec.pod_cidr and node.spec.pod_cidr != self._cidr_told:
+            try:
+                await self._cri.set_pod_cidr(node.spec.pod_cidr)
+            except CriError as error:
+                _log.warning("node %s: the runtime refuses pod CIDR: %s", self._identity.name, error)
+                return
+            self._cidr_told = node.spec.pod_cidr
+            _log.info("node %s: pod CIDR %s", self._identity.name, self._cidr_told)
+
+    def forget_pod_cidr(self) -> None:
+        """Tell the pod CIDR again: the runtime was started anew."""
+        self._cidr_told = ""
+        self._wake.set()
+
+    async def _observe(self) -> NodeState:
+        short = pressure(self._settings.state_dir, self._settings.disk_free_percent)
+        has_cidr = bool(self._cidr_told) or not self.has_own_network
+        try:
+            conditions, images = await asyncio.gather(self._cri.conditions(), self._cri.images())
+        except CriError:
+            return NodeState(None, short, has_pod_cidr=has_cidr)
+        return NodeState(conditions, short, images, has_cidr)
+
+    async def _write(self, before: NodeStatus, wanted: NodeStatus) -> bool:
+        plain = to_plain(wanted)
+        old = to_plain(before)
+        patch = {name: value for name, value in plain.items() if value != old.get(name)}
+        if not patch:
+            return True
+        try:
+            await self._client.patch(
+                Node, self._identity.name, {"status": patch}, subresource="status", patch_type=PatchType.STRATEGIC
+            )
+        except (ApiError, ConnectionLost) as error:
+            _log.warning("node %s: status not written: %s", self._identity.name, error)
+            return False
+        return True
+
+    async def keep_lease(self, on_beat: Callable[[], None] = lambda: None) -> None:
+        """Renew the Lease again and again, for ever."""
+        lease: Lease | None = None
+        while True:
+            try:
+                lease = await self._renew(lease)
+            except (ApiError, ConnectionLost) as error:
+                _log.warning("node %s: lease not renewed: %s", self._identity.name, error)
+                lease = None
+                await self._clock.sleep(RETRY_S)
+                continue
+            on_beat()
+            await self._clock.sleep(self._settings.lease_renew_s)
+
+    async def _renew(self, lease: Lease | None) -> Lease:
+        if lease is None:
+            try:
+                lease = await self._client.get(Lease, self._identity.name, namespace=LEASES)
+            except ApiError as error:
+                if error.code != 404:
+                    raise
+                return await self._client.create(self._new_lease())
+        spec = replace(
+            lease.spec,
+            holder_identity=self._identity.name,
+            lease_duration_seconds=self._settings.lease_s,
+            renew_time=to_micro_time(self._clock.now()),
+        )
+        return await self._client.update(replace(lease, spec=spec))
+
+    def _new_lease(self) -> Lease:
+        node = self._nodes.get(self._identity.name)
+        owners: tuple[OwnerReference, ...] = ()
+        if node is not None:
+            owners = (OwnerReference(api_version="v1", kind="Node", name=node.metadata.name, uid=node.metadata.uid),)
+        return Lease(
+            metadata=ObjectMeta(name=self._identity.name, namespace=LEASES, owner_references=owners),
+            spec=LeaseSpec(
+                holder_identity=self._identity.name,
+                lease_duration_seconds=self._settings.lease_s,
+                renew_time=to_micro_time(self._clock.now()),
+            ),
+        )
+
+
+def _ready_of(node: Node) -> str:
+    return next((c.status for c in node.status.conditions if c.type == "Ready"), "")

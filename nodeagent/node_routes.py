@@ -1,0 +1,71 @@
+"""Keep the ways to the pods of other nodes.
+
+plan: nodes -> routes, a plain function; apply: nodeagent.network. Reads Nodes; writes routes of the kernel.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+
+from kube.api.core_v1 import Node
+from kube.informer import Informer
+from nodeagent.cri.client import Cri, CriError
+from nodeagent.network.network import PodNetwork
+from nodeagent.network.routes import NodeRoute
+from nodeagent.runtime_process import network_settings
+from nodeagent.settings import AgentSettings
+
+NETWORK_LOOK_S = 0.05
+RETRY_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+def gateway_of(pod_cidr: IPv4Network) -> IPv4Address:
+    """Return the address that a node itself has in its range of pod addresses."""
+    return pod_cidr[1]
+
+
+def routes_to(nodes: Iterable[Node], own_name: str) -> list[NodeRoute]:
+    """Return how the pods of all other nodes are reached; a node without address or range is left out."""
+    found = []
+    for node in nodes:
+        address = next((a.address for a in node.status.addresses if a.type == "InternalIP"), "")
+        if node.metadata.name != own_name and address and node.spec.pod_cidr:
+            found.append(NodeRoute(node.metadata.name, IPv4Address(address), IPv4Network(node.spec.pod_cidr)))
+    return sorted(found, key=lambda route: route.name)
+
+
+async def follow_nodes(settings: AgentSettings, nodes: Informer[Node], cri: Cri) -> None:
+    """Make the routes follow the nodes, for ever; begins when the runtime has set the network up."""
+    changed = asyncio.Event()
+    nodes.on_change(lambda _old, _new: changed.set())
+    await _network_is_ready(cri)
+    network = PodNetwork(network_settings(settings))
+    written: list[NodeRoute] | None = None
+    try:
+        while True:
+            changed.clear()
+            wanted = routes_to(nodes.all(), settings.node_name)
+            if wanted != written:
+                try:
+                    await network.sync_routes(wanted)
+                    written = wanted
+                    _log.info("routes: to %s", ", ".join(route.name for route in wanted) or "no other node")
+                except OSError as error:
+                    _log.warning("routes: not written, trying again: %s", error)
+                    await asyncio.sleep(RETRY_S)
+                    continue
+            await changed.wait()
+    finally:
+        await network.close()
+
+
+async def _network_is_ready(cri: Cri) -> None:
+    while True:
+        try:
+            if all(condition.is_true for condition in await cri.conditions()):
+                return
+        except CriError:
+            pass  # It is being started again; the next look tells.
+        await asyncio.sleep(NETWORK_LOOK_S)

@@ -1,0 +1,85 @@
+"""What one node agent is told at its start.
+
+Reads nothing: `wherry agent` and `python -m nodeagent` fill it from flags, environment and files (kube.settings).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one node.
+
+    node_address: "" finds it by the way to the server. port: of the HTTPS server, on node_address alone.
+    state_dir: survives a reboot. run_dir: sockets, pins, secrets. image_dir: shared by all clusters of a machine.
+    serving_cert, serving_key: of the HTTPS server; client_ca: signs the clients it answers. Without them it isn't run.
+    cri_endpoint: "" runs the built-in runtime beside the agent, unix:///PATH uses another one.
+    cluster_cidr, service_cidr: address ranges of pods and Services. link_prefix: begins the names of links and rules.
+    overlay: "routes" or "vxlan". capacity: what the node offers instead of what the machine has.
+    reserved: what pods don't get of it. disk_free_percent: with less the node tells of DiskPressure.
+    """
+
+    node_name: str
+    node_address: str = ""
+    port: int = 10250
+    state_dir: Path
+    run_dir: Path
+    image_dir: Path
+    serving_cert: Path | None = None
+    serving_key: Path | None = None
+    client_ca: Path | None = None
+    cri_endpoint: str = ""
+    allow_host_image: bool = False
+    insecure_registries: tuple[str, ...] = ()
+    cluster_dns: tuple[str, ...] = ()
+    cluster_domain: str = "cluster.local"
+    cluster_cidr: str = "10.244.0.0/16"
+    service_cidr: str = "10.96.0.0/16"
+    link_prefix: str = "wherry"
+    overlay: str = "routes"
+    cgroup_parent: str = "/wherry"
+    runs_proxy: bool = True
+    runs_dns: bool = True
+    capacity: Mapping[str, str] = {}
+    reserved: Mapping[str, str] = {}
+    labels: Mapping[str, str] = {}
+    taints: tuple[str, ...] = ()
+    backoff_first_s: float = 10.0
+    backoff_most_s: float = 300.0
+    lease_s: int = 40
+    lease_renew_s: float = 10.0
+    status_report_s: float = 300.0
+    disk_free_percent: float = 5.0
+    log_max_bytes: int = 10 * 1024 * 1024
+    log_max_files: int = 5
+
+    @property
+    def runtime_socket(self) -> Path:
+        """The socket of the built-in runtime."""
+        return self.run_dir / "runtime.sock"
+
+    @property
+    def endpoint(self) -> str:
+        """Where the runtime is, as grpc names it."""
+        if not self.cri_endpoint:
+            return f"unix:{self.runtime_socket}"
+        return "unix:" + self.cri_endpoint.removeprefix("unix://").removeprefix("unix:")
+
+
+def encode_settings(settings: AgentSettings) -> str:
+    """Return settings as JSON, for a process that runs beside the agent."""
+    return msgspec.json.encode(settings, enc_hook=str).decode()
+
+
+def decode_settings(data: bytes) -> AgentSettings:
+    """Return the settings that `encode_settings` wrote. Raises msgspec.ValidationError."""
+    return msgspec.json.decode(data, type=AgentSettings, dec_hook=_path)
+
+
+def _path(wanted: type, value: Any) -> Path:
+    if wanted is Path:
+        return Path(value)
+    raise TypeError(f"{wanted}: has no form as a setting")
