@@ -10,13 +10,26 @@ from typing import Any, Final
 from apiserver.strategy import Strategy
 from kube.kinds import Kind
 
+from .activity import EventStrategy, LeaseStrategy
+from .batch import CronJobStrategy, JobStrategy
 from .certificates import CertificateSigningRequestStrategy
+from .classes import PriorityClassStrategy, RuntimeClassStrategy
 from .cluster import NamespaceStrategy, NodeStrategy
 from .configuration import ConfigMapStrategy, SecretStrategy, ServiceAccountStrategy
 from .endpoints import EndpointSliceStrategy, EndpointsStrategy
+from .networking import IngressClassStrategy, IngressStrategy, NetworkPolicyStrategy
 from .pod import PodStrategy, PodTemplateStrategy
+from .policy import (
+    AutoscalerStrategy,
+    BindingStrategy,
+    BudgetStrategy,
+    LimitRangeStrategy,
+    QuotaStrategy,
+    RoleStrategy,
+)
 from .service import ServiceStrategy
 from .statefulset import StatefulSetStrategy
+from .storage import ClaimStrategy, StorageClassStrategy, VolumeStrategy
 from .workloads import (
     ControllerRevisionStrategy,
     DaemonSetStrategy,
@@ -26,27 +39,47 @@ from .workloads import (
 )
 
 STRATEGIES: Final[Mapping[tuple[str, str], type[Strategy[Any]]]] = {
-    ("", "ConfigMap"): ConfigMapStrategy,
-    ("", "Endpoints"): EndpointsStrategy,
-    ("", "Namespace"): NamespaceStrategy,
-    ("", "Node"): NodeStrategy,
-    ("", "Pod"): PodStrategy,
-    ("", "PodTemplate"): PodTemplateStrategy,
-    ("", "ReplicationController"): ReplicationControllerStrategy,
-    ("", "Secret"): SecretStrategy,
-    ("", "Service"): ServiceStrategy,
-    ("", "ServiceAccount"): ServiceAccountStrategy,
-    ("apps", "ControllerRevision"): ControllerRevisionStrategy,
-    ("apps", "DaemonSet"): DaemonSetStrategy,
-    ("apps", "Deployment"): DeploymentRules,
-    ("apps", "ReplicaSet"): ReplicaSetStrategy,
-    ("apps", "StatefulSet"): StatefulSetStrategy,
-    ("certificates.k8s.io", "CertificateSigningRequest"): CertificateSigningRequestStrategy,
-    ("discovery.k8s.io", "EndpointSlice"): EndpointSliceStrategy,
+    ("v1", "ConfigMap"): ConfigMapStrategy,
+    ("v1", "Endpoints"): EndpointsStrategy,
+    ("v1", "Event"): EventStrategy,
+    ("v1", "LimitRange"): LimitRangeStrategy,
+    ("v1", "Namespace"): NamespaceStrategy,
+    ("v1", "Node"): NodeStrategy,
+    ("v1", "PersistentVolume"): VolumeStrategy,
+    ("v1", "PersistentVolumeClaim"): ClaimStrategy,
+    ("v1", "Pod"): PodStrategy,
+    ("v1", "PodTemplate"): PodTemplateStrategy,
+    ("v1", "ReplicationController"): ReplicationControllerStrategy,
+    ("v1", "ResourceQuota"): QuotaStrategy,
+    ("v1", "Secret"): SecretStrategy,
+    ("v1", "Service"): ServiceStrategy,
+    ("v1", "ServiceAccount"): ServiceAccountStrategy,
+    ("apps/v1", "ControllerRevision"): ControllerRevisionStrategy,
+    ("apps/v1", "DaemonSet"): DaemonSetStrategy,
+    ("apps/v1", "Deployment"): DeploymentRules,
+    ("apps/v1", "ReplicaSet"): ReplicaSetStrategy,
+    ("apps/v1", "StatefulSet"): StatefulSetStrategy,
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): AutoscalerStrategy,
+    ("batch/v1", "CronJob"): CronJobStrategy,
+    ("batch/v1", "Job"): JobStrategy,
+    ("certificates.k8s.io/v1", "CertificateSigningRequest"): CertificateSigningRequestStrategy,
+    ("coordination.k8s.io/v1", "Lease"): LeaseStrategy,
+    ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSliceStrategy,
+    ("networking.k8s.io/v1", "Ingress"): IngressStrategy,
+    ("networking.k8s.io/v1", "IngressClass"): IngressClassStrategy,
+    ("networking.k8s.io/v1", "NetworkPolicy"): NetworkPolicyStrategy,
+    ("node.k8s.io/v1", "RuntimeClass"): RuntimeClassStrategy,
+    ("policy/v1", "PodDisruptionBudget"): BudgetStrategy,
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"): RoleStrategy,
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): BindingStrategy,
+    ("rbac.authorization.k8s.io/v1", "Role"): RoleStrategy,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): BindingStrategy,
+    ("scheduling.k8s.io/v1", "PriorityClass"): PriorityClassStrategy,
+    ("storage.k8s.io/v1", "StorageClass"): StorageClassStrategy,
 }
 
 
 @cache
 def strategy_of(kind: Kind) -> Strategy[Any]:
     """Return the rules of a kind; those that all objects share where it has none of its own."""
-    return STRATEGIES.get((kind.group, kind.kind), Strategy)(kind)
+    return STRATEGIES.get((kind.api_version, kind.kind), Strategy)(kind)

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - the contract names the parameters of its hooks.
 """The rules of Namespaces and Nodes: what everything else is in, or on.
 
 A namespace ends only when the controller that empties it has taken its finalizer off. A node's spec is written by

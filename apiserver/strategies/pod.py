@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - the contract names the parameters of its hooks.
 """The rules of Pods: defaults, what may change in a pod's life, its grace, its class of service.
 
 A pod's spec is written by its author and by the binding; its status by the node agent (and the scheduler's condition).

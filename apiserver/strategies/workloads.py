@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - the contract names the parameters of its hooks.
 """The rules of what keeps pods running: ReplicationControllers, ReplicaSets, Deployments, DaemonSets.
 
 Each finds its pods by a selector that its own template must meet and that never changes. The user writes spec, the

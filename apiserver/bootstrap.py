@@ -1,0 +1,228 @@
+"""Make what every cluster has from the start, and keep the API's own address known.
+
+Writes the four namespaces, the `kubernetes` Service with its Endpoints and EndpointSlice, the kube-dns Service, the
+system's priority classes and the ServiceCIDR; what is there already stays as it is. Each API server holds a Lease, and
+the endpoints of `kubernetes` are the servers whose Leases are fresh.
+Source: kubernetes.io/docs/concepts/architecture/leases; .../scheduling-eviction/pod-priority-preemption
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Final, TypeVar
+
+from msgspec.structs import replace
+
+from apiserver.allocators import DNS_SERVICE, KUBERNETES_SERVICE, AddressRange
+from kube.api.coordination_v1 import Lease, LeaseSpec
+from kube.api.core_v1 import (
+    EndpointAddress,
+    EndpointPort,
+    Endpoints,
+    EndpointSubset,
+    Namespace,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
+from kube.api.discovery_v1 import Endpoint, EndpointConditions, EndpointSlice
+from kube.api.discovery_v1 import EndpointPort as SlicePort
+from kube.api.meta_v1 import ObjectMeta
+from kube.api.networking_v1 import ServiceCIDR, ServiceCIDRSpec
+from kube.api.scheduling_v1 import PriorityClass
+from kube.client import Client, Selection
+from kube.clock import Clock
+from kube.errors import ApiError
+from kube.kinds import Resource
+from kube.times import parse_time, to_micro_time
+
+NAMESPACES: Final = ("kube-system", "default", "kube-public", "kube-node-lease")
+ANNOUNCE_S: Final = 10
+LEASE_S: Final = 30
+_IDENTITY: Final = "apiserver.kubernetes.io/identity"
+_ADDRESS: Final = "wherry.dev/address"
+_SERVER: Final = "kube-apiserver"
+_PORT_NAME: Final = "https"
+
+T = TypeVar("T", bound=Resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Basics:
+    """Where this API server is reached. address: an IP that the nodes can reach; port: the one it listens on."""
+
+    address: str
+    port: int
+    service_cidr: str
+    has_dns: bool = True
+
+
+async def bootstrap(client: Client, basics: Basics, clock: Clock) -> None:
+    """Make what is missing of the cluster's own objects."""
+    for obj in basic_objects(basics):
+        await _create_if_missing(client, obj)
+    await announce(client, basics, clock.now())
+
+
+async def keep_announced(client: Client, basics: Basics, clock: Clock) -> None:
+    """Renew this server's Lease for ever, and keep the endpoints of `kubernetes` to the servers that live."""
+    while True:
+        await clock.sleep(ANNOUNCE_S)
+        await announce(client, basics, clock.now())
+
+
+async def _create_if_missing(client: Client, obj: Resource) -> None:
+    try:
+        await client.create(obj)
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise
+
+
+def basic_objects(basics: Basics) -> Iterator[Resource]:
+    """Yield what every cluster has, in the order of making."""
+    for name in NAMESPACES:
+        yield Namespace(metadata=ObjectMeta(name=name))
+    for name, value, text in (
+        (
+            "system-node-critical",
+            2_000_001_000,
+            "Used for system critical pods that must not be moved from their node.",
+        ),
+        (
+            "system-cluster-critical",
+            2_000_000_000,
+            "Used for system critical pods that must run in the cluster, but can be moved to another node.",
+        ),
+    ):
+        meta = ObjectMeta(name=name)
+        yield PriorityClass(metadata=meta, value=value, description=text, preemption_policy="PreemptLowerPriority")
+    yield ServiceCIDR(metadata=ObjectMeta(name="kubernetes"), spec=ServiceCIDRSpec(cidrs=(basics.service_cidr,)))
+    addresses = AddressRange.parse(basics.service_cidr)
+    yield kubernetes_service(addresses, basics.port)
+    if basics.has_dns:
+        yield dns_service(addresses)
+
+
+def kubernetes_service(addresses: AddressRange, port: int) -> Service:
+    """Return the Service by which pods reach the API."""
+    return Service(
+        metadata=ObjectMeta(
+            name=KUBERNETES_SERVICE.name,
+            namespace=KUBERNETES_SERVICE.namespace,
+            labels={"component": "apiserver", "provider": "kubernetes"},
+        ),
+        spec=ServiceSpec(
+            cluster_ip=addresses.kubernetes_ip,
+            ports=(ServicePort(name=_PORT_NAME, port=443, target_port=port, protocol="TCP"),),
+        ),
+    )
+
+
+def dns_service(addresses: AddressRange) -> Service:
+    """Return the Service that holds the address of the cluster's DNS, which every node answers by itself."""
+    return Service(
+        metadata=ObjectMeta(
+            name=DNS_SERVICE.name,
+            namespace=DNS_SERVICE.namespace,
+            labels={
+                "k8s-app": "kube-dns",
+                "kubernetes.io/cluster-service": "true",
+                "kubernetes.io/name": "CoreDNS",
+            },
+        ),
+        spec=ServiceSpec(
+            cluster_ip=addresses.dns_ip,
+            ports=(
+                ServicePort(name="dns", port=53, target_port=53, protocol="UDP"),
+                ServicePort(name="dns-tcp", port=53, target_port=53, protocol="TCP"),
+            ),
+        ),
+    )
+
+
+async def announce(client: Client, basics: Basics, now: datetime) -> None:
+    """Renew this server's Lease and make the endpoints of `kubernetes` those of all servers with a fresh one.
+
+    A server on a loopback address is for its own machine alone and is not announced.
+    """
+    if ip_address(basics.address).is_loopback or ip_address(basics.address).is_unspecified:
+        return
+    await _put(client, lease_of(basics, now))
+    leases = await client.list(Lease, Selection(namespace="kube-system", label_selector=f"{_IDENTITY}={_SERVER}"))
+    addresses = fresh_addresses(leases.items, now)
+    await _put(client, endpoints_of(addresses, basics.port))
+    await _put(client, slice_of(addresses, basics.port))
+
+
+def lease_of(basics: Basics, now: datetime) -> Lease:
+    """Return the Lease that says this server lives."""
+    holder = f"{basics.address}:{basics.port}"
+    name = "apiserver-" + holder.replace(":", "-").replace(".", "-").strip("-")
+    return Lease(
+        metadata=ObjectMeta(
+            name=name,
+            namespace="kube-system",
+            labels={_IDENTITY: _SERVER},
+            annotations={_ADDRESS: basics.address},
+        ),
+        spec=LeaseSpec(holder_identity=holder, lease_duration_seconds=LEASE_S, renew_time=to_micro_time(now)),
+    )
+
+
+def fresh_addresses(leases: Iterable[Lease], now: datetime) -> tuple[str, ...]:
+    """Return the addresses of the servers that renewed their Lease in time, in a fixed order."""
+    fresh = set()
+    for lease in leases:
+        renewed, address = lease.spec.renew_time, lease.metadata.annotations.get(_ADDRESS)
+        if renewed and address and (now - parse_time(renewed)).total_seconds() < LEASE_S:
+            fresh.add(address)
+    return tuple(sorted(fresh))
+
+
+def endpoints_of(addresses: tuple[str, ...], port: int) -> Endpoints:
+    """Return the Endpoints of `kubernetes`."""
+    subset = EndpointSubset(
+        addresses=tuple(EndpointAddress(ip=address) for address in addresses),
+        ports=(EndpointPort(name=_PORT_NAME, port=port, protocol="TCP"),),
+    )
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    return Endpoints(metadata=_meta(labels), subsets=(subset,))
+
+
+def slice_of(addresses: tuple[str, ...], port: int) -> EndpointSlice:
+    """Return the EndpointSlice of `kubernetes`."""
+    family = "IPv6" if any(":" in address for address in addresses) else "IPv4"
+    return EndpointSlice(
+        metadata=_meta({"kubernetes.io/service-name": KUBERNETES_SERVICE.name}),
+        address_type=family,
+        endpoints=tuple(
+            Endpoint(addresses=(address,), conditions=EndpointConditions(ready=True)) for address in addresses
+        ),
+        ports=(SlicePort(name=_PORT_NAME, port=port, protocol="TCP"),),
+    )
+
+
+def _meta(labels: dict[str, str]) -> ObjectMeta:
+    return ObjectMeta(name=KUBERNETES_SERVICE.name, namespace=KUBERNETES_SERVICE.namespace, labels=labels)
+
+
+async def _put(client: Client, wanted: T) -> None:
+    """Create an object or bring it to what is wanted; where another server was faster, its turn comes again."""
+    meta = wanted.metadata
+    try:
+        present = await client.get(type(wanted), meta.name, namespace=meta.namespace)
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+        await _create_if_missing(client, wanted)
+        return
+    annotations = {**present.metadata.annotations, **meta.annotations}
+    kept = replace(present.metadata, labels=meta.labels, annotations=annotations)
+    changed: T = replace(wanted, metadata=kept)  # type: ignore[type-var]
+    try:
+        await client.update(changed)
+    except ApiError as error:
+        if error.reason not in ("Conflict", "NotFound"):
+            raise

@@ -1,0 +1,209 @@
+"""The rules of Jobs and CronJobs: work that ends.
+
+A Job's selector and the labels of its pods are made from its uid, unless the author takes that on.
+Source: kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from apiserver.strategy import Context, Strategy
+from kube.api.batch_v1 import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec
+from kube.api.core_v1 import PodTemplateSpec
+from kube.api.meta_v1 import LabelSelector
+from kube.errors import FieldError, forbidden_field, immutable, invalid, required
+from kube.objects import with_defaults, with_metadata
+from kube.selectors import SelectorError, label_selector_from_object
+
+from .checks import Errors, label_selector, not_negative, one_of, one_of_if_set
+from .filling import where_none
+from .pod_defaults import default_template
+from .pod_spec import template_errors, unselected_error
+from .schedules import schedule_problem, time_zone_problem
+
+CRON_JOB_NAME_MAX: Final = 52
+_UID_LABEL: Final = "batch.kubernetes.io/controller-uid"
+_NAME_LABEL: Final = "batch.kubernetes.io/job-name"
+_FIXED: Final = {
+    "selector": "selector",
+    "completion_mode": "completionMode",
+    "pod_failure_policy": "podFailurePolicy",
+    "backoff_limit_per_index": "backoffLimitPerIndex",
+    "managed_by": "managedBy",
+    "success_policy": "successPolicy",
+}
+
+
+class JobStrategy(Strategy[Job]):
+    """Jobs."""
+
+    default_propagation = "Orphan"
+    field_names = ("status.successful",)
+
+    def default(self, obj: Job) -> Job:
+        spec = default_job_spec(obj.spec)
+        labels = spec.template.metadata.labels
+        if labels and not obj.metadata.labels:
+            obj = with_metadata(obj, labels=labels)
+        return obj if spec is obj.spec else replace(obj, spec=spec)
+
+    def prepare_create(self, obj: Job, context: Context) -> Job:
+        obj = super().prepare_create(obj, context)
+        return obj if obj.spec.manual_selector else with_generated_selector(obj)
+
+    def validate(self, obj: Job) -> list[FieldError]:
+        return list(job_errors(obj.spec, "spec"))
+
+    def validate_update(self, new: Job, old: Job) -> list[FieldError]:
+        return [*self.validate(new), *_change_errors(new, old)]
+
+    def selectable_fields(self, obj: Job) -> Mapping[str, str]:
+        return {**super().selectable_fields(obj), "status.successful": str(obj.status.succeeded)}
+
+
+def default_job_spec(spec: JobSpec) -> JobSpec:
+    """Return a Job's spec with its defaults."""
+    if spec.completions is None and spec.parallelism is None:
+        spec = replace(spec, completions=1, parallelism=1)
+    limit = 2**31 - 1 if spec.backoff_limit_per_index is not None else 6
+    replacement = "Failed" if spec.pod_failure_policy is not None else "TerminatingOrFailed"
+    spec = where_none(
+        spec,
+        parallelism=1,
+        backoff_limit=limit,
+        completion_mode="NonIndexed",
+        suspend=False,
+        pod_replacement_policy=replacement,
+        manual_selector=False,
+    )
+    template = default_template(spec.template)
+    return spec if template is spec.template else replace(spec, template=template)
+
+
+def with_generated_selector(job: Job) -> Job:
+    """Return the Job with a selector that only its own pods meet, and with the labels by which they do."""
+    template = job.spec.template
+    labels = {
+        **template.metadata.labels,
+        "controller-uid": job.metadata.uid,
+        _UID_LABEL: job.metadata.uid,
+        "job-name": job.metadata.name,
+        _NAME_LABEL: job.metadata.name,
+    }
+    template = replace(template, metadata=replace(template.metadata, labels=labels))
+    selector = job.spec.selector or LabelSelector()
+    selector = replace(selector, match_labels={**selector.match_labels, _UID_LABEL: job.metadata.uid})
+    return replace(job, spec=replace(job.spec, selector=selector, template=template))
+
+
+def job_errors(spec: JobSpec, path: str, *, has_selector: bool = True) -> Errors:
+    """Check a Job's spec, its own or the one that a CronJob stamps Jobs out from."""
+    for field, value in (
+        ("parallelism", spec.parallelism),
+        ("completions", spec.completions),
+        ("activeDeadlineSeconds", spec.active_deadline_seconds),
+        ("backoffLimit", spec.backoff_limit),
+        ("backoffLimitPerIndex", spec.backoff_limit_per_index),
+        ("maxFailedIndexes", spec.max_failed_indexes),
+        ("ttlSecondsAfterFinished", spec.ttl_seconds_after_finished),
+    ):
+        yield from not_negative(f"{path}.{field}", value)
+    yield from one_of_if_set(f"{path}.completionMode", spec.completion_mode, ("Indexed", "NonIndexed"))
+    if spec.completion_mode == "Indexed" and spec.completions is None:
+        yield required(f"{path}.completions", "when completion mode is Indexed")
+    policies = ("Failed", "TerminatingOrFailed")
+    yield from one_of_if_set(f"{path}.podReplacementPolicy", spec.pod_replacement_policy, policies)
+    if has_selector:
+        yield from _selector_errors(spec, path)
+    yield from template_errors(spec.template, f"{path}.template")
+    yield from _restart_errors(spec.template, f"{path}.template.spec.restartPolicy")
+
+
+def _selector_errors(spec: JobSpec, path: str) -> Errors:
+    if spec.selector is None:
+        yield required(f"{path}.selector")
+        return
+    yield from label_selector(f"{path}.selector", spec.selector)
+    try:
+        matches = label_selector_from_object(spec.selector).matches(spec.template.metadata.labels)
+    except SelectorError:
+        return  # Told already.
+    if not matches:
+        yield from unselected_error(spec.template.metadata.labels, f"{path}.template")
+
+
+def _restart_errors(template: PodTemplateSpec, path: str) -> Errors:
+    policy = template.spec.restart_policy
+    if policy == "Always":
+        yield required(path, 'valid values: "OnFailure", "Never"')
+    else:
+        yield from one_of(path, policy, ("Never", "OnFailure"))
+
+
+def _change_errors(new: Job, old: Job) -> Errors:
+    for field, wire in _FIXED.items():
+        if getattr(new.spec, field) != getattr(old.spec, field):
+            yield immutable(f"spec.{wire}", getattr(new.spec, field))
+    if new.spec.template != old.spec.template and not _may_change_template(old):
+        yield immutable("spec.template", new.spec.template)
+    if new.spec.completions != old.spec.completions:
+        if old.spec.completion_mode != "Indexed":
+            yield immutable("spec.completions", new.spec.completions)
+        elif new.spec.completions != new.spec.parallelism:
+            detail = "can only be modified in tandem with spec.parallelism"
+            yield invalid("spec.completions", new.spec.completions, detail)
+
+
+def _may_change_template(old: Job) -> bool:
+    """A Job that is suspended and never ran may still be told where to run."""
+    return bool(old.spec.suspend) and old.status.start_time is None
+
+
+class CronJobStrategy(Strategy[CronJob]):
+    """CronJobs."""
+
+    def check_name(self, name: str) -> list[str]:
+        problems = super().check_name(name)
+        return problems or (
+            [] if len(name) <= CRON_JOB_NAME_MAX else [f"must be no more than {CRON_JOB_NAME_MAX} characters"]
+        )
+
+    def default(self, obj: CronJob) -> CronJob:
+        spec = with_defaults(obj.spec, concurrency_policy="Allow")
+        spec = where_none(spec, suspend=False, successful_jobs_history_limit=3, failed_jobs_history_limit=1)
+        template = _default_job_template(spec.job_template)
+        if template is not spec.job_template:
+            spec = replace(spec, job_template=template)
+        return obj if spec is obj.spec else replace(obj, spec=spec)
+
+    def validate(self, obj: CronJob) -> list[FieldError]:
+        return list(_cron_errors(obj.spec))
+
+
+def _default_job_template(template: JobTemplateSpec) -> JobTemplateSpec:
+    spec = template.spec
+    pods = default_template(spec.template)
+    spec = spec if pods is spec.template else replace(spec, template=pods)
+    return template if spec is template.spec else replace(template, spec=spec)
+
+
+def _cron_errors(spec: CronJobSpec) -> Errors:
+    if not spec.schedule:
+        yield required("spec.schedule")
+    elif problem := schedule_problem(spec.schedule):
+        yield invalid("spec.schedule", spec.schedule, problem)
+    if spec.time_zone is not None and (problem := time_zone_problem(spec.time_zone)):
+        yield invalid("spec.timeZone", spec.time_zone, problem)
+    if spec.time_zone is not None and "TZ" in spec.schedule:
+        detail = "cannot use both timeZone field and TZ or CRON_TZ in schedule"
+        yield invalid("spec.timeZone", spec.time_zone, detail)
+    yield from not_negative("spec.startingDeadlineSeconds", spec.starting_deadline_seconds)
+    yield from not_negative("spec.successfulJobsHistoryLimit", spec.successful_jobs_history_limit)
+    yield from not_negative("spec.failedJobsHistoryLimit", spec.failed_jobs_history_limit)
+    yield from one_of("spec.concurrencyPolicy", spec.concurrency_policy, ("Allow", "Forbid", "Replace"))
+    job = spec.job_template.spec
+    if job.manual_selector:
+        yield forbidden_field("spec.jobTemplate.spec.manualSelector", "`manualSelector` must not be true")
+    yield from job_errors(job, "spec.jobTemplate.spec", has_selector=False)

@@ -1,0 +1,206 @@
+"""The rules of Ingresses, IngressClasses and NetworkPolicies.
+
+Source: kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-v1; .../policy-resources/network-policy-v1
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from apiserver.strategy import Context, Strategy
+from kube import names
+from kube.api.networking_v1 import (
+    HTTPIngressPath,
+    Ingress,
+    IngressBackend,
+    IngressClass,
+    IngressRule,
+    IPBlock,
+    NetworkPolicy,
+    NetworkPolicyPeer,
+    NetworkPolicyPort,
+    NetworkPolicySpec,
+)
+from kube.errors import FieldError, forbidden_field, immutable, invalid, required
+from kube.objects import with_metadata
+
+from .checks import (
+    PROTOCOLS,
+    Errors,
+    cidr,
+    is_ip,
+    label_selector,
+    named,
+    one_of,
+    one_of_if_set,
+    port_number,
+    port_or_name,
+)
+from .filling import each, where_none
+
+PATH_TYPES: Final = ("Exact", "ImplementationSpecific", "Prefix")
+
+
+class IngressStrategy(Strategy[Ingress]):
+    """Ingresses."""
+
+    def validate(self, obj: Ingress) -> list[FieldError]:
+        return list(_ingress_errors(obj))
+
+
+def _ingress_errors(ingress: Ingress) -> Errors:
+    spec = ingress.spec
+    if not spec.rules and spec.default_backend is None:
+        yield invalid("spec", spec.rules, "either `defaultBackend` or `rules` must be specified")
+    if spec.default_backend is not None:
+        yield from _backend_errors(spec.default_backend, "spec.defaultBackend")
+    if spec.ingress_class_name is not None:
+        yield from named("spec.ingressClassName", spec.ingress_class_name, names.check_dns_subdomain)
+    for index, rule in enumerate(spec.rules):
+        yield from _rule_errors(rule, f"spec.rules[{index}]")
+    for index, tls in enumerate(spec.tls):
+        for place, host in enumerate(tls.hosts):
+            yield from _host_errors(host, f"spec.tls[{index}].hosts[{place}]")
+
+
+def _host_errors(host: str, path: str) -> Errors:
+    if is_ip(host):
+        yield invalid(path, host, "must be a DNS name, not an IP address")
+        return
+    check = names.check_wildcard_subdomain if "*" in host else names.check_dns_subdomain
+    yield from named(path, host, check)
+
+
+def _rule_errors(rule: IngressRule, path: str) -> Errors:
+    if rule.host:
+        yield from _host_errors(rule.host, f"{path}.host")
+    if rule.http is None:
+        return
+    if not rule.http.paths:
+        yield required(f"{path}.http.paths")
+    for index, target in enumerate(rule.http.paths):
+        yield from _path_errors(target, f"{path}.http.paths[{index}]")
+
+
+def _path_errors(target: HTTPIngressPath, path: str) -> Errors:
+    if target.path_type is None:
+        yield required(f"{path}.pathType", "pathType must be specified")
+    else:
+        yield from one_of(f"{path}.pathType", target.path_type, PATH_TYPES)
+    if target.path_type in ("Exact", "Prefix"):
+        if not target.path.startswith("/"):
+            yield invalid(f"{path}.path", target.path, "must be an absolute path")
+        for part in ("//", "/./", "/../", "%2f", "%2F"):
+            if part in target.path:
+                yield invalid(f"{path}.path", target.path, f"must not contain '{part}'")
+    yield from _backend_errors(target.backend, f"{path}.backend")
+
+
+def _backend_errors(backend: IngressBackend, path: str) -> Errors:
+    if backend.resource is not None and backend.service is not None:
+        yield invalid(path, "", "cannot set both resource and service backends")
+    elif backend.resource is None and backend.service is None:
+        yield required(path, "resource or service backend is required")
+    elif backend.service is not None:
+        service = backend.service
+        yield from named(f"{path}.service.name", service.name, names.check_dns_1035_label)
+        if service.port.name and service.port.number:
+            yield invalid(path, "", "cannot set both port name & port number")
+        elif service.port.name:
+            yield from named(f"{path}.service.port.name", service.port.name, names.check_port_name)
+        elif service.port.number:
+            yield from port_number(f"{path}.service.port.number", service.port.number)
+        else:
+            yield required(path, "port name or number is required")
+
+
+class IngressClassStrategy(Strategy[IngressClass]):
+    """IngressClasses: a class keeps its controller."""
+
+    def validate(self, obj: IngressClass) -> list[FieldError]:
+        if len(obj.spec.controller) > names.DNS_SUBDOMAIN_MAX or not obj.spec.controller:
+            return [required("spec.controller")] if not obj.spec.controller else [_too_long(obj)]
+        return []
+
+    def validate_update(self, new: IngressClass, old: IngressClass) -> list[FieldError]:
+        changed = new.spec.controller != old.spec.controller
+        return [immutable("spec.controller", new.spec.controller)] if changed else []
+
+
+def _too_long(obj: IngressClass) -> FieldError:
+    return invalid("spec.controller", obj.spec.controller, f"must be no more than {names.DNS_SUBDOMAIN_MAX} bytes")
+
+
+class NetworkPolicyStrategy(Strategy[NetworkPolicy]):
+    """NetworkPolicies: those that name no direction mean ingress, and egress if they have rules for it."""
+
+    def default(self, obj: NetworkPolicy) -> NetworkPolicy:
+        spec = obj.spec
+        if not spec.policy_types:
+            spec = replace(spec, policy_types=("Ingress", "Egress") if spec.egress else ("Ingress",))
+        spec = replace(
+            spec,
+            ingress=tuple([replace(rule, ports=each(rule.ports, _default_port)) for rule in spec.ingress]),
+            egress=tuple([replace(rule, ports=each(rule.ports, _default_port)) for rule in spec.egress]),
+        )
+        return obj if spec == obj.spec else replace(obj, spec=spec)
+
+    def prepare_create(self, obj: NetworkPolicy, context: Context) -> NetworkPolicy:
+        return with_metadata(obj, generation=1)
+
+    def prepare_update(self, new: NetworkPolicy, old: NetworkPolicy, context: Context) -> NetworkPolicy:
+        return with_metadata(new, generation=old.metadata.generation + (new.spec != old.spec))
+
+    def validate(self, obj: NetworkPolicy) -> list[FieldError]:
+        return list(_policy_errors(obj.spec))
+
+
+def _default_port(port: NetworkPolicyPort) -> NetworkPolicyPort:
+    return where_none(port, protocol="TCP")
+
+
+def _policy_errors(spec: NetworkPolicySpec) -> Errors:
+    yield from label_selector("spec.podSelector", spec.pod_selector)
+    for index, direction in enumerate(spec.policy_types):
+        yield from one_of(f"spec.policyTypes[{index}]", direction, ("Egress", "Ingress"))
+    for index, ingress in enumerate(spec.ingress):
+        yield from _ports_errors(ingress.ports, f"spec.ingress[{index}].ports")
+        yield from _peers_errors(ingress.from_, f"spec.ingress[{index}].from")
+    for index, egress in enumerate(spec.egress):
+        yield from _ports_errors(egress.ports, f"spec.egress[{index}].ports")
+        yield from _peers_errors(egress.to, f"spec.egress[{index}].to")
+
+
+def _ports_errors(ports: tuple[NetworkPolicyPort, ...], path: str) -> Errors:
+    for index, port in enumerate(ports):
+        here = f"{path}[{index}]"
+        yield from one_of_if_set(f"{here}.protocol", port.protocol, PROTOCOLS)
+        if port.port is not None:
+            yield from port_or_name(f"{here}.port", port.port)
+        if port.end_port is not None:
+            if not isinstance(port.port, int):
+                yield required(f"{here}.port", "must be specified when `endPort` is specified")
+            elif port.end_port < port.port:
+                yield invalid(f"{here}.endPort", port.end_port, "must be greater than or equal to `port`")
+
+
+def _peers_errors(peers: tuple[NetworkPolicyPeer, ...], path: str) -> Errors:
+    for index, peer in enumerate(peers):
+        here = f"{path}[{index}]"
+        yield from label_selector(f"{here}.podSelector", peer.pod_selector)
+        yield from label_selector(f"{here}.namespaceSelector", peer.namespace_selector)
+        if peer.ip_block is not None:
+            yield from _block_errors(peer.ip_block, f"{here}.ipBlock")
+            if peer.pod_selector is not None or peer.namespace_selector is not None:
+                yield forbidden_field(here, "may not specify both ipBlock and another peer")
+        elif peer.pod_selector is None and peer.namespace_selector is None:
+            yield required(here, "must specify a peer")
+
+
+def _block_errors(block: IPBlock, path: str) -> Errors:
+    if not block.cidr:
+        yield required(f"{path}.cidr")
+        return
+    yield from cidr(f"{path}.cidr", block.cidr)
+    for index, excepted in enumerate(block.except_):
+        yield from cidr(f"{path}.except[{index}]", excepted)
