@@ -77,7 +77,7 @@ class Requirement:
 
 
 def _compares(value: str | None, operator: Operator, limit: str) -> bool:
-    if value is None or not re.fullmatch(r"[+-]?\d+", value):
+    if value is None or not re.fullmatch(r"[+-]?[0-9]+", value):
         return False
     return int(value) > int(limit) if operator is Operator.GREATER else int(value) < int(limit)
 
@@ -167,7 +167,7 @@ def _checked(requirement: Requirement) -> Requirement:
     for index, value in enumerate(values):
         if errors := check_label_value(value):
             raise SelectorError(f'values[{index}][{requirement.key}]: Invalid value: "{value}": {"; ".join(errors)}')
-        if requirement.operator in (Operator.GREATER, Operator.LESS) and not re.fullmatch(r"[+-]?\d+", value):
+        if requirement.operator in (Operator.GREATER, Operator.LESS) and not re.fullmatch(r"[+-]?[0-9]+", value):
             raise SelectorError(
                 f"values[{index}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
             )
