@@ -235,6 +235,10 @@ class Cri:
         answer = await self._call(self._images.list_images, cri_v1.ListImagesRequest())
         return [_image(image) for image in answer.images]
 
+    async def remove_image(self, name: str) -> None:
+        """Remove an image; nothing happens where there is none of that name."""
+        await self._call(self._images.remove_image, cri_v1.RemoveImageRequest(image=cri_v1.ImageSpec(image=name)))
+
     async def pod_stats(self) -> Sequence[cri_v1.PodSandboxStats]:
         """Return what every sandbox uses, as the wire has it."""
         answer = await self._call(self._runtime.list_pod_sandbox_stats, cri_v1.ListPodSandboxStatsRequest())

@@ -15,8 +15,10 @@ from typing import Final
 from kube.config import Access, save_kubeconfig
 from kube.errors import ApiError
 from kube.pki import load_pair
+from nodeagent.machine import address_towards
 from nodeagent.network.hosts import Host, create_host
 from wherry.cluster.layout import Layout
+from wherry.cluster.nodes import machine_name
 from wherry.cluster.processes import Record, find, last_words, spawn
 from wherry.commands.doctor import examine, obstacles
 from wherry.connection import Connection, Json, Unreachable
@@ -26,6 +28,8 @@ from wherry.targets import UsageError
 START_TIMEOUT_S: Final = 30.0
 READY_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.02
+OUTSIDE: Final = "192.0.2.1"
+"""An address of nobody (RFC 5737), to find by which of its own this machine would leave."""
 MAX_NODES: Final = 50
 TOKEN_LIFETIME_S: Final = 3600.0
 
@@ -70,18 +74,13 @@ class Place:
 
 def _places(wish: Wish) -> list[Place]:
     if wish.nodes == 1:
-        return [Place(machine_name(), primary_address())]
+        return [Place(machine_name(), address_towards(OUTSIDE))]
     hosts = [create_host(wish.name, index) for index in range(wish.nodes)]
     return [Place(node, str(host.gateway), host) for node, host in zip(_node_names(wish), hosts, strict=True)]
 
 
 def _node_names(wish: Wish) -> list[str]:
     return [machine_name()] if wish.nodes == 1 else [f"node-{number}" for number in range(1, wish.nodes + 1)]
-
-
-def machine_name() -> str:
-    """Return this machine's name as a node's."""
-    return socket.gethostname().lower().rstrip(".") or "localhost"
 
 
 def _refuse(wish: Wish, layout: Layout, server: Record | None) -> None:
@@ -121,17 +120,6 @@ def _start_server(wish: Wish, layout: Layout, advertised: str) -> Record:
         *(("--store", wish.store) if wish.store else ()),
     ]
     return spawn(layout.run, "server", argv, layout.logs / "server.log")
-
-
-def primary_address() -> str:
-    """Return this machine's address towards others; the loopback one where it has no other."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # Chooses a route; a datagram socket sends nothing by connecting.
-        except OSError:
-            return "127.0.0.1"
-        address: str = probe.getsockname()[0]
-        return address
 
 
 def _wait_for_server(layout: Layout, server: Record, port: int) -> Connection:

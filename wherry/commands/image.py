@@ -5,9 +5,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from nodeagent.runtime.images.archive import import_archive
-
 from nodeagent.cri.client import Cri, CriError
+from nodeagent.runtime.images.archive import import_archive
+from proto import cri_v1
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
 from wherry.cluster.nodes import cri_socket, node_names
 from wherry.context import Context
@@ -70,7 +70,8 @@ def _list(context: Context) -> int:
     async def read(cri: Cri) -> None:
         for image in await cri.images():
             rows.extend(
-                (name, image.id.removeprefix("sha256:")[:12], human_size(image.size_bytes)) for name in image.names
+                (name, image.id.removeprefix("sha256:")[:12], human_size(image.size_bytes))
+                for name in image.tags or image.digests
             )
 
     _asked(context, read)
@@ -79,14 +80,14 @@ def _list(context: Context) -> int:
 
 
 def _import(context: Context) -> int:
-    for name in import_archive(Layout(DEFAULT_CLUSTER).images, context.args.path, context.args.name):
-        context.say(f"imported {name}")
+    image = import_archive(Layout(DEFAULT_CLUSTER).images, context.args.path, context.args.name)
+    context.say(f"imported {', '.join(image.repo_tags)}")
     return 0
 
 
 def _pull(context: Context) -> int:
     async def fetch(cri: Cri) -> None:
-        context.say(f"pulled {await cri.pull(context.args.name)}")
+        context.say(f"pulled {await cri.pull(context.args.name, None, cri_v1.PodSandboxConfig())}")
 
     _asked(context, fetch)
     return 0

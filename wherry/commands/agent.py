@@ -1,0 +1,133 @@
+"""`wherry agent`: a node on this machine, until it is told to end."""
+
+import argparse
+import asyncio
+import ctypes
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from kube.config import Access
+from nodeagent.machine import address_towards
+from nodeagent.settings import AgentSettings
+from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
+from wherry.cluster.nodes import DEVELOPMENT, agent_settings, credentials_of, machine_name
+from wherry.context import Context
+from wherry.joining import join
+from wherry.targets import UsageError
+
+CLONE_NEWNET: Final = 0x40000000
+
+
+def _pairs(text: str) -> dict[str, str]:
+    parts = [part.partition("=") for part in text.split(",") if part]
+    if not all(name and sign for name, sign, _ in parts):
+        raise ValueError("write NAME=VALUE,NAME=VALUE")
+    return {name: value for name, _, value in parts}
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _range(text: str) -> str:
+    return str(IPv4Network(text))
+
+
+def _overlay(text: str) -> str:
+    if text not in ("routes", "vxlan"):
+        raise ValueError("choose routes or vxlan")
+    return text
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A setting that the command line may change."""
+
+    help: str
+    convert: Callable[[str], Any] = str
+
+
+FLAGS: Final = {
+    "node_address": Flag("its address (the one towards the server)"),
+    "port": Flag("of its own HTTPS server (10250)", int),
+    "cri_endpoint": Flag("another runtime: unix:///run/containerd/containerd.sock"),
+    "overlay": Flag("routes (nodes share a network) or vxlan", _overlay),
+    "cluster_cidr": Flag("the range of pod addresses (10.244.0.0/16)", _range),
+    "service_cidr": Flag("the range of Services (10.96.0.0/16)", _range),
+    "cluster_domain": Flag("the end of cluster names (cluster.local)"),
+    "labels": Flag("for the node: a=b,c=d", _pairs),
+    "taints": Flag("for the node: key=value:NoSchedule,...", _words),
+    "capacity": Flag("offer this instead of what there is: cpu=4,memory=8Gi", _pairs),
+    "reserved": Flag("keep this from pods: cpu=500m,memory=1Gi", _pairs),
+    "insecure_registries": Flag("host:port,... to speak to without TLS", _words),
+}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--server", required=True, help="the API server: https://HOST:6443")
+    parser.add_argument("--token", default="", help="from `wherry token create`; needed to join, not to come back")
+    parser.add_argument("--node-name", default="", help="what to call the node (the machine's name)")
+    parser.add_argument("--netns", default="", help="run in this network namespace")
+    parser.add_argument("--development", action="store_true", help="as `wherry up` does: host image, short pauses")
+    for field, flag in FLAGS.items():
+        parser.add_argument("--" + field.replace("_", "-"), dest=field, help=flag.help)
+
+
+def run(context: Context) -> int:
+    """Join the cluster if need be, and run the node."""
+    args = context.args
+    if os.geteuid() != 0:
+        raise UsageError("agent: needs root, since pods are made of namespaces and mounts")
+    if args.netns:
+        enter_network(args.netns)
+    layout = Layout(args.cluster or DEFAULT_CLUSTER)
+    settings = _settings(layout, args)
+    credentials = credentials_of(layout, settings.node_name)
+    join(args.server, args.token, settings.node_name, [settings.node_address], credentials.directory)
+    asyncio.run(_serve(settings, credentials.access(args.server)))
+    return 0
+
+
+def _settings(layout: Layout, args: argparse.Namespace) -> AgentSettings:
+    node = args.node_name or machine_name()
+    changes: dict[str, Any] = dict(DEVELOPMENT) if args.development else {}
+    for field, flag in FLAGS.items():
+        text = getattr(args, field)
+        if text is not None:
+            changes[field] = _read("--" + field.replace("_", "-"), text, flag.convert)
+    changes.setdefault("node_address", address_towards(urlsplit(args.server).hostname or ""))
+    return agent_settings(layout, node, **changes)
+
+
+def _read(flag: str, text: str, convert: Callable[[str], Any]) -> Any:
+    try:
+        return convert(text)
+    except ValueError as error:
+        raise UsageError(f"{flag} {text}: {error}") from error
+
+
+def enter_network(path: str) -> None:
+    """Move this process into a network namespace. Must come before any thread is started. Raises UsageError."""
+    try:
+        with Path(path).open("rb") as namespace:
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    except OSError as error:
+        raise UsageError(f"--netns {path}: can't be entered ({error})") from error
+
+
+async def _serve(settings: AgentSettings, access: Access) -> None:
+    from kube.http_client import HttpClient  # noqa: PLC0415 - aiohttp and grpc start nothing before the namespace is set.
+    from kube.log import set_up_logging  # noqa: PLC0415
+    from nodeagent.agent import run_agent  # noqa: PLC0415
+
+    set_up_logging()
+    async with HttpClient(access, user_agent="kubelet") as client:
+        await run_agent(settings, client)
