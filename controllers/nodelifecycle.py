@@ -113,14 +113,15 @@ class NodeLifecycle:
         return written
 
     async def _write_taints(self, key: ObjectKey, node: Node) -> None:
-        taints = taints_of(node, self._world.clock.now(), may_evict=self._may_evict())
+        taints = taints_of(node, self._world.clock.now(), may_evict=self._may_evict(node))
         if taints != node.spec.taints:
             tainted = replace(node, spec=replace(node.spec, taints=taints))
             self.controller.wrote(key, await self._world.client.update(tainted))
 
-    def _may_evict(self) -> bool:
+    def _may_evict(self, lost: Node) -> bool:
         """Say whether pods have anywhere to go: if every node seems lost, the fault is more likely here."""
-        return any(ready_status(node) == "True" for node in self._nodes.all())
+        others = (node for node in self._nodes.all() if node.metadata.name != lost.metadata.name)
+        return any(ready_status(node) == "True" and self._left_s(node) > 0 for node in others)
 
     async def _mark_pods(self, node: Node) -> None:
         """Say that the pods of a node that is not ready are not, so that Services stop sending to them."""

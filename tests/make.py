@@ -167,9 +167,10 @@ def deployment(
     unavailable: IntOrString | None = None,
     strategy: str = "RollingUpdate",
     annotations: Mapping[str, str] = {},
+    deadline_s: int | None = 600,
     **spec: Any,
 ) -> Deployment:
-    """Return a Deployment."""
+    """Return a Deployment. deadline_s: for its progress."""
     rolling = RollingUpdateDeployment(max_surge=surge, max_unavailable=unavailable)
     return Deployment(
         metadata=ObjectMeta(
@@ -177,6 +178,7 @@ def deployment(
         ),
         spec=DeploymentSpec(
             replicas=replicas,
+            progress_deadline_seconds=deadline_s,
             selector=LabelSelector(match_labels=WEB),
             template=template(image),
             strategy=DeploymentStrategy(type=strategy, rolling_update=rolling if strategy == "RollingUpdate" else None),
@@ -235,3 +237,8 @@ def with_image(obj: Deployment, image: str) -> Deployment:
 def tolerating(key: str, *, effect: str = "", seconds: int | None = None) -> Toleration:
     """Return a toleration of every taint with this key."""
     return Toleration(key=key, operator="Exists", effect=effect, toleration_seconds=seconds)
+
+
+def with_pod_spec(obj: Deployment, spec: PodSpec) -> Deployment:
+    """Return the Deployment with another spec in its template."""
+    return replace(obj, spec=replace(obj.spec, template=replace(obj.spec.template, spec=spec)))

@@ -1,0 +1,83 @@
+"""What every namespace starts with, and how one ends."""
+
+from controllers.world import ControllerSettings
+from kube.api.apps_v1 import Deployment
+from kube.api.core_v1 import ConfigMap, Namespace, NamespaceSpec, ServiceAccount
+from kube.api.meta_v1 import ObjectMeta
+from kube.client import Client
+from kube.objects import condition, is_terminating, with_metadata
+from tests import make
+from tests.scenarios.rooms import cluster
+
+SETTINGS = ControllerSettings(root_ca_pem="-----BEGIN CERTIFICATE-----\n")
+
+
+def shop() -> Namespace:
+    return Namespace(metadata=ObjectMeta(name="shop"), spec=NamespaceSpec(finalizers=("kubernetes",)))
+
+
+async def test_a_new_namespace_gets_its_service_account_and_the_root_ca(client: Client) -> None:
+    async with cluster(client, settings=SETTINGS) as rooms:
+        await client.create(shop())
+
+        await rooms.until(lambda: rooms.get(ServiceAccount, "default", "shop"), "the ServiceAccount")
+        await rooms.until(lambda: rooms.get(ConfigMap, "kube-root-ca.crt", "shop"), "the root CA")
+        assert rooms.one(ConfigMap, "kube-root-ca.crt", "shop").data == {"ca.crt": SETTINGS.root_ca_pem}
+
+
+async def test_a_changed_root_ca_is_put_right_and_a_deleted_account_comes_back(client: Client) -> None:
+    async with cluster(client, settings=SETTINGS) as rooms:
+        await client.create(shop())
+        await rooms.until(lambda: rooms.get(ConfigMap, "kube-root-ca.crt", "shop"), "the root CA")
+        await rooms.until(lambda: rooms.get(ServiceAccount, "default", "shop"), "the ServiceAccount")
+        first = rooms.one(ServiceAccount, "default", "shop").metadata.uid
+
+        await client.patch(ConfigMap, "kube-root-ca.crt", {"data": {"ca.crt": "forged"}}, namespace="shop")
+        await client.delete(ServiceAccount, "default", namespace="shop")
+
+        await rooms.until(
+            lambda: (sa := rooms.get(ServiceAccount, "default", "shop")) and sa.metadata.uid != first, "a new account"
+        )
+        await rooms.until(
+            lambda: rooms.one(ConfigMap, "kube-root-ca.crt", "shop").data["ca.crt"] == SETTINGS.root_ca_pem,
+            "the right certificate",
+        )
+
+
+async def test_deleting_a_namespace_takes_everything_in_it_along(client: Client) -> None:
+    async with cluster(client, settings=SETTINGS) as rooms:
+        await client.create(shop())
+        await client.create(with_metadata(make.deployment(replicas=3), namespace="shop"))
+        await client.create(make.deployment(name="web", replicas=1))
+        await rooms.until(lambda: len(rooms.pods("shop")) == 3 and rooms.pods(), "the pods")
+
+        await client.delete(Namespace, "shop")
+
+        await rooms.until(lambda: rooms.get(Namespace, "shop", "") is None, "the namespace to go")
+        for cls in (Deployment, ConfigMap, ServiceAccount):
+            await rooms.until(
+                lambda cls=cls: not [o for o in rooms.all(cls) if o.metadata.namespace == "shop"],  # type: ignore[misc]
+                f"every {cls.__name__} to go",
+            )
+        assert rooms.get(Deployment, "web") is not None
+
+
+async def test_a_namespace_waits_for_finalizers_and_says_for_which(client: Client) -> None:
+    async with cluster(client) as rooms:
+        await client.create(shop())
+        held = ConfigMap(metadata=ObjectMeta(name="held", namespace="shop", finalizers=("example.com/hold",)))
+        await client.create(held)
+
+        await client.delete(Namespace, "shop")
+
+        await rooms.until(
+            lambda: (
+                (c := condition(rooms.one(Namespace, "shop", "").status.conditions, "NamespaceFinalizersRemaining"))
+                and c.status == "True"
+                and "example.com/hold in 1 resource instances" in c.message
+            ),
+            "the condition",
+        )
+        assert is_terminating(rooms.one(ConfigMap, "held", "shop"))
+        await client.patch(ConfigMap, "held", {"metadata": {"finalizers": []}}, namespace="shop")
+        await rooms.until(lambda: rooms.get(Namespace, "shop", "") is None, "the namespace to go")
