@@ -29,6 +29,7 @@ from kube.api.meta_v1 import ObjectMeta
 from kube.client import PropagationPolicy
 from kube.errors import FieldError, method_not_allowed
 from kube.kinds import Kind, Resource
+from kube.names import check_dns_subdomain
 from kube.objects import ObjectKey, with_metadata
 
 T = TypeVar("T", bound=Resource)
@@ -96,8 +97,6 @@ class Strategy(Generic[T]):
 
     def check_name(self, name: str) -> list[str]:
         """Return what is wrong with a name, nothing if it is good. Also asked of generateName with a letter added."""
-        from kube.names import check_dns_subdomain  # noqa: PLC0415
-
         return check_dns_subdomain(name)
 
     def default(self, obj: T) -> T:

@@ -1,0 +1,224 @@
+"""The watch cache: what is stored, in memory, fed by one watch of the store.
+
+Keeps true: objects appear here in the order of their revisions and every revision appears whole; `revision` is the one
+up to which all is known. A write is answered only when it has been seen here, and a consistent read first asks the
+store how far it is, so that a read sees every write answered before it, whichever server answered.
+Reads the store; writes nothing. What watchers get comes from here alone.
+Source: KEP-2340 (consistent reads from cache), KEP-3157 (watch list).
+"""
+
+import asyncio
+import heapq
+import itertools
+import logging
+from collections.abc import Iterator
+from typing import Final
+
+from apiserver.fanout import Fanout, Form, Sink, Told, judge
+from apiserver.item import ROOT, Item, split_key
+from apiserver.selection import Selection
+from apiserver.shelf import INDEXED_FIELDS, Change, Shelf
+from apiserver.store.contract import Batch, Compacted, Entry, Event, Store, StoreUnavailable, Watch
+from apiserver.versions import stored_kind
+from kube.client import EventType
+from kube.errors import expired, future_revision, unavailable
+from kube.kinds import KINDS, Kind, Resource
+
+LOG: Final = logging.getLogger("apiserver.cache")
+WATCHED: Final = "/"
+LOAD_PAGE: Final = 2000
+SEEN_TIMEOUT_S: Final = 3.0
+RETRY_S: Final = 0.5
+
+
+class Cache:
+    """All stored objects of all kinds, and their watchers."""
+
+    def __init__(self, store: Store) -> None:
+        """Begin empty; `run` fills it."""
+        self.revision = 0
+        self.loaded = asyncio.Event()
+        self.is_following = False
+        self._store = store
+        self._watch: Watch | None = None
+        self._kinds = {kind.resource: kind for kind in KINDS if stored_kind(kind) is kind and "get" in kind.verbs}
+        self._shelves = {resource: Shelf(kind, 0) for resource, kind in self._kinds.items()}
+        self._fanouts = {
+            resource: Fanout(kind, INDEXED_FIELDS.get((kind.group, kind.kind), ""))
+            for resource, kind in self._kinds.items()
+        }
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+        self._expected: dict[tuple[str, bytes], Resource] = {}
+
+    def shelf(self, kind: Kind) -> Shelf:
+        """Return the objects of a kind, whichever version of it is asked for."""
+        return self._shelves[stored_kind(kind).resource]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many objects there are of each resource that has any."""
+        return {resource: len(shelf) for resource, shelf in self._shelves.items() if len(shelf)}
+
+    def expect(self, key: str, value: bytes, obj: Resource) -> None:
+        """Keep the typed form of what is about to be written, so that it needn't be decoded when it comes back."""
+        self._expected[key, value] = obj
+
+    def forget(self, key: str, value: bytes) -> None:
+        """Drop what `expect` kept, when the write is over."""
+        self._expected.pop((key, value), None)
+
+    async def wait_seen(self, revision: int) -> None:
+        """Return when all up to `revision` is known. Raises ApiError 504 if that takes too long."""
+        if self.revision >= revision:
+            return
+        seen: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (revision, next(self._numbers), seen))
+        try:
+            async with asyncio.timeout(SEEN_TIMEOUT_S):
+                await seen
+        except TimeoutError:
+            raise future_revision(revision, self.revision) from None
+
+    async def catch_up(self) -> None:
+        """Return when every write answered before this call, by any server, is known. Raises ApiError 503 or 504."""
+        if not self.loaded.is_set():
+            raise unavailable("the server has not read its store yet; try again")
+        try:
+            current = await self._store.current_revision()
+        except StoreUnavailable as error:
+            raise unavailable(f"the store does not answer: {error}") from error
+        if self.revision < current:
+            if self._watch is not None:
+                await self._watch.request_progress()
+            await self.wait_seen(current)
+
+    def watch(
+        self, kind: Kind, selection: Selection, form: Form, sink: Sink, *, since: int | None
+    ) -> tuple[list[Told], int]:
+        """Add a watcher; return what it must be told first, and the revision up to which that goes.
+
+        since: tell of the changes after this revision; None: begin with the objects that exist. Raises ApiError 410.
+        """
+        shelf = self.shelf(kind)
+        if since is None:
+            first = [Told(EventType.ADDED, item, None) for item in self.select(shelf, selection)]
+        elif since < shelf.floor:
+            raise expired(f"too old resource version: {since} ({shelf.floor})")
+        else:
+            first = [told for change in shelf.since(since) if (told := judge(change, selection)) is not None]
+        self._fanouts[shelf.kind.resource].join(selection, form, sink)
+        return first, self.revision
+
+    def unwatch(self, kind: Kind, selection: Selection, sink: Sink) -> None:
+        """Remove a watcher."""
+        self._fanouts[stored_kind(kind).resource].leave(selection, sink)
+
+    def select(self, shelf: Shelf, selection: Selection) -> Iterator[Item]:
+        """Yield the objects of a selection in the order of their keys, by the shortest way."""
+        if selection.name and (selection.namespace or not shelf.kind.namespaced):
+            item = shelf.get(selection.namespace, selection.name)
+            return iter((item,) if item is not None and selection.matches(item) else ())
+        pin = selection.pin(shelf.kind)
+        indexed = shelf.with_field(*pin) if pin else None
+        items = shelf.in_order(selection.namespace) if indexed is None else iter(indexed)
+        return items if not selection.is_partial else (item for item in items if selection.matches(item))
+
+    def bookmark(self) -> None:
+        """Tell all watchers that want it how far they have heard everything."""
+        for fanout in self._fanouts.values():
+            fanout.bookmark(self.revision)
+
+    async def run(self) -> None:
+        """Read the store, then follow it until cancelled; a store that is away is tried again until it is back."""
+        while True:
+            try:
+                await self._load()
+                await self._follow()
+            except Compacted as error:
+                LOG.warning("cache: fell behind the store's compaction; reading it anew reason=%s", error)
+            except StoreUnavailable as error:
+                LOG.warning("cache: the store is away; trying again retry_s=%s reason=%s", RETRY_S, error)
+                await asyncio.sleep(RETRY_S)
+
+    async def _load(self) -> None:
+        """Bring the shelves to the store's present state; what changed unseen is told as changes of that revision."""
+        if self.loaded.is_set():
+            return await self._reload()
+        revision, after = 0, ""
+        while True:
+            page = await self._store.range(ROOT, start_after=after, limit=LOAD_PAGE, revision=revision)
+            revision = page.revision
+            for entry in page.entries:
+                resource, namespace, name = split_key(entry.key)
+                shelf = self._shelves.get(resource)
+                if shelf is not None:
+                    shelf.put(Item(shelf.kind, namespace, name, entry.mod_revision, entry.value))
+            if not page.more:
+                break
+            after = page.entries[-1].key
+        for shelf in self._shelves.values():
+            shelf.floor = shelf.revision = revision
+        self.revision = revision
+        self.loaded.set()
+        return None
+
+    async def _reload(self) -> None:
+        page = await self._store.range(ROOT)
+        self._apply(Batch(page.revision, tuple(self._differences(page.entries, page.revision))))
+        for shelf in self._shelves.values():
+            shelf.floor = page.revision
+            shelf.window.clear()
+
+    def _differences(self, entries: tuple[Entry, ...], revision: int) -> Iterator[Event]:
+        """Yield what must have happened between what is known here and what is stored."""
+        missing = {item.key: item for shelf in self._shelves.values() for item in shelf.all()}
+        for entry in entries:
+            known = missing.pop(entry.key, None)
+            if known is None or known.revision != entry.mod_revision:
+                yield Event(entry.key, entry.value, None, entry.create_revision, entry.mod_revision)
+        for key in missing:
+            yield Event(key, None, None, 0, revision)
+
+    async def _follow(self) -> None:
+        self._watch = watch = self._store.watch(WATCHED, from_revision=self.revision + 1)
+        self.is_following = True
+        try:
+            async for batch in watch:
+                self._apply(batch)
+        finally:
+            self._watch = None
+            self.is_following = False
+            await watch.aclose()
+
+    def _apply(self, batch: Batch) -> None:
+        touched = []
+        for event in batch.events:
+            if event.key.startswith(ROOT) and (change := self._change(event)) is not None:
+                resource = change.item.kind.resource
+                self._shelves[resource].record(change)
+                fanout = self._fanouts[resource]
+                fanout.hear(change)
+                touched.append(fanout)
+        self.revision = max(self.revision, batch.revision)
+        for fanout in touched:
+            fanout.flush()
+        while self._waiting and self._waiting[0][0] <= self.revision:
+            _, _, seen = heapq.heappop(self._waiting)
+            if not seen.done():
+                seen.set_result(None)
+
+    def _change(self, event: Event) -> Change | None:
+        resource, namespace, name = split_key(event.key)
+        shelf = self._shelves.get(resource)
+        if shelf is None:
+            return None
+        revision = event.mod_revision
+        if event.value is None:
+            previous = shelf.drop(namespace, name)
+            if previous is None:
+                return None
+            return Change(revision, EventType.DELETED, previous.at_revision(revision), previous)
+        obj = self._expected.get((event.key, event.value))
+        item = Item(shelf.kind, namespace, name, revision, event.value, obj)
+        previous = shelf.put(item)
+        return Change(revision, EventType.ADDED if previous is None else EventType.MODIFIED, item, previous)

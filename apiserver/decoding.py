@@ -1,0 +1,157 @@
+"""A request's body to a typed object, with what it says beside the point.
+
+A field of the wrong type is an error; a field that the kind doesn't have, or that stands twice, is left out, told in a
+warning or refused, as fieldValidation says.
+Source: kubernetes.io/docs/reference/using-api/api-concepts, section on field validation.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kube.api.meta_v1 import DeleteOptions
+from kube.codec import DecodeError, decode_plain, encode, from_plain, unknown_fields
+from kube.errors import ApiError, bad_request, unsupported_media_type
+from kube.kinds import Kind, Resource
+from kube.yaml import YamlError, load_all
+
+JSON: Final = "application/json"
+YAML: Final = "application/yaml"
+PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
+BODY_TYPES: Final = (JSON, YAML)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An object that came in, and what its sender should be warned of."""
+
+    obj: Resource
+    warnings: tuple[str, ...] = ()
+
+
+def media_type_of(content_type: str) -> str:
+    """Return the media type of a Content-Type header without parameters; a missing header means JSON."""
+    return content_type.partition(";")[0].strip().lower() or JSON
+
+
+def plain_body(body: bytes, content_type: str) -> Any:
+    """Return a body as dicts, lists and scalars. Raises ApiError 400 or 415."""
+    media_type = media_type_of(content_type)
+    try:
+        match media_type:
+            case "application/json" | "text/json":
+                return decode_plain(body)
+            case "application/yaml" | "text/yaml":
+                documents = load_all(body.decode())
+                return documents[0] if documents else None
+    except (DecodeError, YamlError, UnicodeDecodeError) as error:
+        raise bad_request(str(error)) from error
+    message = (
+        f"the body of the request was in an unknown format - accepted media types include: {', '.join(BODY_TYPES)}"
+    )
+    raise unsupported_media_type(message)
+
+
+def decode_object(body: bytes, content_type: str, kind: Kind, validation: str) -> Decoded:
+    """Return the object of `kind` that a body holds. validation: as fieldValidation says. Raises ApiError 400 or 415."""
+    if not body.strip():
+        raise bad_request("the body of the request was empty; an object is needed")
+    plain = plain_body(body, content_type)
+    text = body if media_type_of(content_type) in (JSON, "text/json") else b""
+    return from_body(plain, text, kind, validation)
+
+
+def from_body(plain: Any, text: bytes, kind: Kind, validation: str) -> Decoded:
+    """Return the object that plain JSON describes. text: the JSON itself where it is at hand, to find duplicates in."""
+    if not isinstance(plain, dict):
+        raise bad_request(f"the body of the request is no object; a {kind.kind} is needed")
+    _check_kind(plain, kind)
+    obj = typed(plain, kind)
+    problems = strict_problems(plain, text, kind.type) if validation != "Ignore" else ()
+    if problems and validation == "Strict":
+        raise bad_request(f"{_handled(kind)}: strict decoding error: {', '.join(problems)}")
+    return Decoded(obj, tuple(problems))
+
+
+def typed(plain: Any, kind: Kind) -> Resource:
+    """Return the object of `kind` that plain JSON describes. Raises ApiError 400."""
+    try:
+        return from_plain(plain, kind.type)
+    except DecodeError as error:
+        raise bad_request(f"{_handled(kind)}: {error}") from error
+
+
+def strict_problems(plain: Any, text: bytes, wanted: type) -> Sequence[str]:
+    """Return what strict decoding objects to: fields that the type hasn't, and keys that stand twice in `text`."""
+    found = [f'unknown field "{path}"' for path in unknown_fields(plain, wanted)]
+    if text and len(encode(plain)) != len(text.strip()):
+        found += [f'duplicate field "{path}"' for path in duplicate_keys(text)]
+    return found
+
+
+def duplicate_keys(text: bytes) -> list[str]:
+    """Return the paths of the keys that stand more than once in one object of a JSON text.
+
+    The last of equal keys wins, so a text without any has the length of what it decodes to, blanks and escapes aside:
+    only then is it worth looking.
+    """
+    found: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> "_Pairs":
+        return _Pairs(items)
+
+    _walk_duplicates(json.loads(text, object_pairs_hook=pairs), "", found)
+    return found
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The members of a JSON object in order, equal keys included."""
+
+
+def _walk_duplicates(value: Any, path: str, found: list[str]) -> None:
+    if isinstance(value, _Pairs):
+        seen = set()
+        for key, inner in value:
+            here = f"{path}.{key}" if path else key
+            if key in seen and here not in found:
+                found.append(here)
+            seen.add(key)
+            _walk_duplicates(inner, here, found)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _walk_duplicates(inner, f"{path}[{index}]", found)
+
+
+def decode_delete_options(body: bytes, content_type: str) -> DeleteOptions:
+    """Return the options in the body of a DELETE. Raises ApiError 400 or 415."""
+    plain = plain_body(body, content_type)
+    if not isinstance(plain, dict) or plain.get("kind", "DeleteOptions") != "DeleteOptions":
+        raise bad_request("the body of the request is no DeleteOptions")
+    try:
+        return from_plain(plain, DeleteOptions)
+    except DecodeError as error:
+        raise bad_request(f"DeleteOptions: {error}") from error
+
+
+def _handled(kind: Kind) -> str:
+    return f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
+
+
+def _check_kind(plain: dict[str, Any], kind: Kind) -> None:
+    """Fill in a missing apiVersion and kind from the path; refuse others."""
+    found_version = plain.setdefault("apiVersion", kind.api_version) or kind.api_version
+    found_kind = plain.setdefault("kind", kind.kind) or kind.kind
+    if found_kind != kind.kind:
+        raise _mismatch(found_kind, found_version, kind)
+    if found_version != kind.api_version:
+        message = (
+            f"the API version in the data ({found_version}) does not match the expected API version "
+            f"({kind.api_version})"
+        )
+        raise bad_request(message)
+
+
+def _mismatch(found_kind: Any, found_version: Any, kind: Kind) -> ApiError:
+    version = str(found_version).rpartition("/")[2]
+    return bad_request(f'{found_kind} in version "{version}" cannot be handled as a {kind.kind}: the path is for those')

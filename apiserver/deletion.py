@@ -1,0 +1,136 @@
+"""DELETE: at once, or step by step where grace, finalizers or dependents ask for it.
+
+`plan_deletion` decides what a deletion makes of an object; the rest carries it out.
+Source: kubernetes.io/docs/concepts/architecture/garbage-collection, .../overview/working-with-objects/finalizers
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from apiserver.item import Item
+from apiserver.store.contract import KeyMissing, RevisionMismatch
+from apiserver.strategies import strategy_of
+from apiserver.strategy import Context, Strategy
+from apiserver.versions import stored_kind
+from apiserver.writing import UPDATE_TRIES, Write, Writings
+from kube.api.meta_v1 import DeleteOptions, ObjectMeta
+from kube.errors import conflict, not_found, stale
+from kube.kinds import Kind, Resource
+from kube.objects import with_metadata
+from kube.times import parse_time, to_time
+
+ORPHAN: Final = "orphan"
+FOREGROUND: Final = "foregroundDeletion"
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deletion left. is_gone: the object is out of the store, and `item` is its last state."""
+
+    item: Item
+    is_gone: bool
+
+
+def plan_deletion(obj: Resource, options: DeleteOptions, strategy: Strategy[Any], context: Context) -> Resource | None:
+    """Return the object as it is kept until its deletion can end, None if it can end now."""
+    finalizers = _finalizers(obj.metadata, options, strategy)
+    if obj.metadata.deletion_timestamp is None:
+        grace_s = strategy.grace_s(obj, options.grace_period_seconds)
+        changed = _begun(obj, finalizers, grace_s, context, strategy)
+    else:
+        grace_s, changed = _shortened(obj, finalizers, options.grace_period_seconds, strategy)
+    if grace_s or finalizers or strategy.is_held(changed):
+        return changed
+    return None
+
+
+def _begun(
+    obj: Resource, finalizers: tuple[str, ...], grace_s: int, context: Context, strategy: Strategy[Any]
+) -> Resource:
+    meta = obj.metadata
+    marked = with_metadata(
+        obj,
+        deletion_timestamp=to_time(context.now + timedelta(seconds=grace_s)),
+        deletion_grace_period_seconds=grace_s,
+        finalizers=finalizers,
+        generation=meta.generation + 1 if meta.generation else 0,
+    )
+    kept: Resource = strategy.prepare_delete(marked, context)
+    return kept
+
+
+def _shortened(
+    obj: Resource, finalizers: tuple[str, ...], asked_s: int | None, strategy: Strategy[Any]
+) -> tuple[int, Resource]:
+    """Return the grace that is left to a terminating object, which can only become shorter, and the object with it."""
+    meta = obj.metadata
+    current_s = meta.deletion_grace_period_seconds or 0
+    wanted_s = current_s if asked_s is None else min(current_s, strategy.grace_s(obj, asked_s))
+    if wanted_s == current_s or meta.deletion_timestamp is None:
+        return current_s, with_metadata(obj, finalizers=finalizers)
+    ends = parse_time(meta.deletion_timestamp) - timedelta(seconds=current_s - wanted_s)
+    changed = with_metadata(
+        obj, deletion_timestamp=to_time(ends), deletion_grace_period_seconds=wanted_s, finalizers=finalizers
+    )
+    return wanted_s, changed
+
+
+def _finalizers(meta: ObjectMeta, options: DeleteOptions, strategy: Strategy[Any]) -> tuple[str, ...]:
+    """Return the finalizers with the one that says what is to become of the dependents."""
+    policy = options.propagation_policy
+    if not policy and options.orphan_dependents is not None:
+        policy = "Orphan" if options.orphan_dependents else "Background"
+    if not policy:
+        if ORPHAN in meta.finalizers or FOREGROUND in meta.finalizers:
+            return meta.finalizers
+        policy = strategy.default_propagation
+    kept = tuple(finalizer for finalizer in meta.finalizers if finalizer not in (ORPHAN, FOREGROUND))
+    match policy:
+        case "Orphan":
+            wanted = (*kept, ORPHAN)
+        case "Foreground":
+            wanted = (*kept, FOREGROUND)
+        case _:
+            wanted = kept
+    return meta.finalizers if set(wanted) == set(meta.finalizers) else wanted
+
+
+def check_preconditions(obj: Resource, options: DeleteOptions, kind: Kind) -> None:
+    """Return if the object is the one that the options mean. Raises ApiError 409."""
+    wanted, meta = options.preconditions, obj.metadata
+    if wanted is None:
+        return
+    if wanted.uid is not None and wanted.uid != meta.uid:
+        detail = f"Precondition failed: UID in precondition: {wanted.uid}, UID in object meta: {meta.uid}"
+        raise conflict(kind, meta.name, detail)
+    if wanted.resource_version is not None and wanted.resource_version != meta.resource_version:
+        detail = (
+            f"Precondition failed: ResourceVersion in precondition: {wanted.resource_version}, "
+            f"ResourceVersion in object meta: {meta.resource_version}"
+        )
+        raise conflict(kind, meta.name, detail)
+
+
+async def delete(writings: Writings, write: Write, options: DeleteOptions, now: datetime) -> Deleted:
+    """Delete an object, or begin to. Raises ApiError."""
+    kind = stored_kind(write.kind)
+    strategy = strategy_of(kind)
+    context = writings.context(write.user, now, dry_run=write.dry_run)
+    for _ in range(UPDATE_TRIES):
+        await writings.cache.catch_up()
+        item = writings.cache.shelf(kind).get(write.namespace, write.name)
+        if item is None:
+            raise not_found(write.kind, write.name)
+        check_preconditions(item.obj, options, write.kind)
+        await strategy.admit_delete(item.obj, context)
+        kept = plan_deletion(item.obj, options, strategy, context)
+        try:
+            if kept is None:
+                return Deleted(await writings.remove(strategy, item, context), is_gone=True)
+            return Deleted(await writings.keep(strategy, item, kept, context), is_gone=False)
+        except RevisionMismatch as error:
+            await writings.cache.wait_seen(error.entry.mod_revision)
+        except KeyMissing as error:
+            raise not_found(write.kind, write.name) from error
+    raise stale(write.kind, write.name)

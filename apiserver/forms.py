@@ -1,0 +1,262 @@
+"""The forms in which objects leave: as they are, as their metadata alone, or as rows of a table.
+
+A form writes single objects, lists, and lines of a watch. What Accept asks for is found out once per header text.
+Source: kubernetes.io/docs/reference/using-api/api-concepts, sections on tables, metadata and content negotiation.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+from apiserver import printing
+from apiserver.fanout import Told
+from apiserver.item import Item
+from apiserver.versions import stored_kind
+from kube.client import EventType
+from kube.codec import encode
+from kube.errors import not_acceptable
+from kube.kinds import Kind
+
+INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
+
+
+@dataclass(frozen=True, slots=True)
+class ListInfo:
+    """What stands in a list's metadata."""
+
+    revision: int
+    continue_token: str = ""
+    remaining: int | None = None
+
+    def encoded(self) -> bytes:
+        """Return it as the JSON of a ListMeta."""
+        fields: dict[str, Any] = {"resourceVersion": str(self.revision)}
+        if self.continue_token:
+            fields["continue"] = self.continue_token
+        if self.remaining is not None:
+            fields["remainingItemCount"] = self.remaining
+        return encode(fields)
+
+
+class Form(Protocol):
+    """A way to write objects of one kind."""
+
+    def one(self, item: Item) -> bytes:
+        """Write one object."""
+
+    def many(self, items: Iterable[Item], info: ListInfo) -> bytes:
+        """Write a list."""
+
+    def payload(self, told: Iterable[Told]) -> bytes:
+        """Write lines of a watch, as one HTTP chunk."""
+
+    def bookmark(self, revision: int, *, ends_initial: bool = False) -> bytes:
+        """Write a bookmark, as one HTTP chunk."""
+
+    def after_first(self) -> "Form":
+        """Return the form for the lines after the first."""
+
+
+def chunk(data: bytes) -> bytes:
+    """Return data framed as one chunk of an HTTP/1.1 body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _line(event: EventType, obj: bytes) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (event.value.encode(), obj)
+
+
+def _bookmark_metadata(revision: int, *, ends_initial: bool) -> dict[str, Any]:
+    meta: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
+    if ends_initial:
+        meta["annotations"] = {INITIAL_EVENTS_END: "true"}
+    return meta
+
+
+@dataclass(frozen=True)
+class ObjectForm:
+    """Objects as they are."""
+
+    kind: Kind
+
+    def one(self, item: Item) -> bytes:
+        """Write one object."""
+        return item.data_as(self.kind)
+
+    def many(self, items: Iterable[Item], info: ListInfo) -> bytes:
+        """Write a list."""
+        kind = self.kind
+        parts = [item.data for item in items] if stored_kind(kind) is kind else [item.data_as(kind) for item in items]
+        head = f'{{"kind":"{kind.kind}List","apiVersion":"{kind.api_version}","metadata":'.encode()
+        return b'%b%b,"items":[%b]}' % (head, info.encoded(), b",".join(parts))
+
+    def payload(self, told: Iterable[Told]) -> bytes:
+        """Write lines, each of which is made once per change."""
+        return chunk(b"".join([self._told(event) for event in told]))
+
+    def _told(self, told: Told) -> bytes:
+        if told.change is None:
+            return _line(told.type, told.item.data_as(self.kind))
+        key = (self.kind, told.type)
+        line = told.change.lines.get(key)
+        if line is None:
+            line = told.change.lines[key] = _line(told.type, told.item.data_as(self.kind))
+        return line
+
+    def bookmark(self, revision: int, *, ends_initial: bool = False) -> bytes:
+        """Write a bookmark."""
+        meta = _bookmark_metadata(revision, ends_initial=ends_initial)
+        obj = {"kind": self.kind.kind, "apiVersion": self.kind.api_version, "metadata": meta}
+        return chunk(_line(EventType.BOOKMARK, encode(obj)))
+
+    def after_first(self) -> "ObjectForm":
+        """All lines are alike."""
+        return self
+
+
+@dataclass(frozen=True)
+class MetadataForm:
+    """The metadata of objects alone. version: of meta.k8s.io."""
+
+    kind: Kind
+    version: str
+
+    def one(self, item: Item) -> bytes:
+        """Write the metadata of one object."""
+        head = f'{{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/{self.version}","metadata":'.encode()
+        return b"%b%b}" % (head, encode(item.obj.metadata))
+
+    def many(self, items: Iterable[Item], info: ListInfo) -> bytes:
+        """Write the metadata of the objects of a list."""
+        head = f'{{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/{self.version}","metadata":'.encode()
+        return b'%b%b,"items":[%b]}' % (head, info.encoded(), b",".join([self.one(item) for item in items]))
+
+    def payload(self, told: Iterable[Told]) -> bytes:
+        """Write lines."""
+        return chunk(b"".join([_line(event.type, self.one(event.item)) for event in told]))
+
+    def bookmark(self, revision: int, *, ends_initial: bool = False) -> bytes:
+        """Write a bookmark."""
+        meta = _bookmark_metadata(revision, ends_initial=ends_initial)
+        obj = {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{self.version}", "metadata": meta}
+        return chunk(_line(EventType.BOOKMARK, encode(obj)))
+
+    def after_first(self) -> "MetadataForm":
+        """All lines are alike."""
+        return self
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """Rows, as `kubectl get` prints them. include: what of the object stands beside each row's cells."""
+
+    kind: Kind
+    version: str
+    include: str = "Metadata"
+    has_columns: bool = True
+
+    def one(self, item: Item) -> bytes:
+        """Write a table of one row."""
+        return self.many((item,), ListInfo(item.revision))
+
+    def many(self, items: Iterable[Item], info: ListInfo) -> bytes:
+        """Write a table."""
+        now = datetime.now(UTC)
+        return self._table(b",".join([self._row(item, now) for item in items]), info.encoded(), columns=True)
+
+    def payload(self, told: Iterable[Told]) -> bytes:
+        """Write lines, each a table of one row; only the first ever has the columns."""
+        now, columns, lines = datetime.now(UTC), self.has_columns, []
+        for event in told:
+            table = self._table(self._row(event.item, now), ListInfo(event.item.revision).encoded(), columns=columns)
+            lines.append(_line(event.type, table))
+            columns = False
+        return chunk(b"".join(lines))
+
+    def bookmark(self, revision: int, *, ends_initial: bool = False) -> bytes:
+        """Write a bookmark: an empty table."""
+        meta = _bookmark_metadata(revision, ends_initial=ends_initial)
+        return chunk(_line(EventType.BOOKMARK, self._table(b"", encode(meta), columns=False)))
+
+    def after_first(self) -> "TableForm":
+        """Return the form without columns."""
+        return replace(self, has_columns=False) if self.has_columns else self
+
+    def _table(self, rows: bytes, meta: bytes, *, columns: bool) -> bytes:
+        head = f'{{"kind":"Table","apiVersion":"meta.k8s.io/{self.version}","metadata":'.encode()
+        defined = encode(printing.columns(self.kind)) if columns else b"[]"
+        return b'%b%b,"columnDefinitions":%b,"rows":[%b]}' % (head, meta, defined, rows)
+
+    def _row(self, item: Item, now: datetime) -> bytes:
+        cells = encode(printing.row(item.kind, item.obj, now))
+        match self.include:
+            case "Object":
+                return b'{"cells":%b,"object":%b}' % (cells, item.data_as(self.kind))
+            case "None":
+                return b'{"cells":%b}' % cells
+        return b'{"cells":%b,"object":%b}' % (cells, MetadataForm(self.kind, self.version).one(item))
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a client takes: a media type, perhaps transformed. transformed: "", "Table", "PartialObjectMetadata"."""
+
+    transformed: str = ""
+    version: str = "v1"
+
+
+_JSON_TYPES: Final = ("application/json", "*/*", "application/*")
+_TRANSFORMED: Final = {
+    "Table": "Table",
+    "PartialObjectMetadata": "PartialObjectMetadata",
+    "PartialObjectMetadataList": "PartialObjectMetadata",
+}
+
+
+@lru_cache(maxsize=256)
+def accepted(header: str) -> Accepted | None:
+    """Return the best alternative of an Accept header that we can give, None where there is none."""
+    if not header:
+        return Accepted()
+    alternatives = [_parsed(part) for part in header.split(",") if part.strip()]
+    alternatives.sort(key=lambda alternative: -alternative[2])
+    for media_type, parameters, weight in alternatives:
+        if media_type not in _JSON_TYPES or weight <= 0:
+            continue
+        wanted = parameters.get("as", "")
+        if not wanted:
+            return Accepted()
+        group, version = parameters.get("g", ""), parameters.get("v", "v1")
+        if group == "meta.k8s.io" and wanted in _TRANSFORMED and version in ("v1", "v1beta1"):
+            return Accepted(_TRANSFORMED[wanted], version)
+    return None
+
+
+def _parsed(part: str) -> tuple[str, dict[str, str], float]:
+    media_type, *rest = (piece.strip() for piece in part.split(";"))
+    parameters = dict(piece.partition("=")[::2] for piece in rest)
+    try:
+        weight = float(parameters.get("q", "1"))
+    except ValueError:
+        weight = 1.0
+    return media_type, parameters, weight
+
+
+def form_for(header: str, kind: Kind, include: str) -> Form:
+    """Return the form that a request's Accept header asks for. Raises ApiError 406."""
+    found = accepted(header)
+    if found is None:
+        raise not_acceptable("only the following media types are accepted: application/json")
+    if not found.transformed:
+        return object_form(kind)
+    if found.transformed == "Table":
+        return TableForm(kind, found.version, include or "Metadata")
+    return MetadataForm(kind, found.version)
+
+
+@lru_cache(maxsize=512)
+def object_form(kind: Kind) -> ObjectForm:
+    """Return the form of plain objects of a kind."""
+    return ObjectForm(kind)

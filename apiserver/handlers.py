@@ -1,0 +1,232 @@
+"""Each verb over HTTP: a request's parts to the pipeline, and what comes back to bytes in the form that was asked for.
+
+Source: kubernetes.io/docs/reference/using-api/api-concepts
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
+
+import msgspec
+from aiohttp import web
+
+from apiserver.decoding import decode_delete_options, decode_object
+from apiserver.forms import form_for
+from apiserver.identity import User
+from apiserver.nodes import NodeRelay
+from apiserver.options import (
+    ListOptions,
+    Query,
+    check_delete_options,
+    delete_options,
+    flag_of,
+    list_options,
+    text_of,
+    write_options,
+)
+from apiserver.patching import Patch
+from apiserver.paths import Target
+from apiserver.pipeline import POSTED, Pipeline, deletion_status
+from apiserver.pods import BINDING
+from apiserver.reading import Listed
+from apiserver.responses import Answer, Headers, status_answer, warning_headers
+from apiserver.scale import SCALE
+from apiserver.selection import parse_selection
+from apiserver.strategies import strategy_of
+from apiserver.versions import stored_kind
+from apiserver.watching import serve_watch
+from kube.api.autoscaling_v1 import Scale
+from kube.api.meta_v1 import DeleteOptions, Status
+from kube.codec import encode
+from kube.errors import ApiError, method_not_allowed, too_large
+
+BODY_MAX_BYTES: Final = 3 * 1024 * 1024
+RELAYED: Final = ("attach", "exec", "log", "portforward")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request for a resource."""
+
+    request: web.BaseRequest
+    user: User
+    target: Target
+    query: Query
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type header, "" where there is none."""
+        return self.request.headers.get("Content-Type", "")
+
+
+async def read_body(request: web.BaseRequest) -> bytes:
+    """Return a request's body. Raises ApiError 413."""
+    length = request.content_length
+    if length is not None and length > BODY_MAX_BYTES:
+        raise _over_limit()
+    if not request.body_exists:
+        return b""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise _over_limit() from error
+
+
+def _over_limit() -> ApiError:
+    return too_large(f"Request entity too large: limit is {BODY_MAX_BYTES}")
+
+
+class Handlers:
+    """What is done for each method."""
+
+    def __init__(self, pipeline: Pipeline, relay: NodeRelay) -> None:
+        """relay: to the node agents."""
+        self._pipeline = pipeline
+        self._relay = relay
+        self._methods: Mapping[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
+            "GET": self._get,
+            "HEAD": self._get,
+            "POST": self._post,
+            "PUT": self._put,
+            "PATCH": self._patch,
+            "DELETE": self._delete,
+        }
+
+    async def handle(self, call: Call) -> web.StreamResponse:
+        """Answer a request for a resource. Raises ApiError."""
+        target = call.target
+        if target.subresource in RELAYED or target.subresource == "proxy":
+            return await self._relayed(call)
+        method = self._methods.get(call.request.method)
+        if method is None:
+            raise method_not_allowed()
+        return await method(call)
+
+    async def _relayed(self, call: Call) -> web.StreamResponse:
+        target, pipeline = call.target, self._pipeline
+        if target.subresource == "proxy" or (call.request.method != "GET" and target.subresource == "log"):
+            raise method_not_allowed()
+        verb = "create" if call.request.method == "POST" else "get"
+        pipeline.authorize(call.user, verb, target)
+        pod = await pipeline.readings.get(target.kind, target.namespace, target.name)
+        return await self._relay.serve(call.request, pod.obj, target.subresource, call.query)
+
+    async def _get(self, call: Call) -> web.StreamResponse:
+        target, query = call.target, call.query
+        if target.subresource == "scale":
+            return Answer(200, encode(await self._pipeline.get_scale(call.user, target)))
+        if not target.name or "watch" in query:
+            options = list_options(query)
+            if options.watch:
+                return await self._watch(call, options)
+            if not target.name:
+                listed = await self._pipeline.list(call.user, target, options)
+                return self._list_answer(call, listed)
+        item = await self._pipeline.get(call.user, target, text_of(query, "resourceVersion"))
+        return self._answer(call, item)
+
+    async def _watch(self, call: Call, options: ListOptions) -> web.StreamResponse:
+        target = call.target
+        if target.subresource:
+            raise method_not_allowed()
+        self._pipeline.authorize(call.user, "watch", target, options.field_selector)
+        selection = parse_selection(target.kind, target.namespace, options.label_selector, options.field_selector)
+        if target.name:
+            selection = replace(selection, name=target.name)
+        form = form_for(call.request.headers.get("Accept", ""), target.kind, text_of(call.query, "includeObject"))
+        cache = self._pipeline.readings.cache
+        return await serve_watch(call.request, cache, target.kind, selection, form, options)
+
+    async def _post(self, call: Call) -> web.StreamResponse:
+        target, pipeline = call.target, self._pipeline
+        options = write_options(call.query, "Create")
+        body = await read_body(call.request)
+        if target.subresource:
+            kind = POSTED.get(target.subresource)
+            if kind is None or not target.name:
+                raise method_not_allowed()
+        elif target.name:
+            raise method_not_allowed()
+        elif pipeline.reviews.answers(target.kind) or target.kind == BINDING:
+            kind = target.kind
+        else:
+            pipeline.authorize(call.user, "create", target)
+            decoded = decode_object(body, call.content_type, target.kind, options.field_validation)
+            item = await pipeline.create(call.user, target, decoded.obj, options)
+            return self._answer(call, item, 201, warning_headers(decoded.warnings))
+        pipeline.authorize(call.user, "create", target)
+        decoded = decode_object(body, call.content_type, kind, options.field_validation)
+        answer = await pipeline.post(call.user, target, decoded.obj, options)
+        if isinstance(answer, Status):
+            return status_answer(answer, warning_headers(decoded.warnings))
+        return Answer(201, encode(answer), headers=warning_headers(decoded.warnings))
+
+    async def _put(self, call: Call) -> web.StreamResponse:
+        target, pipeline = call.target, self._pipeline
+        self._check_writable(target, "update")
+        pipeline.authorize(call.user, "update", target)
+        options = write_options(call.query, "Update")
+        kind = SCALE if target.subresource == "scale" else target.kind
+        decoded = decode_object(await read_body(call.request), call.content_type, kind, options.field_validation)
+        headers = warning_headers(decoded.warnings)
+        if target.subresource == "scale":
+            scale = await pipeline.update_scale(call.user, target, cast("Scale", decoded.obj), options)
+            return Answer(200, encode(scale), headers=headers)
+        item, created = await pipeline.update(call.user, target, decoded.obj, options)
+        return self._answer(call, item, 201 if created else 200, headers)
+
+    async def _patch(self, call: Call) -> web.StreamResponse:
+        target, pipeline = call.target, self._pipeline
+        self._check_writable(target, "patch")
+        pipeline.authorize(call.user, "patch", target)
+        options = write_options(call.query, "Patch")
+        kind = SCALE if target.subresource == "scale" else target.kind
+        patch = Patch(kind, await read_body(call.request), call.content_type, options.field_validation)
+        if target.subresource == "scale":
+            scale = await pipeline.patch_scale(call.user, target, patch, options)
+            return Answer(200, encode(scale), headers=warning_headers(patch.warnings))
+        item = await pipeline.patch(call.user, target, patch, options)
+        return self._answer(call, item, 200, warning_headers(patch.warnings))
+
+    async def _delete(self, call: Call) -> web.StreamResponse:
+        target, pipeline = call.target, self._pipeline
+        if target.subresource:
+            raise method_not_allowed()
+        body = await read_body(call.request)
+        options = check_delete_options(self._delete_options(call, body))
+        if not target.name:
+            listed = await pipeline.delete_collection(call.user, target, list_options(call.query), options)
+            return self._list_answer(call, listed)
+        deleted = await pipeline.delete(call.user, target, options)
+        if deleted.is_gone and not strategy_of(stored_kind(target.kind)).returns_deleted:
+            return status_answer(deletion_status(target, deleted))
+        return self._answer(call, deleted.item)
+
+    def _delete_options(self, call: Call, body: bytes) -> DeleteOptions:
+        if body.strip():
+            return decode_delete_options(body, call.content_type)
+        return delete_options(call.query)
+
+    def _check_writable(self, target: Target, verb: str) -> None:
+        if not target.name:
+            raise method_not_allowed()
+        if target.subresource:
+            found = target.kind.subresource(target.subresource)
+            if found is None or verb not in found.verbs:
+                raise method_not_allowed()
+
+    def _answer(self, call: Call, item: Any, status: int = 200, headers: Headers = ()) -> Answer:
+        kind = call.target.kind
+        form = form_for(call.request.headers.get("Accept", ""), kind, text_of(call.query, "includeObject"))
+        return Answer(status, _pretty(call, form.one(item)), headers=headers)
+
+    def _list_answer(self, call: Call, listed: Listed) -> Answer:
+        kind = call.target.kind
+        form = form_for(call.request.headers.get("Accept", ""), kind, text_of(call.query, "includeObject"))
+        return Answer(200, _pretty(call, form.many(listed.items, listed.info)))
+
+
+def _pretty(call: Call, body: bytes) -> bytes:
+    if "pretty" in call.query and flag_of(call.query, "pretty"):
+        return msgspec.json.format(body, indent=2) + b"\n"
+    return body

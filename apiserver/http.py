@@ -1,0 +1,180 @@
+"""The HTTP shell: connections and requests in, answers out; who it is, what path it is, and every error as a Status.
+
+aiohttp's low-level server with our own paths: no router, no middleware, no access log.
+Source: kubernetes.io/docs/reference/using-api/api-concepts, .../health-checks
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from apiserver import discovery
+from apiserver.authentication import Authenticator, user_of_certificate
+from apiserver.authorization import Attributes
+from apiserver.documents import Document
+from apiserver.handlers import BODY_MAX_BYTES, Call, Handlers
+from apiserver.health import Health
+from apiserver.identity import ANONYMOUS, AUTHENTICATED, User
+from apiserver.metrics import Metrics
+from apiserver.options import Query, parse_query
+from apiserver.paths import parse_path
+from apiserver.pipeline import Pipeline
+from apiserver.responses import Answer, document_answer, error_answer, text_answer
+from apiserver.tokens import ISSUER, TokenKeeper
+from apiserver.version import VERSION
+from kube.codec import encode
+from kube.errors import ApiError, internal, no_such_path
+
+LOG: Final = logging.getLogger("apiserver.http")
+LINE_MAX_BYTES: Final = 64 * 1024
+KEEPALIVE_S: Final = 180.0
+LINGER_S: Final = 2.0
+
+Finder = Callable[[str, str, Query], Document | None]
+
+
+class Connection(web.RequestHandler):
+    """One client's connection, which knows whom its certificate names."""
+
+    __slots__ = ("certified",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Read the client's certificate once."""
+        super().connection_made(transport)
+        channel = transport.get_extra_info("ssl_object")
+        self.certified: User | None = user_of_certificate(channel.getpeercert() if channel is not None else None)
+
+
+class HttpServer(web.Server):
+    """aiohttp's server, making our connections."""
+
+    def __call__(self) -> web.RequestHandler:
+        """Return the protocol for a new connection."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def _make_request(self, *parts: Any) -> web.BaseRequest:
+        return web.BaseRequest(*parts, loop=self._loop, client_max_size=BODY_MAX_BYTES)
+
+
+class Shell:
+    """Answers every request."""
+
+    def __init__(
+        self, pipeline: Pipeline, handlers: Handlers, authenticator: Authenticator, keeper: TokenKeeper, health: Health
+    ) -> None:
+        """health: what /readyz tells."""
+        self._pipeline = pipeline
+        self._handlers = handlers
+        self._authenticator = authenticator
+        self._keeper = keeper
+        self._health = health
+        self.metrics = Metrics()
+
+    def server(self) -> HttpServer:
+        """Return a server for connections, each of whose requests comes to `handle`."""
+        return HttpServer(
+            self.handle,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_S,
+            lingering_time=LINGER_S,
+            max_line_size=LINE_MAX_BYTES,
+            max_field_size=LINE_MAX_BYTES,
+        )
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, whatever it is."""
+        started = time.perf_counter()
+        path, _, query_text = request.raw_path.partition("?")
+        target = parse_path(path)
+        try:
+            query = parse_query(query_text)
+            user = self._user_of(request)
+            if target is None:
+                answer = await self._outside(request, user, path, query)
+            else:
+                answer = await self._handlers.handle(Call(request, user, target, query))
+        except ApiError as error:
+            answer = error_answer(error, closes=error.code == 413)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            LOG.exception("request failed method=%s path=%s", request.method, path)
+            answer = error_answer(internal(f"{type(error).__name__}: see the server's log"))
+        group, name = (target.kind.group, target.kind.plural) if target else ("", "")
+        code = answer.status if isinstance(answer, Answer) else 200
+        self.metrics.count(request.method, group, name, code, time.perf_counter() - started)
+        return answer
+
+    def _user_of(self, request: web.BaseRequest) -> User:
+        connection = request.protocol
+        certified = connection.certified if isinstance(connection, Connection) else None
+        authorization = request.headers.get("Authorization", "")
+        user = certified
+        if user is None:
+            user = self._authenticator.user_of(authorization, self._pipeline.clock.now()) or ANONYMOUS
+        if "Impersonate-User" in request.headers:
+            return self._impersonated(user, request)
+        return user
+
+    def _impersonated(self, user: User, request: web.BaseRequest) -> User:
+        """Return whom a request wants to be taken for. Raises ApiError 403."""
+        name = request.headers["Impersonate-User"]
+        groups = tuple(request.headers.getall("Impersonate-Group", ()))
+        self._pipeline.check(Attributes(user, "impersonate", "", "users", name=name))
+        for group in groups:
+            self._pipeline.check(Attributes(user, "impersonate", "", "groups", name=group))
+        known = () if name == ANONYMOUS.name else (AUTHENTICATED,)
+        return User(name, (*groups, *known), request.headers.get("Impersonate-Uid", ""))
+
+    async def _outside(self, request: web.BaseRequest, user: User, path: str, query: Query) -> web.StreamResponse:
+        """Answer a request for a path that is no resource's."""
+        self._pipeline.authorize_path(user, request.method.lower() if request.method != "HEAD" else "get", path)
+        if request.method not in ("GET", "HEAD"):
+            raise no_such_path()
+        health = self._health.answer(path, query)
+        if health is not None:
+            return text_answer(*health)
+        match path.rstrip("/"):
+            case "/version":
+                return Answer(200, encode(VERSION))
+            case "/metrics":
+                cache = self._pipeline.readings.cache
+                return text_answer(self.metrics.text(cache.counts(), cache.revision))
+            case "/openid/v1/jwks":
+                return Answer(200, encode(self._keeper.public_keys()), "application/jwk-set+json")
+            case "/.well-known/openid-configuration":
+                return Answer(200, encode(_openid_configuration()))
+            case "":
+                return Answer(200, encode({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz"]}))
+        accept = request.headers.get("Accept", "")
+        document = discovery.find(path, accept)
+        if document is None:
+            raise no_such_path()
+        return document_answer(document, request.headers.get("If-None-Match", ""))
+
+
+def _openid_configuration() -> dict[str, Any]:
+    return {
+        "issuer": ISSUER,
+        "jwks_uri": f"{ISSUER}/openid/v1/jwks",
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    }
+
+
+def server_tls(certificate: str, key: str, authority: str) -> ssl.SSLContext:
+    """Return the TLS of the listener: our certificate, and clients' ones if they have any. Paths of PEM files."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    tls.load_cert_chain(certificate, key)
+    tls.load_verify_locations(authority)
+    tls.verify_mode = ssl.CERT_OPTIONAL
+    tls.set_alpn_protocols(["http/1.1"])
+    return tls

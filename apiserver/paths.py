@@ -1,0 +1,69 @@
+"""The grammar of the API's paths: which kind, namespace, object and subresource a request is about.
+
+    /api/v1/... and /apis/GROUP/VERSION/... followed by
+    PLURAL[/NAME[/SUBRESOURCE[/TAIL]]]                        without namespaces, or in all of them
+    namespaces/NAMESPACE/PLURAL[/NAME[/SUBRESOURCE[/TAIL]]]   in one namespace
+Source: kubernetes.io/docs/reference/using-api/api-concepts, section on resource URIs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote
+
+from kube.kinds import Kind, find_resource
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a path names. namespace "": none, or all; name "": the collection. tail: what follows "proxy"."""
+
+    kind: Kind
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    tail: str = ""
+
+
+@lru_cache(maxsize=16384)
+def parse_path(path: str) -> Target | None:
+    """Return what a path (without query) names, None where it is no path of a resource that is served."""
+    parts = path.split("/")
+    if len(parts) < 4 or parts[0]:
+        return None
+    if not parts[-1]:
+        parts.pop()
+    if "%" in path:
+        parts = [unquote(part) for part in parts]
+    match parts[1:]:
+        case ["api", version, *rest] if rest:
+            return _parse_rest("", version, rest)
+        case ["apis", group, version, *rest] if rest and group:
+            return _parse_rest(group, version, rest)
+    return None
+
+
+def _parse_rest(group: str, version: str, rest: Sequence[str]) -> Target | None:
+    if not all(rest):
+        return None
+    if rest[0] == "namespaces" and len(rest) >= 3:
+        inner = find_resource(group, version, rest[2])
+        if inner is not None and inner.namespaced:
+            return _target(inner, rest[1], rest[3:])
+    kind = find_resource(group, version, rest[0])
+    if kind is None or (kind.namespaced and len(rest) > 1):
+        return None
+    return _target(kind, "", rest[1:])
+
+
+def _target(kind: Kind, namespace: str, names: Sequence[str]) -> Target | None:
+    match names:
+        case []:
+            return Target(kind, namespace)
+        case [name]:
+            return Target(kind, namespace, name)
+        case [name, subresource, *tail]:
+            if subresource not in kind.subresources or (tail and subresource != "proxy"):
+                return None
+            return Target(kind, namespace, name, subresource, "/".join(tail))
+    return None

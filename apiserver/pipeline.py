@@ -1,0 +1,212 @@
+"""The way of every request, whichever door it comes in by: may you -> what is it -> is it right -> store, or read.
+
+The HTTP shell and the in-process client both come here once they know who asks; what they get back are Items and typed
+answers, and ApiError for what is refused.
+Source: kubernetes.io/docs/reference/access-authn-authz/authorization, section on request attributes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, cast
+
+from apiserver.authorization import Attributes, Authorizer, permits, refusal
+from apiserver.deletion import Deleted, delete
+from apiserver.identity import User
+from apiserver.item import Item
+from apiserver.options import PLAIN_LIST, PLAIN_WRITE, ListOptions, WriteOptions
+from apiserver.patching import Patch
+from apiserver.paths import Target
+from apiserver.pods import BINDING, POD, bind, evict
+from apiserver.reading import CachedObjects, Listed, Readings
+from apiserver.reviews import Reviews
+from apiserver.scale import scale_of, with_scale
+from apiserver.selection import parse_selection
+from apiserver.strategies import strategy_of
+from apiserver.versions import stored_kind, to_stored
+from apiserver.writing import Write, Writings, check_names
+from kube.api.authentication_v1 import TokenRequest
+from kube.api.autoscaling_v1 import Scale
+from kube.api.core_v1 import Binding
+from kube.api.meta_v1 import DeleteOptions, Status, StatusDetails
+from kube.api.policy_v1 import Eviction
+from kube.clock import Clock
+from kube.errors import ApiError, bad_request, method_not_allowed
+from kube.kinds import Kind, Resource
+
+POSTED: Final[Mapping[str, Kind]] = {
+    "binding": BINDING,
+    "eviction": Kind("policy", "v1", "Eviction", "evictions"),
+    "token": Kind("authentication.k8s.io", "v1", "TokenRequest", "tokenrequests"),
+}
+"""The kinds of what is posted to subresources."""
+
+
+class Pipeline:
+    """All verbs on all kinds."""
+
+    def __init__(
+        self,
+        readings: Readings,
+        writings: Writings,
+        objects: CachedObjects,
+        authorizers: Sequence[Authorizer],
+        reviews: Reviews,
+        clock: Clock,
+    ) -> None:
+        """authorizers: asked in turn."""
+        self.readings = readings
+        self.writings = writings
+        self.objects = objects
+        self.reviews = reviews
+        self.clock = clock
+        self._authorizers = authorizers
+
+    def authorize(self, user: User, verb: str, target: Target, field_selector: str = "") -> None:
+        """Return if the user may. Raises ApiError 403, or 405 where nobody could."""
+        kind = target.kind
+        if not target.subresource and verb not in kind.verbs:
+            raise method_not_allowed()
+        asked = Attributes(
+            user, verb, kind.group, kind.plural, target.subresource, target.namespace, target.name, field_selector
+        )
+        if kind.kind == "Namespace" and target.name:
+            asked = replace(asked, namespace=target.name)
+        self.check(asked, kind)
+
+    def authorize_path(self, user: User, verb: str, path: str) -> None:
+        """Return if the user may use a path that is no resource's. Raises ApiError 403."""
+        self.check(Attributes(user, verb, path=path))
+
+    def check(self, asked: Attributes, kind: Kind | None = None) -> None:
+        """Return if what is asked is allowed. Raises ApiError 403."""
+        if not permits(self._authorizers, asked):
+            raise refusal(asked, kind)
+
+    async def get(self, user: User, target: Target, resource_version: str = "") -> Item:
+        """Return an object."""
+        self.authorize(user, "get", target)
+        return await self.readings.get(target.kind, target.namespace, target.name, resource_version)
+
+    async def list(self, user: User, target: Target, options: ListOptions = PLAIN_LIST) -> Listed:
+        """Return a collection, or a page of it."""
+        self.authorize(user, "list", target, options.field_selector)
+        selection = parse_selection(target.kind, target.namespace, options.label_selector, options.field_selector)
+        return await self.readings.list(target.kind, selection, options)
+
+    async def create(self, user: User, target: Target, obj: Resource, options: WriteOptions = PLAIN_WRITE) -> Item:
+        """Store a new object."""
+        self.authorize(user, "create", target)
+        return await self.writings.create(_write(user, target, options), obj, self.clock.now())
+
+    async def update(
+        self, user: User, target: Target, obj: Resource, options: WriteOptions = PLAIN_WRITE
+    ) -> tuple[Item, bool]:
+        """Replace an object, or what its subresource shows of it; say too whether that created it."""
+        self.authorize(user, "update", target)
+        write = _write(user, target, options, needs_version=True)
+        obj = check_names(obj, write)
+        strategy = strategy_of(stored_kind(target.kind))
+        now = self.clock.now()
+        unconditional = replace(write, is_conditional=bool(obj.metadata.resource_version))
+        try:
+            return await self.writings.update(unconditional, lambda _old: to_stored(obj), now), False
+        except ApiError as error:
+            if error.code != 404 or target.subresource or not strategy.allow_create_on_update:
+                raise
+        self.authorize(user, "create", target)
+        return await self.writings.create(write, obj, now), True
+
+    async def patch(self, user: User, target: Target, patch: Patch, options: WriteOptions = PLAIN_WRITE) -> Item:
+        """Change parts of an object."""
+        self.authorize(user, "patch", target)
+        write = replace(_write(user, target, options), is_conditional=patch.names_a_version)
+        return await self.writings.update(write, lambda old: to_stored(patch.apply(old)), self.clock.now())
+
+    async def delete(self, user: User, target: Target, options: DeleteOptions) -> Deleted:
+        """Delete an object, or begin to."""
+        self.authorize(user, "delete", target)
+        write = replace(_write(user, target, PLAIN_WRITE), dry_run="All" in options.dry_run)
+        return await delete(self.writings, write, options, self.clock.now())
+
+    async def delete_collection(
+        self, user: User, target: Target, selected: ListOptions, options: DeleteOptions
+    ) -> Listed:
+        """Delete every object of a selection; return them as they were left."""
+        self.authorize(user, "deletecollection", target, selected.field_selector)
+        selection = parse_selection(target.kind, target.namespace, selected.label_selector, selected.field_selector)
+        listed = await self.readings.list(target.kind, selection, selected)
+        gone = []
+        for item in listed.items:
+            write = Write(target.kind, item.namespace, item.name, user, dry_run="All" in options.dry_run)
+            try:
+                gone.append((await delete(self.writings, write, options, self.clock.now())).item)
+            except ApiError as error:
+                if error.code != 404:
+                    raise
+        return Listed(gone, listed.info)
+
+    async def get_scale(self, user: User, target: Target) -> Scale:
+        """Return the scale of a workload."""
+        self.authorize(user, "get", target)
+        return scale_of((await self.readings.get(target.kind, target.namespace, target.name)).obj)
+
+    async def update_scale(self, user: User, target: Target, scale: Scale, options: WriteOptions) -> Scale:
+        """Set the replicas of a workload."""
+        self.authorize(user, "update", target)
+        write = replace(_write(user, target, options), is_conditional=bool(scale.metadata.resource_version))
+        checked = check_names(scale, write)
+        changed = await self.writings.update(
+            write, lambda old: with_scale(old, cast("Scale", checked)), self.clock.now()
+        )
+        return scale_of(changed.obj)
+
+    async def patch_scale(self, user: User, target: Target, patch: Patch, options: WriteOptions) -> Scale:
+        """Change parts of a workload's scale. patch: of the kind SCALE."""
+        self.authorize(user, "patch", target)
+        write = replace(_write(user, target, options), is_conditional=patch.names_a_version)
+
+        def scaled(old: Resource) -> Resource:
+            return with_scale(old, cast("Scale", patch.apply(scale_of(old))))
+
+        return scale_of((await self.writings.update(write, scaled, self.clock.now())).obj)
+
+    async def post(self, user: User, target: Target, body: Any, options: WriteOptions = PLAIN_WRITE) -> Any:
+        """Take what is posted to a subresource (POSTED), or a question that is never stored; return the answer."""
+        self.authorize(user, "create", target)
+        now = self.clock.now()
+        if self.reviews.answers(target.kind):
+            return self.reviews.answer(target.kind, body, user, now)
+        if target.kind == BINDING:
+            target = Target(POD, target.namespace, body.metadata.name, "binding")
+        write = replace(_write(user, target, options), is_conditional=False)
+        match body:
+            case Binding():
+                await bind(self.writings, write, body, now)
+                return Status(status="Success", code=201)
+            case Eviction():
+                await evict(self.writings, self.objects, write, body, now)
+                return Status(status="Success", code=201)
+            case TokenRequest():
+                return await self.reviews.issue(target.namespace, target.name, body, now)
+        raise bad_request(f"{target.subresource}: takes no {type(body).__name__}")
+
+
+def _write(user: User, target: Target, options: WriteOptions, *, needs_version: bool = False) -> Write:
+    return Write(
+        target.kind,
+        target.namespace,
+        target.name,
+        user,
+        target.subresource,
+        dry_run=options.dry_run,
+        needs_version=needs_version,
+    )
+
+
+def deletion_status(target: Target, deleted: Deleted) -> Status:
+    """Return the answer to a deletion that left nothing, for kinds that don't answer with the object."""
+    kind = target.kind
+    details = StatusDetails(
+        name=deleted.item.name, group=kind.group, kind=kind.plural, uid=deleted.item.obj.metadata.uid
+    )
+    return Status(status="Success", details=details)

@@ -1,0 +1,172 @@
+"""Answers that are bytes already: written to the connection as they are, past aiohttp's header machinery.
+
+Source: RFC 9112; kubernetes.io/docs/reference/using-api/api-concepts for gzip.
+"""
+
+import asyncio
+import time
+import zlib
+from collections.abc import Iterable
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from apiserver.documents import Document
+from kube.api.meta_v1 import Status
+from kube.codec import encode
+from kube.errors import ApiError
+
+JSON: Final = "application/json"
+GZIP_FROM_BYTES: Final = 128 * 1024
+_ONE_WRITE_BYTES: Final = 64 * 1024
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
+
+Headers = Iterable[tuple[str, str]]
+
+
+class Answer(web.StreamResponse):
+    """A whole answer. aiohttp calls `prepare` and `write_eof`; nothing else of it is used."""
+
+    def __init__(
+        self, status: int, body: bytes, content_type: str = JSON, headers: Headers = (), *, closes: bool = False
+    ) -> None:
+        """closes: the connection ends with this answer."""
+        self._code = status
+        self._bytes = body
+        self._type = content_type
+        self._more = headers
+        self._closes = closes
+
+    @property
+    def status(self) -> int:
+        """The HTTP status code."""
+        return self._code
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection goes on."""
+        return not self._closes
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Write everything."""
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client has gone")
+        body, headers = self._bytes, list(self._more)
+        if len(body) >= GZIP_FROM_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
+            body = await asyncio.to_thread(_gzip, body)
+            headers += (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+        self._closes = self._closes or not request.keep_alive
+        head = _head(self._code, self._type, len(body), headers, closes=self._closes)
+        if request.method == "HEAD":
+            transport.write(head)
+        elif len(body) < _ONE_WRITE_BYTES:
+            transport.write(head + body)
+        else:
+            transport.write(head)
+            transport.write(body)
+            await request.writer.drain()
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to write."""
+
+
+class Ended(web.StreamResponse):
+    """The end of a stream that a handler wrote itself. last: what closes its framing."""
+
+    def __init__(self, last: bytes, *, keep_alive: bool) -> None:
+        """keep_alive: whether the connection goes on."""
+        self._last = last
+        self._goes_on = keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection goes on."""
+        return self._goes_on
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Write the end."""
+        if self._last and request.transport is not None and not request.transport.is_closing():
+            request.transport.write(self._last)
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to write."""
+
+
+def stream_head(content_type: str = JSON, headers: Headers = ()) -> bytes:
+    """Return the head of a chunked answer."""
+    return _head(200, content_type, None, list(headers), closes=False)
+
+
+def _head(status: int, content_type: str, length: int | None, headers: list[tuple[str, str]], *, closes: bool) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status} {_PHRASES.get(status, '')}",
+        f"Content-Type: {content_type}",
+        "Cache-Control: no-cache, private" if not any(name == "Cache-Control" for name, _ in headers) else "",
+        f"Date: {_date()}",
+        "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}",
+        *[f"{name}: {value}" for name, value in headers],
+        "Connection: close" if closes else "",
+    ]
+    return ("\r\n".join(line for line in lines if line) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+class _Clockwork:
+    """The Date header's text, made once a second."""
+
+    second = 0
+    text = ""
+
+
+def _date() -> str:
+    now = int(time.time())
+    if now != _Clockwork.second:
+        _Clockwork.second, _Clockwork.text = now, formatdate(now, usegmt=True)
+    return _Clockwork.text
+
+
+def _gzip(data: bytes) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return packer.compress(data) + packer.flush()
+
+
+def status_answer(status: Status, headers: Headers = (), *, closes: bool = False) -> Answer:
+    """Return a Status as an answer, with Retry-After where it has one."""
+    wait_s = status.details.retry_after_seconds if status.details else 0
+    more = [*headers, ("Retry-After", str(wait_s))] if wait_s else headers
+    return Answer(status.code or 200, encode(status), JSON, more, closes=closes)
+
+
+def error_answer(error: ApiError, *, closes: bool = False) -> Answer:
+    """Return what was refused, and why."""
+    headers = [("WWW-Authenticate", "Bearer")] if error.code == 401 else []
+    return status_answer(error.status, headers, closes=closes)
+
+
+def text_answer(text: str, status: int = 200) -> Answer:
+    """Return plain text."""
+    return Answer(status, text.encode(), "text/plain; charset=utf-8", (("X-Content-Type-Options", "nosniff"),))
+
+
+def document_answer(document: Document, if_none_match: str) -> Answer:
+    """Return a document, or that the client has it already."""
+    headers = [*document.headers.items()]
+    if document.etag:
+        headers.append(("Etag", document.etag))
+        if if_none_match and document.etag in if_none_match:
+            return Answer(304, b"", document.content_type, headers)
+    return Answer(200, document.body, document.content_type, headers)
+
+
+def warning_headers(warnings: Iterable[str]) -> list[tuple[str, str]]:
+    """Return a Warning header for each text."""
+    return [("Warning", f'299 - "{_quoted(text)}"') for text in warnings]
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")

@@ -1,0 +1,106 @@
+"""WATCH over HTTP: lines of events, framed once for all who watch the same, straight to each connection.
+
+Nobody is waited for: a connection that lets more than BUFFER_BYTES pile up is cut, and its client lists again.
+Source: kubernetes.io/docs/reference/using-api/api-concepts, section on watches; KEP-3157.
+"""
+
+import asyncio
+import random
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from aiohttp import web
+
+from apiserver.cache import Cache
+from apiserver.fanout import Told
+from apiserver.forms import Form
+from apiserver.options import ListOptions
+from apiserver.reading import parse_revision
+from apiserver.responses import Ended, stream_head
+from apiserver.selection import Selection
+from kube.kinds import Kind
+
+BUFFER_BYTES: Final = 16 * 1024 * 1024
+FIRST_SLICE: Final = 200
+DEFAULT_TIMEOUT_S: Final = (1800.0, 3600.0)
+END_OF_CHUNKS: Final = b"0\r\n\r\n"
+
+
+class WatchSink:
+    """One connection's end of a watch. Until `begin` has sent what there is already, live payloads wait their turn."""
+
+    def __init__(self, transport: asyncio.WriteTransport, *, wants_bookmarks: bool) -> None:
+        """transport: the head of the answer is written to it already."""
+        self.wants_bookmarks = wants_bookmarks
+        self._transport = transport
+        self._held: list[bytes] | None = []
+        self._held_bytes = 0
+
+    def send(self, payload: bytes) -> None:
+        """Write a chunk, or hold it back; cut the connection if its client doesn't read."""
+        if self._held is not None:
+            self._held.append(payload)
+            self._held_bytes += len(payload)
+            if self._held_bytes > BUFFER_BYTES:
+                self._transport.abort()
+            return
+        self._transport.write(payload)
+        if self._transport.get_write_buffer_size() > BUFFER_BYTES:
+            self._transport.abort()
+
+    def begin(self) -> None:
+        """Send what was held back; from now on everything goes straight out."""
+        held, self._held = self._held or [], None
+        if held:
+            self.send(b"".join(held))
+
+
+async def start_revision(cache: Cache, options: ListOptions) -> int | None:
+    """Return the revision after which a watch begins, None to begin with the objects that exist."""
+    revision = parse_revision(options.resource_version)
+    if options.resource_version in ("", "0"):
+        if not options.resource_version:
+            await cache.catch_up()
+        return cache.revision if options.initial_events is False else None
+    await cache.wait_seen(revision)
+    return None if options.initial_events else revision
+
+
+async def serve_watch(
+    request: web.BaseRequest, cache: Cache, kind: Kind, selection: Selection, form: Form, options: ListOptions
+) -> web.StreamResponse:
+    """Write events until the time is over; cancelled when the client goes. Raises ApiError before the first byte."""
+    since = await start_revision(cache, options)
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("the client has gone")
+    sink = WatchSink(transport, wants_bookmarks=options.bookmarks)
+    first, revision = cache.watch(kind, selection, form, sink, since=since)
+    try:
+        transport.write(stream_head())
+        await _send_first(request, transport, form, first)
+        if options.initial_events:
+            transport.write(form.bookmark(revision, ends_initial=True))
+        sink.begin()
+        await asyncio.sleep(options.timeout_s or random.uniform(*DEFAULT_TIMEOUT_S))
+        if options.bookmarks:
+            sink.send(form.bookmark(cache.revision))
+    finally:
+        cache.unwatch(kind, selection, sink)
+    return Ended(END_OF_CHUNKS, keep_alive=True)
+
+
+async def _send_first(
+    request: web.BaseRequest, transport: asyncio.WriteTransport, form: Form, first: Sequence[Told]
+) -> None:
+    """Write what a watch begins with, no faster than the client reads."""
+    for part in _slices(first):
+        transport.write(form.payload(part))
+        await request.writer.drain()
+
+
+def _slices(told: Sequence[Told]) -> Iterator[list[Told]]:
+    rest = iter(told)
+    while part := list(islice(rest, FIRST_SLICE)):
+        yield part

@@ -1,0 +1,328 @@
+"""CREATE and UPDATE: an object is defaulted, admitted, checked and stored, and the answer waits until the cache has it.
+
+An update is a read, a change, and a write on condition that nobody wrote in between; if somebody did, it is done again,
+or refused where the client named the version it had seen. A change that changes nothing writes nothing.
+Source: kubernetes.io/docs/reference/using-api/api-concepts; github.com/kubernetes/community, api-conventions.
+"""
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from apiserver.admission import admit_into_namespace
+from apiserver.cache import Cache
+from apiserver.identity import User
+from apiserver.item import Item, store_key
+from apiserver.store.contract import KeyExists, KeyMissing, RevisionMismatch, Store, StoreUnavailable, ValueTooLarge
+from apiserver.strategies import strategy_of
+from apiserver.strategies.metadata import validate_metadata, validate_metadata_update
+from apiserver.strategy import Allocators, Context, Reader, Strategy
+from apiserver.versions import stored_kind, to_stored
+from kube.api.meta_v1 import ObjectMeta
+from kube.codec import decode, encode
+from kube.errors import (
+    FieldError,
+    already_exists,
+    bad_request,
+    conflict,
+    forbidden_field,
+    invalid,
+    invalid_object,
+    not_found,
+    stale,
+    timed_out,
+    too_large,
+    unavailable,
+)
+from kube.kinds import Kind, Resource
+from kube.names import generated_name
+from kube.objects import is_terminating, with_metadata
+from kube.times import to_time
+
+NAME_TRIES: Final = 8
+UPDATE_TRIES: Final = 20
+
+Change = Callable[[Resource], Resource]
+"""Makes the new state of an object from the stored one; may raise ApiError, and may be asked more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Who writes where, and how. subresource: "" for the object itself; is_conditional: a conflict is the client's."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    user: User
+    subresource: str = ""
+    dry_run: bool = False
+    is_conditional: bool = True
+    needs_version: bool = False
+
+
+class Writings:
+    """Writes objects to the store."""
+
+    def __init__(self, cache: Cache, store: Store, objects: Reader, allocators: Allocators) -> None:
+        """cache: fed by `store`; objects: its typed view."""
+        self.cache = cache
+        self._store = store
+        self._objects = objects
+        self._allocators = allocators
+        self._random = random.SystemRandom()
+
+    def context(self, user: User, now: datetime, *, dry_run: bool) -> Context:
+        """Return what a strategy's hooks are told of a request."""
+        return Context(user, now, self._objects, self._allocators, dry_run)
+
+    async def create(self, write: Write, served: Resource, now: datetime) -> Item:
+        """Store a new object; its name may come from generateName. Raises ApiError."""
+        kind = stored_kind(write.kind)
+        strategy = strategy_of(kind)
+        obj = to_stored(_fresh(served, write, now))
+        generates = not obj.metadata.name and bool(obj.metadata.generate_name)
+        for attempt in range(NAME_TRIES):
+            if generates:
+                named = with_metadata(obj, name=generated_name(obj.metadata.generate_name, self._random))
+            else:
+                named = obj
+            try:
+                return await self._create(strategy, write, named, now)
+            except KeyExists as error:
+                if generates and attempt + 1 < NAME_TRIES:
+                    continue
+                held = decode(error.entry.value, kind.type)
+                raise already_exists(write.kind, named.metadata.name, being_deleted=is_terminating(held)) from error
+        raise AssertionError("the last try returned or raised")
+
+    async def _create(self, strategy: Strategy[Any], write: Write, obj: Resource, now: datetime) -> Item:
+        context = self.context(write.user, now, dry_run=write.dry_run)
+        obj = strategy.default(obj)
+        await admit_into_namespace(strategy.kind, obj.metadata.namespace, obj.metadata.name, self._objects)
+        obj = await strategy.admit(obj, None, context)
+        obj = strategy.prepare_create(obj, context)
+        errors = [*validate_metadata(obj.metadata, strategy), *strategy.validate(obj)]
+        if errors:
+            raise invalid_object(write.kind, obj.metadata.name, errors)
+        obj = await strategy.allocate(obj, None, context)
+        try:
+            item = await self._put(strategy.kind, obj, None, dry_run=write.dry_run)
+        except BaseException:
+            await strategy.abandon(obj, None, context)
+            raise
+        await self._settle(strategy, obj, None, context)
+        return item
+
+    async def update(self, write: Write, change: Change, now: datetime) -> Item:
+        """Change a stored object and return it as stored; where the change ends its deletion, its last state.
+
+        Raises ApiError; 409 if somebody else wrote in between and the write is conditional.
+        """
+        kind = stored_kind(write.kind)
+        strategy = strategy_of(kind)
+        for _ in range(UPDATE_TRIES):
+            await self.cache.catch_up()
+            item = self.cache.shelf(kind).get(write.namespace, write.name)
+            if item is None:
+                raise not_found(write.kind, write.name)
+            try:
+                return await self._update(strategy, write, item, change, now)
+            except RevisionMismatch as error:
+                if write.is_conditional:
+                    raise stale(write.kind, write.name) from error
+                await self.cache.wait_seen(error.entry.mod_revision)
+            except KeyMissing as error:
+                raise not_found(write.kind, write.name) from error
+        raise stale(write.kind, write.name)
+
+    async def _update(self, strategy: Strategy[Any], write: Write, item: Item, change: Change, now: datetime) -> Item:
+        context = self.context(write.user, now, dry_run=write.dry_run)
+        old = item.obj
+        new = to_stored(change(old))
+        new = with_metadata_of(_checked_version(new, old, write, strategy), old)
+        errors: list[FieldError]
+        if write.subresource in ("", "scale"):
+            new = strategy.default(new)
+            new = await strategy.admit(new, old, context)
+            new = strategy.prepare_update(new, old, context)
+            errors = strategy.validate_update(new, old)
+        elif write.subresource == "status":
+            new = strategy.prepare_status_update(new, old, context)
+            errors = strategy.validate_status_update(new, old)
+        elif write.subresource == "binding":
+            errors = []
+        else:
+            new = strategy.prepare_subresource_update(write.subresource, new, old, context)
+            errors = strategy.validate_subresource_update(write.subresource, new, old)
+        errors = [
+            *validate_metadata(new.metadata, strategy),
+            *validate_metadata_update(new.metadata, old.metadata),
+            *_finalizer_errors(new.metadata, old.metadata),
+            *errors,
+        ]
+        if errors:
+            raise invalid_object(write.kind, write.name, errors)
+        allocated = write.subresource == ""
+        if allocated:
+            new = await strategy.allocate(new, old, context)
+        try:
+            stored = await self._put(strategy.kind, new, item, dry_run=write.dry_run, ends=ends_now(strategy, new))
+        except BaseException:
+            if allocated:
+                await strategy.abandon(new, old, context)
+            raise
+        if stored is not item:
+            await self._settle(strategy, None if ends_now(strategy, new) else new, old, context)
+        return stored
+
+    async def remove(self, strategy: Strategy[Any], item: Item, context: Context) -> Item:
+        """Take an object out of the store and return its last state. Raises what the store raises."""
+        removed = await self._put(strategy.kind, item.obj, item, dry_run=context.dry_run, ends=True)
+        await self._settle(strategy, None, item.obj, context)
+        return removed
+
+    async def keep(self, strategy: Strategy[Any], item: Item, changed: Resource, context: Context) -> Item:
+        """Store the state of an object whose deletion is under way. Raises what the store raises."""
+        stored = await self._put(strategy.kind, changed, item, dry_run=context.dry_run)
+        if stored is not item and not context.dry_run:
+            await strategy.after_write(changed, item.obj, context)
+        return stored
+
+    async def _settle(self, strategy: Strategy[Any], new: Any, old: Any, context: Context) -> None:
+        """Follow up on a write, or give back what it took if it was only tried."""
+        if not context.dry_run:
+            await strategy.after_write(new, old, context)
+        elif new is not None:
+            await strategy.abandon(new, old, context)
+
+    async def _put(
+        self, kind: Kind, obj: Resource, previous: Item | None, *, dry_run: bool, ends: bool = False
+    ) -> Item:
+        """Write an object's new state, or remove it where this `ends` it, and return it as the cache has it then."""
+        obj = with_metadata(obj, resource_version="")
+        value = encode(obj)
+        namespace, name = obj.metadata.namespace, obj.metadata.name
+        before = previous.revision if previous else 0
+        unchanged = previous is not None and not ends and same_state(value, previous)
+        if previous is not None and unchanged:
+            return previous
+        if dry_run:
+            return Item(kind, namespace, name, before, value, obj)
+        key = store_key(kind, namespace, name)
+        self.cache.expect(key, value, obj)
+        try:
+            if previous is None:
+                revision = await self._store.create(key, value)
+            elif ends:
+                revision = await self._store.delete(key, expected_revision=before)
+            else:
+                revision = await self._store.update(key, value, expected_revision=before)
+            await self.cache.wait_seen(revision)
+        except StoreUnavailable as error:
+            if error.is_uncertain:
+                raise timed_out(f"the store did not answer, so the write may have happened: {error}") from error
+            raise unavailable(f"the store does not answer: {error}") from error
+        except ValueTooLarge as error:
+            raise too_large(str(error)) from error
+        finally:
+            self.cache.forget(key, value)
+        seen = self.cache.shelf(kind).get(namespace, name)
+        if seen is not None and seen.revision == revision:
+            return seen
+        return Item(kind, namespace, name, revision, value, obj)
+
+
+def same_state(value: bytes, previous: Item) -> bool:
+    """Say whether `value` (without resourceVersion) is what is stored already."""
+    return Item(previous.kind, previous.namespace, previous.name, previous.revision, value).data == previous.data
+
+
+def ends_now(strategy: Strategy[Any], obj: Resource) -> bool:
+    """Say whether an object is terminating and nothing holds it any longer, so that storing it means removing it."""
+    meta = obj.metadata
+    if meta.deletion_timestamp is None or meta.finalizers or meta.deletion_grace_period_seconds:
+        return False
+    return not strategy.is_held(obj)
+
+
+def _fresh(obj: Resource, write: Write, now: datetime) -> Resource:
+    """Return an object as it is before anybody looked at it: what the system fills in is the system's alone."""
+    meta = obj.metadata
+    if meta.resource_version:
+        raise bad_request("resourceVersion should not be set on objects to be created")
+    namespace = _namespace(meta, write)
+    return with_metadata(
+        obj,
+        namespace=namespace,
+        uid=str(uuid.uuid4()),
+        creation_timestamp=to_time(now),
+        deletion_timestamp=None,
+        deletion_grace_period_seconds=None,
+        generation=0,
+        self_link="",
+        managed_fields=(),
+    )
+
+
+def _namespace(meta: ObjectMeta, write: Write) -> str:
+    if not write.kind.namespaced:
+        return meta.namespace
+    if meta.namespace and meta.namespace != write.namespace:
+        message = "the namespace of the provided object does not match the namespace sent on the request"
+        raise bad_request(message)
+    return write.namespace
+
+
+def check_names(obj: Resource, write: Write) -> Resource:
+    """Return the object of a PUT with the name and namespace of its path. Raises ApiError 400 if it has others."""
+    meta = obj.metadata
+    if meta.name and meta.name != write.name:
+        message = f"the name of the object ({meta.name}) does not match the name on the URL ({write.name})"
+        raise bad_request(message)
+    return with_metadata(obj, name=write.name, namespace=_namespace(meta, write))
+
+
+def _checked_version(new: Resource, old: Resource, write: Write, strategy: Strategy[Any]) -> Resource:
+    """Return `new` if it is about the version that is stored. Raises ApiError 409 or 422."""
+    asked = new.metadata.resource_version
+    if not asked or asked == "0":
+        if write.needs_version and not strategy.allow_unconditional_update:
+            error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
+            raise invalid_object(write.kind, write.name, (error,))
+    elif asked != old.metadata.resource_version:
+        raise stale(write.kind, write.name)
+    uid = new.metadata.uid
+    if uid and uid != old.metadata.uid:
+        detail = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.metadata.uid}"
+        raise conflict(write.kind, write.name, detail)
+    return new
+
+
+def with_metadata_of(new: Resource, old: Resource) -> Resource:
+    """Return `new` with the part of its metadata that only the system writes as in `old`."""
+    kept = old.metadata
+    return with_metadata(
+        new,
+        uid=kept.uid,
+        creation_timestamp=kept.creation_timestamp,
+        deletion_timestamp=kept.deletion_timestamp,
+        deletion_grace_period_seconds=kept.deletion_grace_period_seconds,
+        generation=kept.generation,
+        generate_name=kept.generate_name,
+        self_link="",
+        managed_fields=(),
+    )
+
+
+def _finalizer_errors(new: ObjectMeta, old: ObjectMeta) -> list[FieldError]:
+    if old.deletion_timestamp is None:
+        return []
+    added = sorted(set(new.finalizers) - set(old.finalizers))
+    if not added:
+        return []
+    shown = ", ".join(f'"{name}"' for name in added)
+    detail = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
+    return [forbidden_field("metadata.finalizers", detail)]
