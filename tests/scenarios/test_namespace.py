@@ -44,14 +44,14 @@ async def test_a_changed_root_ca_is_put_right_and_a_deleted_account_comes_back(c
         )
 
 
-async def test_deleting_a_namespace_takes_everything_in_it_along(client: Client) -> None:
-    async with cluster(client, settings=SETTINGS) as rooms:
-        await client.create(shop())
-        await client.create(with_metadata(make.deployment(replicas=3), namespace="shop"))
-        await client.create(make.deployment(name="web", replicas=1))
+async def test_deleting_a_namespace_takes_everything_in_it_along(server_client: Client) -> None:
+    async with cluster(server_client, settings=SETTINGS) as rooms:
+        await server_client.create(shop())
+        await server_client.create(with_metadata(make.deployment(replicas=3), namespace="shop"))
+        await server_client.create(make.deployment(name="web", replicas=1))
         await rooms.until(lambda: len(rooms.pods("shop")) == 3 and rooms.pods(), "the pods")
 
-        await client.delete(Namespace, "shop")
+        await server_client.delete(Namespace, "shop")
 
         await rooms.until(lambda: rooms.get(Namespace, "shop", "") is None, "the namespace to go")
         for cls in (Deployment, ConfigMap, ServiceAccount):
@@ -62,13 +62,13 @@ async def test_deleting_a_namespace_takes_everything_in_it_along(client: Client)
         assert rooms.get(Deployment, "web") is not None
 
 
-async def test_a_namespace_waits_for_finalizers_and_says_for_which(client: Client) -> None:
-    async with cluster(client) as rooms:
-        await client.create(shop())
+async def test_a_namespace_waits_for_finalizers_and_says_for_which(server_client: Client) -> None:
+    async with cluster(server_client) as rooms:
+        await server_client.create(shop())
         held = ConfigMap(metadata=ObjectMeta(name="held", namespace="shop", finalizers=("example.com/hold",)))
-        await client.create(held)
+        await server_client.create(held)
 
-        await client.delete(Namespace, "shop")
+        await server_client.delete(Namespace, "shop")
 
         await rooms.until(
             lambda: (
@@ -79,5 +79,5 @@ async def test_a_namespace_waits_for_finalizers_and_says_for_which(client: Clien
             "the condition",
         )
         assert is_terminating(rooms.one(ConfigMap, "held", "shop"))
-        await client.patch(ConfigMap, "held", {"metadata": {"finalizers": []}}, namespace="shop")
+        await server_client.patch(ConfigMap, "held", {"metadata": {"finalizers": []}}, namespace="shop")
         await rooms.until(lambda: rooms.get(Namespace, "shop", "") is None, "the namespace to go")
