@@ -29,7 +29,7 @@ CLIENTS: Final = {
     "scheduler": Subject("system:kube-scheduler"),
     NODE_CLIENT: Subject("kube-apiserver", (MASTERS,)),
 }
-TOKEN_KEY: Final = "sa.key"
+SIGNING_FILE: Final = "sa.key"
 RENEW_BEFORE: Final = timedelta(days=30)
 SERVICE_NAMES: Final = (
     "kubernetes",
@@ -67,18 +67,16 @@ def ensure_credentials(directory: Path, addresses: Iterable[str], now: datetime)
         authority = new_authority("wherry-ca", now=now)
         save_pair(directory, AUTHORITY, authority)
     names = tuple(dict.fromkeys((*SERVICE_NAMES, *addresses)))
-    _ensure(directory, authority, SERVER, Subject("kube-apiserver", (), names), ("server",), now)
+    _ensure(directory, authority, SERVER, Subject("kube-apiserver", (), names), purpose="server", now=now)
     for name, subject in CLIENTS.items():
-        _ensure(directory, authority, name, subject, ("client",), now)
-    return Credentials(directory, authority, _token_key(directory / TOKEN_KEY))
+        _ensure(directory, authority, name, subject, purpose="client", now=now)
+    return Credentials(directory, authority, _token_key(directory / SIGNING_FILE))
 
 
-def _ensure(
-    directory: Path, authority: Pair, name: str, subject: Subject, purposes: tuple[Purpose, ...], now: datetime
-) -> None:
+def _ensure(directory: Path, authority: Pair, name: str, subject: Subject, *, purpose: Purpose, now: datetime) -> None:
     pair = load_pair(directory, name)
     if pair is None or not is_good(pair.certificate_pem, subject.addresses, now):
-        save_pair(directory, name, issue(authority, subject, purposes, now=now))
+        save_pair(directory, name, issue(authority, subject, (purpose,), now=now))
 
 
 def is_good(certificate_pem: str, addresses: Iterable[str], now: datetime) -> bool:

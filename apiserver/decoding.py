@@ -54,7 +54,7 @@ def plain_body(body: bytes, content_type: str) -> Any:
 
 
 def decode_object(body: bytes, content_type: str, kind: Kind, validation: str) -> Decoded:
-    """Return the object of `kind` that a body holds. validation: as fieldValidation says. Raises ApiError 400 or 415."""
+    """Return the object of `kind` that a body holds. Raises ApiError 400 or 415."""
     if not body.strip():
         raise bad_request("the body of the request was empty; an object is needed")
     plain = plain_body(body, content_type)

@@ -135,7 +135,7 @@ class Handlers:
             selection = replace(selection, name=target.name)
         form = form_for(call.request.headers.get("Accept", ""), target.kind, text_of(call.query, "includeObject"))
         cache = self._pipeline.readings.cache
-        return await serve_watch(call.request, cache, target.kind, selection, form, options)
+        return await serve_watch(call.request, cache, target.kind, selection, form=form, options=options)
 
     async def _post(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
 
 from apiserver import discovery
 from apiserver.authentication import Authenticator, user_of_certificate
@@ -57,8 +59,15 @@ class HttpServer(web.Server):
         """Return the protocol for a new connection."""
         return Connection(self, loop=self._loop, **self._kwargs)
 
-    def _make_request(self, *parts: Any) -> web.BaseRequest:
-        return web.BaseRequest(*parts, loop=self._loop, client_max_size=BODY_MAX_BYTES)
+    def _make_request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        return web.BaseRequest(message, payload, protocol, writer, task, self._loop, client_max_size=BODY_MAX_BYTES)
 
 
 class Shell:

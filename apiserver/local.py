@@ -40,6 +40,7 @@ from kube.errors import expired
 from kube.kinds import Kind, kind_of
 
 PENDING_MAX: Final = 100_000
+NO_PRECONDITIONS: Final = Preconditions()
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class LocalForm:
 
     def bookmark(self, revision: int, *, ends_initial: bool = False) -> tuple[WatchEvent[Any], ...]:
         """Return a bookmark."""
-        return (WatchEvent(EventType.BOOKMARK, None, str(revision)),)
+        return () if ends_initial else (WatchEvent(EventType.BOOKMARK, None, str(revision)),)
 
     def after_first(self) -> "LocalForm":
         """All are alike."""
@@ -103,7 +104,7 @@ class LocalClient(Client):
     async def get(self, cls: type[T], name: str, *, namespace: str = "") -> T:
         """Return one object."""
         target = Target(kind_of(cls), namespace, name)
-        return _typed(await self._pipeline.get(self._user, target), target.kind)
+        return _typed(await self._pipeline.get(self._user, target), cls)
 
     async def list(
         self,
@@ -124,7 +125,7 @@ class LocalClient(Client):
             continue_token=continue_token,
         )
         listed = await self._pipeline.list(self._user, Target(kind, selection.namespace), options)
-        items: list[T] = [_typed(item, kind) for item in listed.items]
+        items: list[T] = [_typed(item, cls) for item in listed.items]
         return Page(items, str(listed.info.revision), listed.info.continue_token)
 
     async def watch(
@@ -156,12 +157,12 @@ class LocalClient(Client):
         """Store a new object."""
         kind = kind_of(type(obj))
         target = Target(kind, obj.metadata.namespace)
-        return _typed(await self._pipeline.create(self._user, target, obj, WriteOptions(dry_run=dry_run)), kind)
+        return _typed(await self._pipeline.create(self._user, target, obj, WriteOptions(dry_run=dry_run)), type(obj))
 
     async def update(self, obj: T, *, subresource: str = "") -> T:
         """Replace an object, or what a subresource shows of it."""
         target = Target(kind_of(type(obj)), obj.metadata.namespace, obj.metadata.name, subresource)
-        return _typed((await self._pipeline.update(self._user, target, obj))[0], target.kind)
+        return _typed((await self._pipeline.update(self._user, target, obj))[0], type(obj))
 
     async def patch(
         self,
@@ -179,7 +180,7 @@ class LocalClient(Client):
         target = Target(kind_of(cls), namespace, name, subresource)
         parsed = Patch(target.kind, encode(patch), patch_type.value, "Strict")
         options = WriteOptions(field_manager=field_manager, force=force)
-        return _typed(await self._pipeline.patch(self._user, target, parsed, options), target.kind)
+        return _typed(await self._pipeline.patch(self._user, target, parsed, options), cls)
 
     async def delete(
         self,
@@ -189,7 +190,7 @@ class LocalClient(Client):
         namespace: str = "",
         grace_s: int | None = None,
         propagation: PropagationPolicy = "",
-        preconditions: Preconditions = Preconditions(),
+        preconditions: Preconditions = NO_PRECONDITIONS,
     ) -> T | None:
         """Delete an object, or begin to."""
         target = Target(kind_of(cls), namespace, name)
@@ -199,7 +200,7 @@ class LocalClient(Client):
         options = DeleteOptions(
             grace_period_seconds=grace_s, propagation_policy=propagation or None, preconditions=wanted
         )
-        return _typed((await self._pipeline.delete(self._user, target, options)).item, target.kind)
+        return _typed((await self._pipeline.delete(self._user, target, options)).item, cls)
 
     async def create_subresource(self, cls: type[T], name: str, subresource: str, body: A, *, namespace: str = "") -> A:
         """Post to an object's subresource."""
@@ -216,5 +217,5 @@ def component(name: str) -> User:
     return User(name, (AUTHENTICATED,))
 
 
-def _typed(item: Item, kind: Kind) -> Any:
-    return as_served(item.obj, kind)
+def _typed(item: Item, cls: type[T]) -> T:
+    return cast("T", as_served(item.obj, kind_of(cls)))

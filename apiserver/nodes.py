@@ -177,7 +177,8 @@ def chosen_container(pod: Pod, wanted: str) -> str:
     """Return the container that a request is about: the one it names, or the only one. Raises ApiError 400."""
     spec = pod.spec
     names = [container.name for container in spec.containers]
-    others = [container.name for container in (*spec.init_containers, *spec.ephemeral_containers)]
+    init = [container.name for container in spec.init_containers]
+    others = [*init, *(debugger.name for debugger in spec.ephemeral_containers)]
     name = pod.metadata.name
     if wanted:
         if wanted not in names and wanted not in others:
@@ -185,7 +186,6 @@ def chosen_container(pod: Pod, wanted: str) -> str:
         return wanted
     if len(names) == 1:
         return names[0]
-    init = [container.name for container in spec.init_containers]
     choices = f"[{' '.join(names)}]" + (f" or one of the init containers: [{' '.join(init)}]" if init else "")
     raise bad_request(f"a container name must be specified for pod {name}, choose one of: {choices}")
 

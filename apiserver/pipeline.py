@@ -49,6 +49,7 @@ class Pipeline:
         readings: Readings,
         writings: Writings,
         objects: CachedObjects,
+        *,
         authorizers: Sequence[Authorizer],
         reviews: Reviews,
         clock: Clock,

@@ -3,7 +3,7 @@
 Source: kubernetes.io/docs/reference/kubernetes-api/authentication-resources, .../authorization-resources
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -183,7 +183,7 @@ class Reviews:
         return reference.kind, Bound(found.metadata.name, found.metadata.uid), node
 
 
-def _lifetime_errors(seconds: int) -> Iterable[FieldError]:
+def _lifetime_errors(seconds: int) -> list[FieldError]:
     field = "spec.expirationSeconds"
     if seconds < TOKEN_SECONDS_MIN:
         return [invalid(field, seconds, "may not specify a duration less than 10 minutes")]

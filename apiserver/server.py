@@ -137,9 +137,9 @@ class ApiServer:
             Readings(self._cache, self._store),
             Writings(self._cache, self._store, objects, allocators),
             objects,
-            authorizers,
-            Reviews(objects, authenticator, authorizers, keeper),
-            self._clock,
+            authorizers=authorizers,
+            reviews=Reviews(objects, authenticator, authorizers, keeper),
+            clock=self._clock,
         )
         relay = NodeRelay(objects, _node_tls(keys))
         stack.push_async_callback(relay.close)

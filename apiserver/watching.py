@@ -68,7 +68,7 @@ async def start_revision(cache: Cache, options: ListOptions) -> int | None:
 
 
 async def serve_watch(
-    request: web.BaseRequest, cache: Cache, kind: Kind, selection: Selection, form: Form, options: ListOptions
+    request: web.BaseRequest, cache: Cache, kind: Kind, selection: Selection, *, form: Form, options: ListOptions
 ) -> web.StreamResponse:
     """Write events until the time is over; cancelled when the client goes. Raises ApiError before the first byte."""
     since = await start_revision(cache, options)
