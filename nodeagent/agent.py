@@ -36,6 +36,7 @@ from nodeagent.proxy import proxy
 from nodeagent.proxy.rules import NodeView
 from nodeagent.proxy.services import service_informers
 from nodeagent.runtime_child import keep_runtime
+from nodeagent.server import NodeServer
 from nodeagent.settings import AgentSettings
 
 COMPONENT: Final = "kubelet"
@@ -96,6 +97,9 @@ class _Agent:
         runner.start("node lease", keeper.keep_lease)
         runner.start("pods", roster.run)
         runner.start("pod CIDR", lambda: self._tell_restarts(keeper))
+        if settings.serving_cert is not None:
+            server = NodeServer(settings, roster, self._cri, room.dirs, self._clock)
+            runner.start("server", lambda: server.run(identity.addresses[0]))
         runner.start("network", lambda: self._connect(identity))
 
     async def _keep_runtime(self) -> None:

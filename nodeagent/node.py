@@ -42,6 +42,7 @@ class NodeKeeper:
         self,
         settings: AgentSettings,
         identity: NodeIdentity,
+        *,
         client: Client,
         cri: Cri,
         nodes: Informer[Node],

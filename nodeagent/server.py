@@ -1,0 +1,248 @@
+"""Serve what the API server asks of a node: logs, streams, statistics, over HTTPS.
+
+Keeps true: nobody is answered whose certificate the cluster's authority didn't sign, and of those only the API server
+and the cluster's masters. Reads logs, the runtime and the workers; changes nothing.
+Source: the paths of a kubelet's server (port 10250).
+"""
+
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from kube.clock import Clock
+from kube.codec import encode
+from kube.objects import ObjectKey
+from kube.times import parse_time
+from nodeagent import stats
+from nodeagent.container_logs import LogWish, follow_log, read_log
+from nodeagent.cri.client import Cri, CriError
+from nodeagent.cri.values import ContainerRecord
+from nodeagent.pods.roster import Roster
+from nodeagent.pods.volumes import NodeDirs
+from nodeagent.pods.worker import PodWorker
+from nodeagent.settings import AgentSettings
+from nodeagent.streams import relay
+
+CLIENT_NAMES: Final = ("kube-apiserver", "kube-apiserver-kubelet-client")
+CLIENT_GROUPS: Final = ("system:masters",)
+SHUTDOWN_S: Final = 1.0
+_TRUE: Final = ("1", "true", "t", "True")
+
+_log = logging.getLogger(__name__)
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a fault.
+    """A request that gets no more than a sentence. code: HTTP's."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NodeServer:
+    """The HTTPS server of one node."""
+
+    def __init__(self, settings: AgentSettings, roster: Roster, cri: Cri, dirs: NodeDirs, clock: Clock) -> None:
+        self._settings = settings
+        self._roster = roster
+        self._cri = cri
+        self._dirs = dirs
+        self._clock = clock
+        self._doors: Mapping[str, Callable[[web.BaseRequest, list[str]], Awaitable[web.StreamResponse]]] = {
+            "healthz": self._healthz,
+            "pods": self._pods,
+            "containerLogs": self._container_logs,
+            "exec": self._exec,
+            "attach": self._attach,
+            "portForward": self._port_forward,
+            "stats": self._stats,
+            "metrics": self._metrics,
+        }
+
+    async def run(self, address: str) -> None:
+        """Serve until cancelled. Raises OSError where the port is taken."""
+        server = web.Server(self.answer, access_log=None, handler_cancellation=True)
+        runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, address, self._settings.port, ssl_context=_tls(self._settings))
+            await site.start()
+            _log.info("server: listening on %s:%d", address, self._settings.port)
+            await self._clock_forever()
+        finally:
+            await runner.cleanup()
+
+    async def _clock_forever(self) -> None:
+        while True:
+            await self._clock.sleep(3600)
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, if it comes from whom it may."""
+        if not _may(request):
+            return web.Response(status=403, text="Forbidden: only the API server may ask a node\n")
+        door, *rest = request.path.strip("/").split("/")
+        handler = self._doors.get(door)
+        if handler is None:
+            return web.Response(status=404, text="404 page not found\n")
+        try:
+            return await handler(request, rest)
+        except Refused as refusal:
+            return web.Response(status=refusal.code, text=f"{refusal}\n")
+        except CriError as error:
+            code = 404 if error.code == "NOT_FOUND" else 500
+            return web.Response(status=code, text=f"container runtime: {error}\n")
+
+    # What is told of pods.
+
+    async def _healthz(self, request: web.BaseRequest, rest: list[str]) -> web.Response:  # noqa: ARG002
+        return web.Response(text="ok")
+
+    async def _pods(self, request: web.BaseRequest, rest: list[str]) -> web.Response:  # noqa: ARG002
+        items = [worker.pod for worker in self._roster.workers()]
+        body = encode({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
+        return web.Response(body=body, content_type="application/json")
+
+    async def _stats(self, request: web.BaseRequest, rest: list[str]) -> web.Response:  # noqa: ARG002
+        if rest[:1] != ["summary"]:
+            raise Refused(404, "404 page not found")
+        now = self._clock.now()
+        told = stats.summary(self._settings.node_name, await self._cri.pod_stats(), self._dirs.state, now)
+        return web.Response(body=encode(told), content_type="application/json")
+
+    async def _metrics(self, request: web.BaseRequest, rest: list[str]) -> web.Response:  # noqa: ARG002
+        if rest[:1] == ["resource"]:
+            text = stats.resource_metrics(await self._cri.pod_stats())
+        else:
+            text = stats.agent_metrics([worker.record for worker in self._roster.workers()])
+        return web.Response(text=text, content_type="text/plain")
+
+    # Containers.
+
+    def _worker(self, rest: list[str]) -> PodWorker:
+        worker = self._roster.worker(ObjectKey(rest[0], rest[1])) if len(rest) >= 2 else None
+        if worker is None:
+            raise Refused(404, f'pod "{"/".join(rest[:2])}" not found')
+        return worker
+
+    def _running(self, rest: list[str]) -> ContainerRecord:
+        worker = self._worker(rest)
+        record = worker.record.latest(rest[-1])
+        if record is None:
+            raise Refused(404, f"container not found ({rest[-1]!r})")
+        if not record.is_running:
+            raise Refused(404, f"container {rest[-1]} is not running: its state is {record.state.name}")
+        return record
+
+    async def _container_logs(self, request: web.BaseRequest, rest: list[str]) -> web.StreamResponse:
+        worker = self._worker(rest)
+        query = request.query
+        wish = log_wish(query, self._clock.now())
+        path, record = self._log_of(worker, rest[-1], previous=query.get("previous") in _TRUE)
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        if wish.follow:
+
+            def is_running() -> bool:
+                latest = worker.record.latest(record.name)
+                return not worker.is_gone and latest is not None and latest.id == record.id and latest.is_running
+
+            await _send(response, follow_log(path, wish, is_running))
+        else:
+            for piece in read_log(path, wish):
+                await response.write(piece)
+        await response.write_eof()
+        return response
+
+    def _log_of(self, worker: PodWorker, name: str, *, previous: bool) -> tuple[Path, ContainerRecord]:
+        pod = worker.pod
+        where = f'container "{name}" in pod "{pod.metadata.name}"'
+        spec = pod.spec
+        if not any(c.name == name for c in (*spec.containers, *spec.init_containers)):
+            raise Refused(400, f"container {name} is not valid for pod {pod.metadata.name}")
+        latest = worker.record.latest(name)
+        record = worker.record.previous(name) if previous else latest
+        if record is None and previous:
+            raise Refused(400, f"previous terminated {where} not found")
+        if record is None:
+            told = (*pod.status.container_statuses, *pod.status.init_container_statuses)
+            reason = next((s.state.waiting.reason for s in told if s.name == name and s.state.waiting), "")
+            raise Refused(400, f"{where} is waiting to start: {reason or 'ContainerCreating'}")
+        return self._dirs.logs(pod) / name / f"{record.restart_count}.log", record
+
+    async def _exec(self, request: web.BaseRequest, rest: list[str]) -> web.StreamResponse:
+        record = self._running(rest)
+        command = request.query.getall("command", [])
+        if not command:
+            raise Refused(400, "you must specify at least 1 command")
+        return await relay(request, await self._cri.exec_url(record.id, command, **_streams_of(request)))
+
+    async def _attach(self, request: web.BaseRequest, rest: list[str]) -> web.StreamResponse:
+        record = self._running(rest)
+        return await relay(request, await self._cri.attach_url(record.id, **_streams_of(request)))
+
+    async def _port_forward(self, request: web.BaseRequest, rest: list[str]) -> web.StreamResponse:
+        sandbox = self._worker(rest).record.sandbox
+        if sandbox is None or not sandbox.is_ready:
+            raise Refused(404, "the pod is not running")
+        ports = [int(port) for port in request.query.getall("port", request.query.getall("ports", []))]
+        return await relay(request, await self._cri.port_forward_url(sandbox.id, ports))
+
+
+def _may(request: web.BaseRequest) -> bool:
+    """Say whether a request comes from the API server or one of the cluster's masters."""
+    held = request.get_extra_info("peercert")
+    names = [pair for group in (held or {}).get("subject", ()) for pair in group]
+    return any(
+        (key == "commonName" and value in CLIENT_NAMES) or (key == "organizationName" and value in CLIENT_GROUPS)
+        for key, value in names
+    )
+
+
+def _tls(settings: AgentSettings) -> ssl.SSLContext:
+    if settings.serving_cert is None or settings.serving_key is None or settings.client_ca is None:
+        raise ValueError("server: has no certificate; set serving_cert, serving_key and client_ca")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(settings.client_ca))
+    context.load_cert_chain(settings.serving_cert, settings.serving_key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def log_wish(query: Mapping[str, str], now: datetime) -> LogWish:
+    """Read which lines a request wants. Raises Refused for what isn't a number or a time."""
+    try:
+        since = parse_time(query["sinceTime"]) if query.get("sinceTime") else None
+        if query.get("sinceSeconds"):
+            since = now - timedelta(seconds=int(query["sinceSeconds"]))
+        tail = int(query["tailLines"]) if query.get("tailLines") else None
+        limit = int(query.get("limitBytes") or 0)
+    except ValueError as error:
+        raise Refused(400, f"log options: {error}") from error
+    if (tail is not None and tail < 0) or limit < 0:
+        raise Refused(400, "log options: tailLines and limitBytes must be 0 or more")
+    stream = query.get("stream", "")
+    return LogWish(
+        follow=query.get("follow") in _TRUE,
+        tail=tail,
+        since=since,
+        timestamps=query.get("timestamps") in _TRUE,
+        limit_bytes=limit,
+        stream="" if stream == "All" else stream,
+    )
+
+
+def _streams_of(request: web.BaseRequest) -> dict[str, bool]:
+    """Return which streams a request wants, by the names of a kubelet's options or of the API's."""
+    query: Mapping[str, Any] = request.query
+    names = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
+    return {name: query.get(short) in _TRUE or query.get(name) in _TRUE for name, short in names.items()}
+
+
+async def _send(response: web.StreamResponse, pieces: AsyncIterator[bytes]) -> None:
+    async for piece in pieces:
+        await response.write(piece)

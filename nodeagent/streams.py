@@ -1,0 +1,54 @@
+"""Relay the streams of exec, attach and port-forward between the API server and the runtime, byte for byte.
+
+Keeps true: what one side says reaches the other in order and unchanged, the way a stream ended too; when one side goes,
+the other is told. WebSocket on both sides, with the subprotocol that the client asked for.
+Source: shared names of the channels are Kubernetes' (`v4.channel.k8s.io`, `v5.channel.k8s.io`, `portforward`).
+"""
+
+import asyncio
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io", "portforward.k8s.io")
+CONNECT_TIMEOUT_S: Final = 10.0
+
+
+async def relay(request: web.BaseRequest, url: str) -> web.StreamResponse:
+    """Answer a WebSocket request with what the runtime streams at `url`."""
+    offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if name.strip()]
+    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        try:
+            behind = await session.ws_connect(url, protocols=offered, max_msg_size=0, compress=0)
+        except aiohttp.ClientError as error:
+            return web.Response(status=502, text=f"the runtime's stream: {error}; try again\n")
+        async with behind:
+            chosen = (behind.protocol,) if behind.protocol else ()
+            front = web.WebSocketResponse(protocols=chosen, max_msg_size=0, compress=False)
+            await front.prepare(request)
+            async with asyncio.TaskGroup() as group:
+                inward = group.create_task(_pump(front, behind))
+                outward = group.create_task(_pump(behind, front))
+                await asyncio.wait((inward, outward), return_when=asyncio.FIRST_COMPLETED)
+                inward.cancel()
+                outward.cancel()
+            return front
+
+
+_Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
+
+
+async def _pump(source: _Socket, target: _Socket) -> None:
+    """Carry messages one way until the source closes; then close the target the same way."""
+    while True:
+        message = await source.receive()
+        match message.type:
+            case aiohttp.WSMsgType.BINARY:
+                await target.send_bytes(message.data)
+            case aiohttp.WSMsgType.TEXT:
+                await target.send_str(message.data)
+            case _:
+                await target.close(code=source.close_code or aiohttp.WSCloseCode.OK)
+                return
