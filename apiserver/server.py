@@ -37,6 +37,7 @@ from apiserver.tokens import TokenKeeper
 from apiserver.writing import Writings
 from kube.api.core_v1 import Service
 from kube.clock import Clock, SystemClock
+from kube.config import Access
 from kube.runner import Runner
 
 COMPACT_S: Final = 300.0
@@ -77,6 +78,16 @@ class ApiServer:
     def client(self, user: User = SELF) -> LocalClient:
         """Return a client within this process that speaks for `user`."""
         return LocalClient(self.pipeline, user)
+
+    def access(self, name: str) -> Access:
+        """Return what a client needs that is one of credentials.CLIENTS: "admin", "scheduler", ..."""
+        keys = self.credentials
+        return Access(
+            server=self.url,
+            ca_pem=keys.authority.certificate_pem,
+            certificate_pem=keys.certificate(name).read_text(),
+            key_pem=keys.key(name).read_text(),
+        )
 
     async def ready(self) -> None:
         """Return when the cluster's own objects are there and requests may come."""

@@ -5,11 +5,14 @@ A new kind of client joins by one more branch of the fixture.
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from kube.api.core_v1 import Binding, ConfigMap, Container, ObjectReference, Pod, PodSpec, PodStatus
+from apiserver.server import ApiServer
+from apiserver.settings import ApiServerSettings
+from kube.api.core_v1 import Binding, ConfigMap, Container, ObjectReference, Pod, PodSpec, ServiceAccount
 from kube.api.meta_v1 import ObjectMeta
 from kube.client import Client, ConnectionLost, EventType, PatchType, Preconditions, Selection, WatchEvent
 from kube.config import Access
@@ -22,9 +25,25 @@ from tests.kube.fake_server import FakeServer
 PATIENCE_S = 5.0
 
 
-@pytest.fixture(params=["fake", "http"])
-async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """An empty API, seen through one of the clients."""
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all API servers of the run keep their keys."""
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture(params=["fake", "http", "local", "https"])
+async def client(request: pytest.FixtureRequest, keys: Path) -> AsyncIterator[Client]:
+    """An API with nothing but namespaces, seen through one of the clients."""
+    if request.param in ("local", "https"):
+        async with ApiServer(ApiServerSettings(pki_dir=keys, port=0)) as server:
+            await server.ready()
+            await server.client().create(ServiceAccount(metadata=ObjectMeta(name="default", namespace="default")))
+            if request.param == "local":
+                yield server.client()
+                return
+            async with HttpClient(server.access("admin")) as https:
+                yield https
+        return
     fake = FakeClient()
     if request.param == "fake":
         yield fake
@@ -108,13 +127,17 @@ async def test_a_write_that_changes_nothing_has_no_revision(client: Client) -> N
 
 async def test_spec_and_status_have_doors_of_their_own(client: Client) -> None:
     created = await client.create(pod())
-    changed = replace(with_metadata(created, labels={"app": "new"}), status=PodStatus(phase="Running"))
+    changed = replace(
+        created,
+        spec=replace(created.spec, active_deadline_seconds=60),
+        status=replace(created.status, phase="Running"),
+    )
 
     after_status = await client.update(changed, subresource="status")
     after_spec = await client.update(with_metadata(changed, resource_version=""))
 
-    assert (after_status.status.phase, after_status.metadata.labels) == ("Running", {"app": "web"})
-    assert (after_spec.status.phase, after_spec.metadata.labels) == ("Running", {"app": "new"})
+    assert (after_status.status.phase, after_status.spec.active_deadline_seconds) == ("Running", None)
+    assert (after_spec.status.phase, after_spec.spec.active_deadline_seconds) == ("Running", 60)
 
 
 @pytest.mark.parametrize(
