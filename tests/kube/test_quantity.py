@@ -51,7 +51,7 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
         Quantity(text)
 
 
-@given(st.integers(-(10**9), 10**9), st.sampled_from([*SUFFIXES]))
+@given(st.integers(-(10**6), 10**6), st.sampled_from([*SUFFIXES]))
 def test_a_decimal_quantity_has_its_exact_value(number: int, suffix: str) -> None:
     assert Fraction(Quantity(f"{number}{suffix}").value) == number * Fraction(10) ** SUFFIXES[suffix]
 
@@ -85,3 +85,9 @@ def test_parts_of_a_unit_round_up() -> None:
 def test_a_boolean_is_no_quantity() -> None:
     with pytest.raises(ValueError, match="not True"):
         Quantity(True)
+
+
+@pytest.mark.parametrize("text", ["10E", "1e30", "9223372036854775808"])
+def test_what_is_too_large_becomes_the_largest_quantity(text: str) -> None:
+    assert Quantity(text).value == 2**63 - 1
+    assert Quantity(f"-{text}").value == -(2**63 - 1)
