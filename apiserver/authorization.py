@@ -57,7 +57,7 @@ COMPONENTS: Final = frozenset(
         "system:kube-scheduler",
     }
 )
-PUBLIC_PATHS: Final = ("/healthz", "/livez", "/readyz", "/version")
+PUBLIC_PATHS: Final = ("/healthz", "/livez", "/readyz", "/version", "/cacerts")
 KNOWN_PATHS: Final = (
     *PUBLIC_PATHS,
     "/api",

@@ -15,7 +15,7 @@ from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 
-from apiserver import discovery
+from apiserver import discovery, openapi
 from apiserver.authentication import Authenticator, user_of_certificate
 from apiserver.authorization import Attributes
 from apiserver.documents import Document
@@ -74,9 +74,16 @@ class Shell:
     """Answers every request."""
 
     def __init__(
-        self, pipeline: Pipeline, handlers: Handlers, authenticator: Authenticator, keeper: TokenKeeper, health: Health
+        self,
+        pipeline: Pipeline,
+        handlers: Handlers,
+        authenticator: Authenticator,
+        keeper: TokenKeeper,
+        health: Health,
+        authority_pem: str,
     ) -> None:
-        """health: what /readyz tells."""
+        """health: what /readyz tells. authority_pem: whose certificates the cluster trusts; joining nodes ask for it."""
+        self._authority_pem = authority_pem
         self._pipeline = pipeline
         self._handlers = handlers
         self._authenticator = authenticator
@@ -152,6 +159,8 @@ class Shell:
         match path.rstrip("/"):
             case "/version":
                 return Answer(200, encode(VERSION))
+            case "/cacerts":
+                return text_answer(self._authority_pem)
             case "/metrics":
                 cache = self._pipeline.readings.cache
                 return text_answer(self.metrics.text(cache.counts(), cache.revision))
@@ -162,7 +171,7 @@ class Shell:
             case "":
                 return Answer(200, encode({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz"]}))
         accept = request.headers.get("Accept", "")
-        document = discovery.find(path, accept)
+        document = discovery.find(path, accept) or openapi.find(path, accept, query)
         if document is None:
             raise no_such_path()
         return document_answer(document, request.headers.get("If-None-Match", ""))

@@ -155,7 +155,8 @@ class ApiServer:
         relay = NodeRelay(objects, _node_tls(keys))
         stack.push_async_callback(relay.close)
         health = Health({"ping": lambda: ""}, {"store": self._store_wrong, "bootstrap": self._bootstrap_wrong})
-        return Shell(self.pipeline, Handlers(self.pipeline, relay), authenticator, keeper, health)
+        handlers = Handlers(self.pipeline, relay)
+        return Shell(self.pipeline, handlers, authenticator, keeper, health, keys.authority.certificate_pem)
 
     def _store_wrong(self) -> str:
         return "" if self._cache.is_following else "the store has not been read, or does not answer"
