@@ -20,6 +20,7 @@ from kube.runner import Runner
 from nodeagent import machine
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import RuntimeVersion
+from nodeagent.dns.server import DnsServer, DnsSettings
 from nodeagent.node import NodeKeeper
 from nodeagent.node_routes import follow_nodes, gateway_of
 from nodeagent.node_status import NodeIdentity, node_labels, parse_taint
@@ -44,6 +45,7 @@ DNS_SERVICE: Final = ObjectKey("kube-system", "kube-dns")
 RUNTIME_LOOK_S: Final = 0.02
 DNS_INDEX: Final = 10
 """Which address of the service range is cluster DNS's: the tenth."""
+DNS_LOOK_S: Final = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -141,7 +143,7 @@ class _Agent:
             allocatable=identity.allocatable,
             memory_bytes=identity.capacity.get("memory", ZERO).whole,
             node_labels=identity.labels,
-            cluster_dns=settings.cluster_dns or (str(IPv4Network(settings.service_cidr)[DNS_INDEX]),),
+            cluster_dns=_cluster_dns(settings),
             cluster_domain=settings.cluster_domain,
             host_dns=parse_resolv_conf(_read(Path("/etc/resolv.conf"))),
             cgroup_parent=settings.cgroup_parent,
@@ -171,6 +173,24 @@ class _Agent:
             group.create_task(follow_nodes(self._settings, self._nodes, self._cri))
             if self._settings.runs_proxy:
                 group.create_task(self._balance(identity.name, gateway))
+            if self._settings.runs_dns:
+                group.create_task(self._resolve(gateway))
+
+    async def _resolve(self, gateway: IPv4Address) -> None:
+        settings = self._settings
+        cidrs = (IPv4Network(settings.cluster_cidr), IPv4Network(settings.service_cidr))
+        dns = DnsSettings(
+            address=str(gateway),
+            domain=settings.cluster_domain,
+            cidrs=cidrs,
+            own_addresses=(str(gateway), *_cluster_dns(settings)),
+        )
+        while True:
+            try:
+                await DnsServer(self._services, dns).run()
+            except OSError as error:  # The gateway's address is the runtime's to make; it comes in a moment.
+                _log.debug("dns: %s: %s", gateway, error)
+            await self._clock.sleep(DNS_LOOK_S)
 
     async def _pod_cidr(self) -> IPv4Network:
         while True:
@@ -187,6 +207,11 @@ class _Agent:
             node=NodeView(name, {DNS_SERVICE: gateway} if self._settings.runs_dns else {}),
         )
         await proxy.run(self._client, settings, self._services)
+
+
+def _cluster_dns(settings: AgentSettings) -> tuple[str, ...]:
+    """Return the address of the DNS Service: the one that is set, else the tenth of the service range."""
+    return settings.cluster_dns or (str(IPv4Network(settings.service_cidr)[DNS_INDEX]),)
 
 
 def _read(path: Path) -> str:
