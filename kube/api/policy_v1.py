@@ -25,7 +25,7 @@ class PodDisruptionBudgetSpec(Object, frozen=True):
 
     max_unavailable: IntOrString | None = None
     min_available: IntOrString | None = None
-    selector: Annotated[LabelSelector | None, Patch()] = None
+    selector: Annotated[LabelSelector | None, Patch(patch="replace")] = None
     unhealthy_pod_eviction_policy: str | None = None
 
 
