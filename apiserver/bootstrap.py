@@ -145,15 +145,23 @@ def dns_service(addresses: AddressRange) -> Service:
 async def announce(client: Client, basics: Basics, now: datetime) -> None:
     """Renew this server's Lease and make the endpoints of `kubernetes` those of all servers with a fresh one.
 
-    A server on a loopback address is for its own machine alone and is not announced.
+    A server that no address of its own is known of, or on a loopback address, is not announced: pods can't reach it.
     """
-    if ip_address(basics.address).is_loopback or ip_address(basics.address).is_unspecified:
+    if not _is_reachable(basics.address):
         return
     await _put(client, lease_of(basics, now))
     leases = await client.list(Lease, Selection(namespace="kube-system", label_selector=f"{_IDENTITY}={_SERVER}"))
     addresses = fresh_addresses(leases.items, now)
     await _put(client, endpoints_of(addresses, basics.port))
     await _put(client, slice_of(addresses, basics.port))
+
+
+def _is_reachable(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False  # A name: Endpoints take addresses alone.
+    return not found.is_loopback and not found.is_unspecified
 
 
 def lease_of(basics: Basics, now: datetime) -> Lease:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from apiserver.documents import Document
+from apiserver.options import Query, text_of
 from apiserver.schemas import components, schema_name
 from apiserver.version import VERSION
 from kube import api, kinds
@@ -34,7 +35,7 @@ _ASK_AGAIN: Final = {"Cache-Control": "no-cache, private", "Vary": "Accept"}
 _FIELD_VALIDATION: Final = "How fields that the type doesn't have are treated: Ignore, Warn or Strict."
 
 
-def find(path: str, accept: str, query: Mapping[str, str]) -> Document | None:
+def find(path: str, accept: str, query: Query) -> Document | None:
     """Return the document at a path, None where there is none. With the right `hash` it may be kept for ever."""
     path = path.rstrip("/")
     if path == "/openapi/v2":
@@ -43,7 +44,7 @@ def find(path: str, accept: str, query: Mapping[str, str]) -> Document | None:
         return _root()
     if not path.startswith(f"{ROOT}/"):
         return None
-    return _group_version(path.removeprefix(f"{ROOT}/"), is_hashed=query.get("hash") == code_hash())
+    return _group_version(path.removeprefix(f"{ROOT}/"), is_hashed=text_of(query, "hash") == code_hash())
 
 
 def _oldest(accept: str) -> Document:

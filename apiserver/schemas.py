@@ -88,7 +88,8 @@ def _struct(cls: type) -> Schema:
 
 def _is_required(field: msgspec.structs.FieldInfo) -> bool:
     """A field that is always written has to be given, but for those that the server fills in itself."""
-    return field.default_factory is not msgspec.NODEFAULT and field.name not in ("api_version", "kind", "status")
+    is_always_written = inspect.isfunction(field.default_factory)  # An empty map has a factory too: dict itself.
+    return is_always_written and field.name not in ("api_version", "kind", "status")
 
 
 def _structs_in(cls: type) -> Iterator[type]:
@@ -116,8 +117,7 @@ def _property(hint: Any) -> Schema:
     schema = _schema(hint if _is_time(hint) else bare)
     if "$ref" not in schema:
         return {**schema, **merging}
-    description = {"description": inspect.getdoc(bare) or ""} if isinstance(bare, type) and bare is not Quantity else {}
-    return {**description, "allOf": [schema], **merging} if merging or description else schema
+    return {"allOf": [schema], **merging} if merging else schema
 
 
 def _schema(hint: Any) -> Schema:
