@@ -116,17 +116,9 @@ def _merge_items(old: list[Any], patch: list[Any], order: list[Any] | None, shap
     plain = [item for item in patch if not (isinstance(item, dict) and DIRECTIVE in item)]
     for item in plain:
         _key_value(item, key, path)
-    merged = list(old)
-    for item in patch:
-        directive = item.get(DIRECTIVE) if isinstance(item, dict) else None
-        if directive == "replace":
-            merged = []
-        elif directive == "delete":
-            gone = _key_value(item, key, path)
-            merged = [other for other in merged if _key_of(other, key) != gone]
-        elif directive is not None:
-            raise StrategicPatchError(f"{path}: {DIRECTIVE} {directive!r} of a list's item; use delete or replace")
+    merged = _surviving_items(old, patch, key, path)
     places = {_key_of(item, key): place for place, item in enumerate(merged)}
+    live = list(places)
     for item in plain:
         place = places.get(item[key])
         if place is None:
@@ -140,7 +132,24 @@ def _merge_items(old: list[Any], patch: list[Any], order: list[Any] | None, shap
         if strangers := [value for value in wanted if value not in listed]:
             raise StrategicPatchError(f"{path}: {strangers} is in the patch but not in its {ELEMENT_ORDER} list")
         wanted = listed
-    return _in_order(merged, wanted, [_key_of(item, key) for item in old], lambda item: _key_of(item, key))
+        # With an order given, Kubernetes counts an item that takes a deleted one's place as the last of the live ones.
+        live = list(places)[: max(len(old), len(live))]
+    return _in_order(merged, wanted, live, lambda item: _key_of(item, key))
+
+
+def _surviving_items(old: list[Any], patch: list[Any], key: str, path: str) -> list[Any]:
+    """Return the items that the directives of a patch leave."""
+    kept = list(old)
+    for item in patch:
+        directive = item.get(DIRECTIVE) if isinstance(item, dict) else None
+        if directive == "replace":
+            kept = []
+        elif directive == "delete":
+            gone = _key_value(item, key, path)
+            kept = [other for other in kept if _key_of(other, key) != gone]
+        elif directive is not None:
+            raise StrategicPatchError(f"{path}: {DIRECTIVE} {directive!r} of a list's item; use delete or replace")
+    return kept
 
 
 def _in_order(

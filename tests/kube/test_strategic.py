@@ -65,6 +65,16 @@ def test_the_element_order_sorts_what_it_names() -> None:
     assert [item["name"] for item in after] == ["b", "c", "a"]
 
 
+def test_an_item_that_takes_the_place_of_a_deleted_one_comes_last() -> None:
+    """Seen in kubectl 1.33: an apply that swaps one container for another keeps the order of the others."""
+    patch = {
+        "$setElementOrder/containers": [{"name": "c"}],
+        "containers": [{"name": "a", "$patch": "delete"}, {"name": "c"}],
+    }
+
+    assert containers_after(patch, {"name": "b"}, {"name": "a"}) == [{"name": "b"}, {"name": "c"}]
+
+
 def test_lists_without_a_rule_are_replaced() -> None:
     pod = pod_with({"name": "a", "args": ["1", "2"]}, tolerations=[{"key": "x"}])
 
