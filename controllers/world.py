@@ -55,7 +55,7 @@ class World:
 def again_after_conflict(
     reconcile: Callable[[ObjectKey], Awaitable[float | None]],
 ) -> Callable[[ObjectKey], Awaitable[float | None]]:
-    """Have a reconcile that met a conflict, or no server, look again soon: its next reading will be newer."""
+    """Have a reconcile that met a conflict, a missing object or no server look again soon, with a newer reading."""
 
     async def turn(key: ObjectKey) -> float | None:
         try:
@@ -65,7 +65,7 @@ def again_after_conflict(
         except ApiError as error:
             if error.reason == "Conflict":
                 return CONFLICT_PAUSE_S
-            if error.code in (500, 503, 504):
+            if error.code in (404, 500, 503, 504):
                 return LOST_PAUSE_S
             raise
 
