@@ -142,6 +142,8 @@ def _write_rules(cluster: str, network: IPv4Network) -> None:
         "outgoing",
         nftables.address_is(SOURCE, network),
         nftables.address_is(DESTINATION, network, equal=False),
+        # With br_netfilter, what one host sends another comes by here too, pods' packets included.
+        nftables.interface_is(f"{link_prefix(cluster)}h", is_output=True, equal=False),
         nftables.masquerade(),
     )
     with NetlinkSocket(NETFILTER) as sock:

@@ -171,6 +171,7 @@ class PodNetwork:
             sock.request([made, rtnetlink.set_quiet(settings.bridge)])
         bridge = rtnetlink.need_link(sock, settings.bridge)
         sock.request([rtnetlink.set_up(bridge.index)])
+        _switch(f"net/ipv4/conf/{settings.bridge}/send_redirects", "0")
         _guard_loopback(settings.bridge)
         self._write_rules()
 

@@ -26,6 +26,7 @@ from nodeagent.network.netlink import (
     attributes_of,
     be32,
     be64,
+    each_attribute,
     nest,
     text,
 )
@@ -33,7 +34,7 @@ from nodeagent.network.netlink import (
 _SUBSYSTEM = 10
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _NEW_TABLE, _GET_TABLE, _DEL_TABLE, _NEW_CHAIN, _DEL_CHAIN, _NEW_RULE = 0, 1, 2, 3, 5, 6
-_NEW_SET, _NEW_ELEMENTS, _DEL_ELEMENTS = 9, 12, 14
+_NEW_SET, _NEW_ELEMENTS, _GET_ELEMENTS, _DEL_ELEMENTS = 9, 12, 13, 14
 _FAMILY_IPV4 = 2
 _ELEMENTS_PER_MESSAGE = 400  # An attribute holds at most 64 kB.
 _VERDICT_TYPE = 0xFFFFFF00
@@ -224,6 +225,11 @@ def reject() -> Expression:
     return _expression("reject", be32(1, 0), attribute(2, b"\3"))
 
 
+def reset() -> Rule:
+    """Of TCP, answer with a reset and drop: unlike ICMP it is never held back by a rate limit."""
+    return [load_protocol(R0), compare(R0, b"\6"), _expression("reject", be32(1, 1))]
+
+
 def masquerade() -> Expression:
     """Send the packet from this host's own address and a random port."""
     return _expression("masq", be32(1, 0x10))
@@ -341,6 +347,15 @@ def read_tables(sock: NetlinkSocket) -> list[str]:
     """Return the names of all IPv4 tables."""
     replies = sock.request([Message(_SUBSYSTEM << 8 | _GET_TABLE, _FAMILY, DUMP)])
     return [attributes_of(reply.body, 4)[1].rstrip(b"\0").decode() for reply in replies]
+
+
+def read_keys(sock: NetlinkSocket, table: str, name: str) -> list[bytes]:
+    """Return the keys of a set."""
+    keys = []
+    for reply in sock.dump(_SUBSYSTEM << 8 | _GET_ELEMENTS, _FAMILY + text(1, table) + text(2, name)):
+        listed = attributes_of(reply.body, 4).get(3, b"")
+        keys += [attributes_of(attributes_of(item)[1])[1] for _, item in each_attribute(listed)]
+    return keys
 
 
 def delete_table(sock: NetlinkSocket, table: str) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from nodeagent.network import nftables as nft
 from nodeagent.network.nftables import (
@@ -156,6 +156,12 @@ def target_data(target: Target) -> bytes:
     return target[0].packed + struct.pack("!H2x", target[1])
 
 
+def affinity_of(key: bytes) -> tuple[int, int, Target]:
+    """Decode what is remembered of a client: protocol and port of the frontend, and the endpoint."""
+    number = int.from_bytes(key[16:18], "big")
+    return key[4], int.from_bytes(key[8:10], "big"), (IPv4Address(key[12:16]), number)
+
+
 def write_chain(batch: Batch, chain: Chain, cluster_cidr: IPv4Network) -> None:
     """Add a chain with its rules; the chain that it leads to must be there."""
     batch.add_chain(chain.name)
@@ -211,6 +217,7 @@ def write_base(batch: Batch) -> None:
     for declared in SETS:
         batch.add_set(declared)
     batch.add_chain(REJECT)
+    batch.add_rule(REJECT, nft.reset())
     batch.add_rule(REJECT, nft.reject())
     batch.add_chain(DROP)
     batch.add_rule(DROP, nft.end(Verdict.DROP))
@@ -224,7 +231,7 @@ def write_base(batch: Batch) -> None:
     for name, number in (("no-port-forward", nft.FORWARD), ("no-port-output", nft.OUTPUT)):
         batch.add_chain(name, Hook("filter", number, 0))
         is_cluster_ip = [nft.load_address(DESTINATION, R0), nft.is_in(CLUSTER_IPS, R0)]
-        batch.add_rule(name, nft.connection_is_new(), is_cluster_ip, nft.reject())
+        batch.add_rule(name, nft.connection_is_new(), is_cluster_ip, nft.end(Verdict.GOTO, REJECT))
     batch.add_chain("outgoing", Hook("nat", nft.POSTROUTING, 100))
     itself = [nft.load_address(SOURCE, R0), nft.load_address(DESTINATION, R1), nft.is_in(HAIRPIN, R0)]
     batch.add_rule("outgoing", itself, nft.masquerade())

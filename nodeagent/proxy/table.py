@@ -5,6 +5,7 @@ Writes one table of the namespace it is opened in. Remembers what it wrote, to s
 disagrees (someone deleted the table), it writes everything anew. For one thread.
 """
 
+import errno
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ class ProxyTable:
         for key in old:
             del before[key]
         before.update(new)
+        self._forget_clients(old)
         self._forget_flows(real)
 
     def _commit(self, batch: Batch) -> None:
@@ -161,6 +163,26 @@ class ProxyTable:
         for name in unused:
             del self._chain_users[name]
         return sorted(unused, key=lambda name: -len(touched[name].with_next()))
+
+    def _forget_clients(self, old: Rules) -> None:
+        """Forget which clients had an endpoint that no longer counts: it may come back when they have long moved on."""
+        gone = {
+            (frontend.protocol, frontend.port, target)
+            for frontend, backend in old.items()
+            if backend.affinity_s
+            for target in _targets(backend) - _targets(self.rules.get(frontend))
+        }
+        if not gone:
+            return
+        for key in nftables.read_keys(self._socket, self.name, encoding.AFFINITY):
+            if encoding.affinity_of(key) in gone:
+                batch = Batch(self.name)
+                batch.delete_elements(encoding.AFFINITY, [key])
+                try:
+                    batch.commit(self._socket)
+                except NetlinkError as error:
+                    if error.errno != errno.ENOENT:  # Its time was up meanwhile.
+                        raise
 
     def _forget_flows(self, frontends: Iterable[Frontend]) -> None:
         """End the UDP flows to endpoints that no longer count: they would go on for as long as someone sends."""

@@ -22,7 +22,7 @@ async def test_hosts_see_the_machine_and_each_other(world: World) -> None:
     assert (await ask(None, second.address, 10250))[0] == "second"
 
 
-async def test_making_a_host_again_returns_it_as_it_is(world: World) -> None:
+def test_making_a_host_again_returns_it_as_it_is(world: World) -> None:
     first = hosts.create_host(world.cluster, 0)
     inside = subprocess.run(["ip", "-n", first.name, "link"], capture_output=True, text=True, check=True).stdout
 
@@ -30,7 +30,7 @@ async def test_making_a_host_again_returns_it_as_it_is(world: World) -> None:
     assert subprocess.run(["ip", "-n", first.name, "link"], capture_output=True, text=True, check=True).stdout == inside
 
 
-async def test_two_clusters_have_networks_of_their_own(world: World) -> None:
+def test_two_clusters_have_networks_of_their_own(world: World) -> None:
     other = f"{world.cluster}-other"
     try:
         mine, theirs = hosts.create_host(world.cluster, 0), hosts.create_host(other, 0)
@@ -44,7 +44,7 @@ async def test_two_clusters_have_networks_of_their_own(world: World) -> None:
         hosts.remove_hosts(other)
 
 
-async def test_removing_hosts_may_be_repeated(world: World) -> None:
+def test_removing_hosts_may_be_repeated(world: World) -> None:
     hosts.create_host(world.cluster, 0)
 
     hosts.remove_hosts(world.cluster)
@@ -53,6 +53,6 @@ async def test_removing_hosts_may_be_repeated(world: World) -> None:
     assert world.leftovers() == []
 
 
-async def test_a_host_number_out_of_range_is_refused(world: World) -> None:
+def test_a_host_number_out_of_range_is_refused(world: World) -> None:
     with pytest.raises(ValueError, match="use 0 to 199"):
         hosts.create_host(world.cluster, 200)

@@ -259,3 +259,14 @@ async def test_the_kernels_own_reason_is_in_the_error(world: World) -> None:
         await network.set_pod_cidr("10.244.0.0/24")
 
     await network.close()
+
+
+async def test_pods_of_one_node_are_never_told_a_shorter_way(world: World) -> None:
+    """Answers must come back through the gateway, which translates service addresses: no ICMP redirects."""
+    node = await world.add_node()
+    switches = ("all", f"{world.prefix}0")
+
+    assert {
+        shell(node.host.netns_path, "cat", f"/proc/sys/net/ipv4/conf/{name}/send_redirects").strip()
+        for name in switches
+    } == {"0"}
