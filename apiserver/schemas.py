@@ -57,7 +57,11 @@ def schema_name(cls: type) -> str:
 
 
 def components(kinds: Iterable[Kind]) -> dict[str, Schema]:
-    """Return the schemas of some kinds and of everything that they are made of."""
+    """Return the schemas of some kinds and of everything that they are made of.
+
+    What a kind is for stands with its schema; what any other type is for, with the fields of that type: `kubectl
+    explain` prints both the field's description and its type's, and one sentence need not stand there twice.
+    """
     found: dict[str, Schema] = {}
     for kind in kinds:
         waiting: list[type] = [kind.type]
@@ -66,9 +70,11 @@ def components(kinds: Iterable[Kind]) -> dict[str, Schema]:
             if schema_name(cls) not in found:
                 found[schema_name(cls)] = _struct(cls)
                 waiting += _structs_in(cls)
-        named = found[schema_name(kind.type)]
-        versioned = {"group": kind.group, "version": kind.version, "kind": kind.kind}
-        found[schema_name(kind.type)] = {**named, "x-kubernetes-group-version-kind": [versioned]}
+        found[schema_name(kind.type)] = {
+            "description": _told(kind.type),
+            **found[schema_name(kind.type)],
+            "x-kubernetes-group-version-kind": [{"group": kind.group, "version": kind.version, "kind": kind.kind}],
+        }
     return dict(sorted({**found, **_SHARED}.items()))
 
 
@@ -81,9 +87,13 @@ def _struct(cls: type) -> Schema:
     hints = _hints(cls)
     fields = msgspec.structs.fields(cls)
     properties = {field.encode_name: _property(hints[field.name]) for field in fields}
-    schema: Schema = {"description": inspect.getdoc(cls) or "", "type": "object", "properties": properties}
+    schema: Schema = {"type": "object", "properties": properties}
     required = [field.encode_name for field in fields if _is_required(field)]
     return {**schema, "required": required} if required else schema
+
+
+def _told(cls: type) -> str:
+    return inspect.getdoc(cls) or ""
 
 
 def _is_required(field: msgspec.structs.FieldInfo) -> bool:
@@ -115,9 +125,10 @@ def _property(hint: Any) -> Schema:
     if typing.get_origin(bare) is tuple and not merging:
         merging = {"x-kubernetes-list-type": "atomic"}
     schema = _schema(hint if _is_time(hint) else bare)
+    described = {"description": _told(found)} if (found := next(_structs_of(bare), None)) is not None else {}
     if "$ref" not in schema:
-        return {**schema, **merging}
-    return {"allOf": [schema], **merging} if merging else schema
+        return {**described, **schema, **merging}
+    return {**described, "allOf": [schema], **merging} if merging or described else schema
 
 
 def _schema(hint: Any) -> Schema:

@@ -216,6 +216,8 @@ def with_kept_addresses(new: ServiceSpec, old: ServiceSpec) -> ServiceSpec:
     elif old.type != "ExternalName":
         if not new.cluster_ip:
             changes = {"cluster_ip": old.cluster_ip, "cluster_ips": old.cluster_ips}
+        elif new.cluster_ip != old.cluster_ip and new.cluster_ips == old.cluster_ips:
+            changes = {"cluster_ips": (new.cluster_ip,)}
         changes |= {
             field: getattr(old, field) for field in ("ip_families", "ip_family_policy") if not getattr(new, field)
         }
