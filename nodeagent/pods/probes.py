@@ -8,6 +8,7 @@ Source: kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-pro
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from kube.api.core_v1 import Container, Pod, Probe
 from nodeagent.cri.values import ContainerRecord
@@ -17,6 +18,7 @@ from nodeagent.pods.room import PodRoom
 from nodeagent.pods.view import KillContainer, ProbeKind, StartContainer, View, from_nanos
 
 ProbeKey = tuple[str, ProbeKind]
+EARLY_PAUSES_S: Final = (0.025, 0.05, 0.1, 0.2, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,18 @@ def tallied(tally: Tally, worked: bool, probe: Probe) -> Tally:
     count = tally.count + 1 if tally.last is worked else 1
     threshold = (probe.success_threshold if worked else probe.failure_threshold) or (1 if worked else 3)
     return Tally(worked if count >= threshold else tally.verdict, worked, count)
+
+
+def early_looks(kind: ProbeKind, probe: Probe, tally: Tally) -> list[float]:
+    """Return the pauses between the looks that a container gets before its first regular probe.
+
+    A container that is up within milliseconds needn't wait a whole period to be called ready. Only good answers count
+    here, and only where one is enough; an initial delay is respected, as the looks begin after it.
+    """
+    if kind is ProbeKind.LIVENESS or tally.verdict is not None or probe.success_threshold > 1:
+        return []
+    period_s = probe.period_seconds or 10
+    return [pause_s for pause_s in EARLY_PAUSES_S if pause_s <= period_s / 2]
 
 
 def wanted_probes(view: View) -> Iterator[tuple[ProbeKey, Container, Probe, ContainerRecord]]:
@@ -109,17 +123,30 @@ class Prober:
 
     async def _probe(self, key: ProbeKey, container: Container, probe: Probe, ip: str, pod: Pod) -> None:
         clock = self._room.clock
+        period_s = float(probe.period_seconds or 10)
         tally = Tally(self._verdicts.get(key))
+        for early_s in early_looks(key[1], probe, tally):
+            outcome = await self._check(key, container, probe, ip)
+            if outcome.worked:
+                self._decide(key, True)
+                tally = Tally(True, True, 1)
+                await clock.sleep(period_s)
+                break
+            await clock.sleep(early_s)
         while True:
             outcome = await self._check(key, container, probe, ip)
             if not outcome.worked:
                 kind = key[1].value.capitalize()
                 self._room.tell(pod, "Warning", "Unhealthy", f"{kind} probe failed: {outcome.seen}", container.name)
             tally = tallied(tally, outcome.worked, probe)
-            if tally.verdict is not None and self._verdicts.get(key) is not tally.verdict:
-                self._verdicts[key] = tally.verdict
-                self._on_verdict()
-            await clock.sleep(probe.period_seconds or 10)
+            if tally.verdict is not None:
+                self._decide(key, tally.verdict)
+            await clock.sleep(period_s)
+
+    def _decide(self, key: ProbeKey, verdict: bool) -> None:
+        if self._verdicts.get(key) is not verdict:
+            self._verdicts[key] = verdict
+            self._on_verdict()
 
     async def _check(self, key: ProbeKey, container: Container, probe: Probe, ip: str) -> Outcome:
         timeout_s = probe.timeout_seconds or 1
