@@ -49,6 +49,8 @@ _HTTP_HEADER_SENTENCE: Final = "a valid HTTP header must consist of alphanumeric
 
 def check_dns_label(value: str) -> list[str]:
     """Check an RFC 1123 label: namespaces, containers, volumes."""
+    if "." in value and re.fullmatch(_SUBDOMAIN, value):
+        return [*_too_long(value, DNS_LABEL_MAX), "must not contain dots"]
     return _too_long(value, DNS_LABEL_MAX) + _unlike(value, _LABEL, _LABEL_SENTENCE, "my-name", "123-abc")
 
 
@@ -131,7 +133,7 @@ def check_label_key(value: str) -> list[str]:
     if prefix.count("/"):
         example = "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
         return [
-            f"a qualified name {_QUALIFIED_SENTENCE} {example} '{_QUALIFIED}') with an optional DNS subdomain prefix"
+            f"a valid label key {_QUALIFIED_SENTENCE} {example} '{_QUALIFIED}') with an optional DNS subdomain prefix"
             " and '/' (e.g. 'example.com/MyName')"
         ]
     errors = []

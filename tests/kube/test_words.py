@@ -52,6 +52,9 @@ def test_the_sentences_are_those_that_clients_know() -> None:
         " with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is"
         " '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
     ]
+    assert names.check_dns_label("a.b") == ["must not contain dots"]
+    assert names.check_label_value("a" * 64) == ["must be no more than 63 bytes"]
+    assert names.check_label_key("a/b/c")[0].startswith("a valid label key must consist of alphanumeric characters")
     assert names.check_port_name("a" * 16) == ["must be no more than 15 characters"]
 
 
