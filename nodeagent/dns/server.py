@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_address
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from kube.api.core_v1 import Service
 from kube.api.discovery_v1 import EndpointSlice
@@ -202,8 +202,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # asyncio's own is no subclass of it in 3.11.
 
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
         transport = self._transport
@@ -219,7 +218,7 @@ class DnsServer:
     """One node's DNS. run() listens until it is cancelled; `port` is the one it listens on."""
 
     def __init__(self, informers: ServiceInformers, settings: DnsSettings) -> None:
-        self._informers = informers
+        self.informers = informers
         self._settings = settings
         self._zone = Zone(InformerDirectory(informers), to_name(settings.domain), settings.cidrs)
         self._upstream = Upstream(settings)
@@ -228,7 +227,7 @@ class DnsServer:
 
     async def run(self) -> None:
         """Answer. Questions wait for the first list of Services, so that no name is denied that exists."""
-        await self._informers.wait_synced()
+        await self.informers.wait_synced()
         udp, tcp = _listen(self._settings.address, self._settings.port)
         self.port = udp.getsockname()[1]
         loop = asyncio.get_running_loop()
