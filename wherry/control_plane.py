@@ -24,7 +24,7 @@ class ControlPlaneSettings:
 
     apiserver: ApiServerSettings
     controllers: ControllerSettings
-    scheduler: SchedulerSettings = SchedulerSettings()
+    scheduler: SchedulerSettings
 
 
 async def run_control_plane(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from kube.kinds import find_kind
+from kube.kinds import Kind, find_kind
 from kube.times import human_duration, parse_time
 from wherry.connection import Json
 from wherry.targets import title
@@ -32,10 +32,11 @@ def _cell(value: Any) -> str:
 class TablePrinter:
     """Prints the tables that the server makes, one after another, in the columns of the first."""
 
-    def __init__(self, *, wide: bool, with_namespace: bool, with_kind: bool = False) -> None:
+    def __init__(self, *, wide: bool, with_namespace: bool, prefix: Kind | None = None) -> None:
+        """prefix: the kind to put before each name, where tables of several kinds stand together."""
         self._wide = wide
         self._with_namespace = with_namespace
-        self._with_kind = with_kind
+        self._prefix = prefix
         self._columns: list[tuple[int, str]] = []
         self._widths: list[int] = []
 
@@ -58,15 +59,10 @@ class TablePrinter:
     def _row(self, row: Json) -> list[str]:
         about = row.get("object") or {}
         cells = [_cell(row["cells"][index]) for index, _ in self._columns]
-        if self._with_kind and cells:
-            cells[0] = _prefixed(about, cells[0])
+        if self._prefix is not None and cells:
+            cells[0] = title(self._prefix, cells[0])
         namespace = about.get("metadata", {}).get("namespace", "")
         return [namespace, *cells] if self._with_namespace else cells
-
-
-def _prefixed(about: Json, name: str) -> str:
-    kind = find_kind(about.get("apiVersion", ""), about.get("kind", ""))
-    return title(kind, name) if kind else name
 
 
 def as_yaml(objects: Json | Sequence[Json]) -> str:

@@ -29,8 +29,7 @@ def bring_down(layout: Layout, *, purge: bool, say: Callable[[str], None]) -> No
         if not stop(layout.run, record, grace_s=GRACE_S):
             say(f"{record.name} (pid {record.pid}) didn't end by itself and was killed")
     for node in node_names(layout):
-        for line in clear_node(layout, node):
-            say(line)
+        clear_node(layout, node)
     remove_hosts(layout.name)
     shutil.rmtree(layout.run, ignore_errors=True)
     if purge:

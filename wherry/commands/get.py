@@ -44,7 +44,9 @@ def _tables(context: Context, targets: list[Target]) -> int:
     for target in targets:
         with_namespace = args.all_namespaces and target.kind.namespaced
         several_kinds = len({other.kind for other in targets}) > 1
-        printer = TablePrinter(wide=args.output == "wide", with_namespace=with_namespace, with_kind=several_kinds)
+        printer = TablePrinter(
+            wide=args.output == "wide", with_namespace=with_namespace, prefix=target.kind if several_kinds else None
+        )
         try:
             table = _table(context, target)
         except ApiError as error:
@@ -53,7 +55,7 @@ def _tables(context: Context, targets: list[Target]) -> int:
             continue
         if table.get("rows"):
             if found_any and several_kinds:
-                context.say("\n")
+                print()
             found_any = True
             context.say(printer.text(table, with_header=not args.no_headers))
         if args.watch:

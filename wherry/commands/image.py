@@ -80,8 +80,8 @@ def _list(context: Context) -> int:
 
 
 def _import(context: Context) -> int:
-    image = import_archive(Layout(DEFAULT_CLUSTER).images, context.args.path, context.args.name)
-    context.say(f"imported {', '.join(image.repo_tags)}")
+    names = import_archive(Layout(DEFAULT_CLUSTER).images, context.args.path, context.args.name)
+    context.say(f"imported {', '.join(names)}")
     return 0
 
 

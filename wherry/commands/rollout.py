@@ -22,7 +22,7 @@ HASH_LABEL: Final = "pod-template-hash"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("verb", choices=["status", "history", "undo", "restart", "pause", "resume"])
+    parser.add_argument("step", choices=["status", "history", "undo", "restart", "pause", "resume"])
     parser.add_argument("target", nargs="+", metavar="TYPE/NAME", help="deploy/web, or just web")
     parser.add_argument("--timeout", type=float, default=300.0, help="how long status waits, in seconds (300)")
     parser.add_argument(
@@ -35,7 +35,7 @@ def run(context: Context) -> int:
     target = parse_one(context.args.target, default_kind="deployment")
     if target.kind.kind != "Deployment":
         raise UsageError(f"{target.title}: rollout works on deployments")
-    verbs = {
+    steps = {
         "status": _status,
         "history": _history,
         "undo": _undo,
@@ -43,7 +43,7 @@ def run(context: Context) -> int:
         "pause": _pause,
         "resume": _resume,
     }
-    return verbs[context.args.verb](context, target)
+    return steps[context.args.step](context, target)
 
 
 def progress(deployment: Json) -> tuple[bool, str]:

@@ -11,6 +11,7 @@ from apiserver.server import ApiServer, StartError
 from apiserver.settings import ApiServerSettings
 from controllers.world import ControllerSettings, NodeSettings
 from kube.log import set_up_logging
+from scheduler.run import SchedulerSettings
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
 from wherry.context import Context
 from wherry.control_plane import ControlPlaneSettings, run_control_plane
@@ -49,6 +50,7 @@ def run(context: Context) -> int:
     settings = ControlPlaneSettings(
         apiserver=_apiserver_settings(layout, args),
         controllers=ControllerSettings(cluster_cidr=args.cluster_cidr, nodes=nodes),
+        scheduler=SchedulerSettings(),
     )
     try:
         uvloop.run(run_control_plane(settings, _with_authority))
