@@ -19,6 +19,7 @@ _HEADER = struct.Struct("!HHHHHH")
 _POINTERS_MAX = 32
 _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSION_WANTED, _RECURSION_OFFERED = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
 _OPT = 41
+_ADDRESS_BYTES = {1: 4, 28: 16}
 
 
 class RecordType(IntEnum):
@@ -191,6 +192,8 @@ def read_answers(data: bytes) -> list[Record]:
         kind, _, ttl_s, length = struct.unpack_from("!HHIH", data, offset)
         offset += 10
         raw: Data = data[offset : offset + length]
+        if offset + length > len(data) or _ADDRESS_BYTES.get(kind, length) != length:
+            raise MalformedMessageError(f"dns reply: a record of type {kind} with {len(data) - offset} bytes left")
         if kind in (RecordType.CNAME, RecordType.NS, RecordType.PTR):
             raw, _ = read_name(data, offset)
         records.append(Record(name, kind, ttl_s, raw))

@@ -266,7 +266,7 @@ def test_no_reply_breaks_the_joining_of_aliases(tail: bytes, at: int) -> None:
     reply.add_answer(*_zone_lines("www.example.org 60 CNAME other.example.org"))
     broken = bytes(reply.pack())[: 12 + at] + tail
 
-    assert DNSRecord.parse(complete(forward, broken)).header.id == forward.asked.id
+    assert complete(forward, broken)[:2] == forward.asked.id.to_bytes(2, "big")
 
 
 def test_only_an_answer_to_the_same_question_counts() -> None:
