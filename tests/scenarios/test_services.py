@@ -1,5 +1,7 @@
 """What stands behind a Service, while pods come and go."""
 
+import pytest
+
 from kube.api.core_v1 import Endpoints
 from kube.api.discovery_v1 import EndpointSlice
 from kube.client import Client
@@ -63,9 +65,5 @@ async def test_a_service_without_a_selector_is_left_to_its_user(client: Client) 
         await client.create(make.service())
         await rooms.until(lambda: slices(rooms), "the slices of the other Service")
 
-        try:
+        with pytest.raises(ApiError, match="not found"):
             await client.get(Endpoints, "by-hand", namespace="default")
-        except ApiError as error:
-            assert error.code == 404
-        else:
-            raise AssertionError("Endpoints were made for a Service without a selector")
