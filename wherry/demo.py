@@ -73,7 +73,7 @@ def _step(title: str) -> None:
 def _do(*words: str) -> None:
     """Run one command as if it had been typed, showing it first."""
     print(f"$ wherry {' '.join(words)}", flush=True)
-    code = wherry(words)
+    code = wherry(("--cluster", DEFAULT_CLUSTER, *words))
     if code != 0:
         raise DemoFailed(f"`wherry {' '.join(words)}` ended with {code}; `wherry doctor` tells what this machine lacks")
 

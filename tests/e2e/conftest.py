@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from nodeagent.network.network import link_prefix
+
 WAIT_S = 60.0
 POLL_S = 0.1
 KUBECTLS = ("1.32", "1.27")
@@ -91,28 +93,31 @@ class Cluster:
         return {record["name"]: record["pid"] for record in found}
 
 
-def traces() -> set[str]:
-    """Return what a cluster could leave behind: links, network namespaces, mounts, cgroups, files, processes."""
-    links = {f"link {path.name}" for path in Path("/sys/class/net").iterdir()}
-    netns = {f"netns {path.name}" for path in Path("/run/netns").glob("*")}
-    mounts = {f"mount {line.split()[4]}" for line in Path("/proc/self/mountinfo").read_text().splitlines()}
-    cgroups = {f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob("*/wherry/*") if path.is_dir()}
-    cgroups |= {f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob("wherry/*") if path.is_dir()}
-    files = {f"file {path}" for root in ("/run/wherry", "/var/lib/wherry") for path in Path(root).glob("*")}
-    tables = run(["nft", "list", "tables"]).out.splitlines() if shutil.which("nft") else []
-    return (
-        links
-        | netns
-        | mounts
-        | cgroups
-        | {f"nft {line}" for line in tables}
-        | (files - {"file /var/lib/wherry/images"})
-    )
+def traces(name: str) -> list[str]:
+    """Return what a cluster has on this machine: links, namespaces, mounts, cgroups, rules, files, processes."""
+    marks = (f"wherry-{name}-", f"/wherry/{name}", f"/wherry-{name}-", link_prefix(name))
+    found = [f"link {path.name}" for path in Path("/sys/class/net").iterdir()]
+    found += [f"netns {path.name}" for path in Path("/run/netns").glob("*")]
+    found += [f"mount {line.split()[4]}" for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob("*/wherry*")]
+    found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob("wherry*")]
+    found += [f"file {path}" for root in ("/run/wherry", "/var/lib/wherry") for path in Path(root).glob("*")]
+    found += run(["nft", "list", "tables"]).out.splitlines() if shutil.which("nft") else []
+    found += [f"process {argv}" for argv in _command_lines() if f"\0{name}\0" in argv or f"/wherry/{name}/" in argv]
+    return [trace for trace in found if any(mark in trace for mark in marks) or trace.startswith("process")]
+
+
+def _command_lines() -> Iterator[str]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield path.read_text(errors="replace")
+        except OSError:
+            continue
 
 
 def started(name: str, *options: str) -> Iterator[Cluster]:
     """Start a cluster, yield it, purge it, and check that nothing of it is left."""
-    before = traces()
+    assert traces(name) == []
     cluster = Cluster(name, free_port())
     result = wherry("up", "--name", name, "--port", str(cluster.port), *options)
     try:
@@ -121,8 +126,7 @@ def started(name: str, *options: str) -> Iterator[Cluster]:
     finally:
         ended = wherry("down", "--name", name, "--purge")
         assert ended.code == 0, ended.err
-        left = traces() - before
-        assert not left, f"left behind: {sorted(left)}"
+        assert traces(name) == []
 
 
 def _logs(name: str) -> str:
