@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Network
 from itertools import islice
 
@@ -19,6 +20,7 @@ from nodeagent.network.netlink import (
     APPEND,
     CREATE,
     DUMP,
+    NESTED,
     Message,
     NetlinkError,
     NetlinkSocket,
@@ -245,6 +247,7 @@ def remember(name: str, key: int, timeout_s: int) -> Expression:
     return _expression("dynset", text(1, name), be32(3, 1), be32(4, key), be64(6, timeout_s * 1000))
 
 
+@lru_cache(1024)
 def _verdict(verdict: Verdict, chain: str) -> bytes:
     code = attribute(1, struct.pack("!i", verdict))
     return nest(2, code, text(2, chain)) if chain else nest(2, code)
@@ -333,14 +336,27 @@ class Batch:
             self._add(kind, head + nest(3, part), flags)
 
 
+_ATTRIBUTE = struct.Struct("=HH")
 _FAMILY = struct.pack("!BBH", _FAMILY_IPV4, 0, 0)
 
 
+_KEYED = struct.Struct("=HHHHHH")  # An element that holds a key that holds a value: three attributes begin.
+_DATA = struct.Struct("=HHHH")
+
+
 def _encode_element(element: Element) -> bytes:
-    key = nest(1, _value(element.key))
+    """Encode list element, key and value at once: there are thousands of them."""
+    key, size = element.key, len(element.key)
     if element.verdict is not None:
-        return nest(1, key, nest(2, _verdict(element.verdict, element.chain)))
-    return nest(1, key) if element.data is None else nest(1, key, nest(2, _value(element.data)))
+        said = _verdict(element.verdict, element.chain)
+        rest = _ATTRIBUTE.pack(len(said) + 4, 2 | NESTED) + said
+    elif element.data is not None:
+        data = element.data
+        rest = _DATA.pack(len(data) + 8, 2 | NESTED, len(data) + 4, 1) + data
+    else:
+        rest = b""
+    head = _KEYED.pack(size + 12 + len(rest), 1 | NESTED, size + 8, 1 | NESTED, size + 4, 1)
+    return head + key + rest
 
 
 def read_tables(sock: NetlinkSocket) -> list[str]:

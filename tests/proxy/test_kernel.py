@@ -20,6 +20,7 @@ from kube.api.core_v1 import (
     SessionAffinityConfig,
 )
 from kube.api.discovery_v1 import EndpointSlice
+from kube.objects import ObjectKey
 from nodeagent.network import namespaces
 from nodeagent.proxy.rules import NodeView, Rules, plan
 from nodeagent.proxy.table import ProxyTable
@@ -321,3 +322,18 @@ async def test_removing_the_rules_leaves_other_tables_alone(balanced: Balanced) 
 
     after = run_on(balanced.node, "nft", "list", "tables")
     assert set(before.splitlines()) - set(after.splitlines()) == {f"table ip {balanced.table.name}"}
+
+
+async def test_cluster_dns_has_one_address_for_all_and_the_own_node_answers(balanced: Balanced) -> None:
+    """Pods know 10.96.0.10 on every node; no question crosses the network."""
+    gateway = balanced.node.network.gateway
+    assert gateway is not None
+    await balanced.world.serve_at(balanced.node.host.netns_path, "dns", str(gateway), 53, udp=True)
+    node = NodeView("node-0", {ObjectKey("kube-system", "kube-dns"): gateway})
+    dns = service("kube-dns", ports=[port(53, "dns", "UDP")], namespace="kube-system")
+
+    balanced.table.update(plan([dns], [], node))
+
+    assert await ask(balanced.client.path, VIP, 53, udp=True) == ("dns", str(balanced.client.ip))
+    assert (await ask(balanced.node.host.netns_path, VIP, 53, udp=True))[0] == "dns"
+    assert (await ask(balanced.client.path, gateway, 53, udp=True))[0] == "dns"
