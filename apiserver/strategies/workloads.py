@@ -271,7 +271,8 @@ class DaemonSetStrategy(Strategy[DaemonSet]):
         if strategy.type == "RollingUpdate":
             rolling = where_none(strategy.rolling_update or _ROLLING_DAEMONS, max_unavailable=1, max_surge=0)
             strategy = replace(strategy, rolling_update=rolling)
-        return replace(obj, spec=replace(spec, update_strategy=strategy, template=default_template(spec.template)))
+        spec = replace(spec, update_strategy=strategy, template=default_template(spec.template))
+        return obj if spec == obj.spec else replace(obj, spec=spec)
 
     def validate(self, obj: DaemonSet) -> list[FieldError]:
         return list(_daemon_set_errors(obj))

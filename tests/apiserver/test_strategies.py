@@ -1,0 +1,42 @@
+"""What holds of the rules of every kind."""
+
+import pytest
+
+from apiserver import printing
+from apiserver.strategies import STRATEGIES, strategy_of
+from kube.kinds import KINDS, Kind, find_kind
+from tests.apiserver.material import NOW
+
+STORED = [kind for kind in KINDS if "list" in kind.verbs and (kind.group, kind.version) != ("autoscaling", "v1")]
+STORED = [kind for kind in STORED if kind.group != "events.k8s.io"]
+
+
+@pytest.mark.parametrize("kind", STORED, ids=lambda kind: kind.resource)
+def test_defaults_are_set_once_and_then_cost_nothing(kind: Kind) -> None:
+    """Every write runs through `default`: an object that is complete must come back as it is."""
+    rules = strategy_of(kind)
+
+    complete = rules.default(kind.type())
+
+    assert rules.default(complete) is complete
+
+
+@pytest.mark.parametrize("kind", STORED, ids=lambda kind: kind.resource)
+def test_every_field_that_can_be_selected_has_a_value(kind: Kind) -> None:
+    """A field name without a value would match nothing in silence."""
+    rules = strategy_of(kind)
+
+    found = rules.selectable_fields(kind.type())
+
+    assert set(found) == {"metadata.name", "metadata.namespace", *rules.field_names}
+
+
+@pytest.mark.parametrize("kind", STORED, ids=lambda kind: kind.resource)
+def test_a_row_has_a_cell_for_each_column_even_of_an_empty_object(kind: Kind) -> None:
+    """Controllers and people store half-filled objects; a table must not fail on one."""
+    assert len(printing.row(kind, kind.type(), NOW)) == len(printing.columns(kind))
+
+
+def test_every_strategy_belongs_to_a_kind_that_is_served() -> None:
+    """A misspelt row of the table would leave its kind without rules."""
+    assert [row for row in STRATEGIES if find_kind(*row) is None] == []
