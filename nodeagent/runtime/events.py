@@ -13,41 +13,62 @@ from proto import cri_v1 as cri
 BACKLOG_MAX = 4096
 
 
+class Subscription:
+    """One stream of events."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[cri.ContainerEventResponse | None] = asyncio.Queue()
+        self._fell_behind = False
+
+    def tell(self, event: cri.ContainerEventResponse) -> bool:
+        """Take one more event; return False, and end the stream, where too many wait already."""
+        if self._queue.qsize() < BACKLOG_MAX:
+            self._queue.put_nowait(event)
+            return True
+        self._fell_behind = True
+        self.end()
+        return False
+
+    def end(self) -> None:
+        """End the stream after what is in it."""
+        self._queue.put_nowait(None)
+
+    async def events(self) -> AsyncIterator[cri.ContainerEventResponse]:
+        """Yield events until the runtime ends; raises RESOURCE_EXHAUSTED once the caller has fallen too far behind."""
+        while (event := await self._queue.get()) is not None:
+            yield event
+        if self._fell_behind:
+            found = f"more than {BACKLOG_MAX} events waited for this stream"
+            raise RuntimeRefusal(Reason.RESOURCE_EXHAUSTED, f"events: {found}; list containers and open another")
+
+
 class Events:
     """The open streams."""
 
     def __init__(self) -> None:
-        self._queues: set[asyncio.Queue[cri.ContainerEventResponse | None]] = set()
+        self._subscriptions: set[Subscription] = set()
 
     @property
     def has_listeners(self) -> bool:
         """Whether anybody listens: making an event costs more than telling it."""
-        return bool(self._queues)
+        return bool(self._subscriptions)
 
     def publish(self, event: cri.ContainerEventResponse) -> None:
         """Tell everybody."""
-        for queue in list(self._queues):
-            if queue.qsize() >= BACKLOG_MAX:
-                self._queues.discard(queue)
-                queue.get_nowait()
-                queue.put_nowait(None)
-            else:
-                queue.put_nowait(event)
+        self._subscriptions = {item for item in self._subscriptions if item.tell(event)}
 
-    async def subscribe(self) -> AsyncIterator[cri.ContainerEventResponse]:
-        """Yield events until the caller stops asking or falls too far behind."""
-        queue: asyncio.Queue[cri.ContainerEventResponse | None] = asyncio.Queue()
-        self._queues.add(queue)
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-        finally:
-            self._queues.discard(queue)
-        found = f"more than {BACKLOG_MAX} events waited for this stream"
-        raise RuntimeRefusal(Reason.RESOURCE_EXHAUSTED, f"events: {found}; list containers and open another")
+    def subscribe(self) -> Subscription:
+        """Return a stream that has begun: what is published from now on is in it."""
+        subscription = Subscription()
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Forget a stream whose client has gone."""
+        self._subscriptions.discard(subscription)
 
     def close(self) -> None:
         """End every stream."""
-        for queue in self._queues:
-            queue.put_nowait(None)
-        self._queues.clear()
+        for subscription in self._subscriptions:
+            subscription.end()
+        self._subscriptions.clear()

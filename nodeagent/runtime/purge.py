@@ -29,7 +29,7 @@ def purge(settings: RuntimeSettings) -> list[str]:
     containers = _records(settings.containers_dir, "container.json", ContainerRecord)
     shims = _records(settings.sandboxes_dir, "shim.json", ShimRecord)
     starts = _records(settings.containers_dir, "pid.json", StartRecord)
-    ended = _end({(item.pid, item.start_time) for item in [*shims, *starts]})
+    ended = _end({(item.pid, item.start_time) for item in shims} | {(item.pid, item.start_time) for item in starts})
     paths = {item.cgroup for item in containers} | {item.cgroup for item in records if item.owns_cgroup}
     for path in [*sorted(paths), settings.cgroup_parent]:
         ended += _end({(pid, state.start_time_of(pid)) for pid in groups.processes(path)})

@@ -34,6 +34,7 @@ SHIM_END_TIMEOUT_S = 10.0
 _CGROUP_ATTEMPTS = 100
 _CGROUP_PAUSE_S = 0.01
 _EXIT_CODE_LOST = 137
+_ZYGOTE_ATTEMPTS = 3
 _PINS = ("ns/net", "ns/ipc", "ns/uts", "shm")
 _PROTOCOLS = {cri.TCP: "tcp", cri.UDP: "udp", cri.SCTP: "sctp"}
 _SYSCTL_PREFIXES = ("kernel.shm", "kernel.msg", "fs.mqueue.", "net.")
@@ -63,6 +64,7 @@ class Sandboxes:
                 await self._set_up(sandbox)
             except BaseException:
                 await self._dismantle(sandbox)
+                await self.remove_cgroup(sandbox.record.cgroup, owned=sandbox.record.owns_cgroup)
                 self._forget(sandbox)
                 raise
         _LOG.info("sandbox %s (%s/%s): made", sandbox.id, config.metadata.namespace, config.metadata.name)
@@ -208,16 +210,24 @@ class Sandboxes:
             "sysctls": dict(config.linux.sysctls),
             "shared_pid": config.linux.security_context.namespace_options.pid == cri.POD,
         }
-        shim = self._adopt(sandbox, host.zygote.fork_shim(request))
-        try:
-            told = (await shim.first_answer()).content
-        except shim_client.ShimLostError:
-            raise RuntimeRefusal(Reason.UNAVAILABLE, "sandbox: its shim ended at once; try again") from None
+        told = await self._start_shim(sandbox, request)
         sandbox.update(
             msgspec.structs.replace(sandbox.record, shim_pid=told["pid"], shim_start_time=told["start_time"])
         )
         await self._attach_network(sandbox)
         sandbox.update(msgspec.structs.replace(sandbox.record, is_ready=True))
+
+    async def _start_shim(self, sandbox: Sandbox, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the new shim says of itself; a zygote that died over the request is asked again, once renewed."""
+        for _ in range(_ZYGOTE_ATTEMPTS):
+            shim = self._adopt(sandbox, self._host.zygote.fork_shim(request))
+            try:
+                return (await shim.first_answer()).content
+            except shim_client.ShimLostError:
+                if (sandbox.folder / "shim.json").exists():
+                    break
+        found = "sandbox: its shim ended at once"
+        raise RuntimeRefusal(Reason.UNAVAILABLE, f"{found}; look into {sandbox.run_dir}/shim.log and try again")
 
     async def _attach_network(self, sandbox: Sandbox) -> None:
         if not sandbox.netns_path:

@@ -5,10 +5,10 @@ pods go on. `python -m nodeagent.runtime` runs it alone, with pods that have no 
 """
 
 import asyncio
+import fcntl
 import logging
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -47,6 +47,7 @@ async def serve(settings: RuntimeSettings, network: Network) -> None:
 async def serving(settings: RuntimeSettings, network: Network) -> AsyncIterator[Host]:
     """Serve for the length of a block."""
     settings.make_dirs()
+    claim = _claim(settings)
     zygote = Zygote()
     zygote.start()
     try:
@@ -66,6 +67,7 @@ async def serving(settings: RuntimeSettings, network: Network) -> AsyncIterator[
         sandboxes.close()
     finally:
         zygote.close()
+        os.close(claim)
 
 
 def _host(settings: RuntimeSettings, network: Network, zygote: Zygote) -> Host:
@@ -86,9 +88,7 @@ async def _listening(host: Host, sandboxes: Sandboxes, containers: Containers) -
         (cri.runtime_service_handler(service), cri.image_service_handler(ImageService(host)))
     )
     path = host.settings.socket_path
-    if path.exists():
-        _refuse_second(path.as_posix())
-        path.unlink()
+    path.unlink(missing_ok=True)
     server.add_insecure_port(f"unix:{path}")
     await server.start()
     path.chmod(0o600)
@@ -100,14 +100,16 @@ async def _listening(host: Host, sandboxes: Sandboxes, containers: Containers) -
         await streaming.stop()
 
 
-def _refuse_second(path: str) -> None:
-    """Raise where another runtime answers on the socket already."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(path)
-        except OSError:
-            return
-    raise RuntimeError(f"runtime: another one serves on {path}; stop it, or choose another socket_path")
+def _claim(settings: RuntimeSettings) -> int:
+    """Take the state folder for this process; two runtimes over one state would each undo what the other does."""
+    claim = os.open(settings.state_dir / "claim", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(claim)
+        found = f"runtime: another one has {settings.state_dir} and serves it"
+        raise RuntimeError(f"{found}; stop it, or choose another state_dir") from None
+    return claim
 
 
 def disable_fork_support() -> None:

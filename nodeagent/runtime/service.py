@@ -275,12 +275,16 @@ class RuntimeService(cri.RuntimeServiceServicer):
     async def get_container_events(
         self, request: cri.GetEventsRequest, context: _Context
     ) -> AsyncIterator[cri.ContainerEventResponse]:
-        """Stream what happens from now on."""
+        """Stream what happens from now on; the headers go out once that is certain."""
+        subscription = self._host.events.subscribe()
         try:
-            async for event in self._host.events.subscribe():
+            await context.send_initial_metadata(())
+            async for event in subscription.events():
                 yield event
         except RuntimeRefusal as refusal:
             await abort(context, refusal)
+        finally:
+            self._host.events.unsubscribe(subscription)
 
     @answering
     async def checkpoint_container(self, request: cri.CheckpointContainerRequest) -> cri.CheckpointContainerResponse:

@@ -82,6 +82,7 @@ class Shim:
         self._containers: dict[str, Container] = {}
         self._children: dict[int, Callable[[int], None]] = {}
         self._further: dict[str, Further] = {}
+        self._refused: dict[str, Reply] = {}
         self._reaper_pid = 0
         self._leaving = False
         self._listener = self._listen()
@@ -282,9 +283,9 @@ class Shim:
         heard = heard or {"error": "its first process was killed before it could run the command", "exit_code": 128}
         if "error" in heard:
             container.failed_start = heard
+            self._refused[container.name] = reply  # Once its end is on record, as the caller will look for it.
             if container.ended_status is not None:
                 self._conclude(container)
-            reply.refuse(heard["error"], "start-failed")
             return
         container.began(heard, rights)
         for descriptor in container.outputs():
@@ -308,6 +309,8 @@ class Shim:
             self.unwatch(descriptor)
         container.close()
         self._tell({"event": "exit", "container": container.name, "exit": container.exit_record})
+        if container.failed_start:
+            self._refused.pop(container.name).refuse(container.failed_start["error"], "start-failed")
 
     def _exec(self, request: dict[str, Any], descriptors: list[int], reply: "Reply") -> None:
         container = self._of(request)

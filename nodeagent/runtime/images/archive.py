@@ -71,12 +71,16 @@ class _Tar:
         return self._names[name].size
 
 
-def import_archive(store_dir: Path, path: Path, name: str = "") -> Image:
-    """Import what is at `path` under `name`, and return it; raises ValueError with what was found and would do.
+def import_archive(store_dir: Path, path: Path, name: str = "") -> tuple[str, ...]:
+    """Import what is at `path` under `name`, and return its names; raises ValueError with what was found and would do.
 
     name: may be empty where the archive names its image itself.
     """
-    store = ImageStore(store_dir, store_dir)
+    image = _import(ImageStore(store_dir, store_dir), path, name)
+    return image.repo_tags or image.repo_digests
+
+
+def _import(store: ImageStore, path: Path, name: str) -> Image:
     if path.is_dir():
         folder = _Folder(path)
         if _is_image(folder):

@@ -1,0 +1,296 @@
+"""Pulling from a real registry, with and without authentication, and from one that misbehaves."""
+
+import asyncio
+import base64
+import gzip
+import hashlib
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from nodeagent.runtime.errors import Reason, RuntimeRefusal
+from nodeagent.runtime.images import reference
+from nodeagent.runtime.images.layers import CorruptLayerError
+from nodeagent.runtime.images.model import Image
+from nodeagent.runtime.images.registry import Credentials, RegistryClient, is_loopback
+from nodeagent.runtime.images.store import ImageStore
+from proto import cri_v1 as cri
+from tests.runtime.machine import Client, until
+from tests.runtime.test_unpack import entry, layer
+
+pytestmark = pytest.mark.root
+
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ImageStore:
+    """An empty store."""
+    return ImageStore(tmp_path / "images", tmp_path / "state")
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Debian's docker-registry on a loopback port; gives host:port."""
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    config = folder / "config.yml"
+    config.write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\nhttp: {{addr: 127.0.0.1:{port}}}\n"
+    )
+    command = shutil.which("docker-registry")
+    assert command is not None, "docker-registry is missing; run: apt-get install docker-registry"
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([command, "serve", str(config)], stdout=log, stderr=log)
+    yield f"127.0.0.1:{port}"
+    process.terminate()
+    process.wait(10)
+
+
+async def _is_up(address: str) -> None:
+    async def answers() -> bool:
+        try:
+            async with aiohttp.ClientSession() as session, session.get(f"http://{address}/v2/") as response:
+                return response.status == 200
+        except aiohttp.ClientConnectionError:
+            return False
+
+    await until(answers, "the registry serves")
+
+
+class Content:
+    """An image as a registry serves it: blobs and manifests by digest, tags."""
+
+    def __init__(self, *layers: bytes, architecture: str = "amd64") -> None:
+        self.blobs = {_digest(item): item for item in map(gzip.compress, layers)}
+        described = [{"digest": digest, "size": len(data)} for digest, data in self.blobs.items()]
+        config = json.dumps(
+            {
+                "architecture": architecture,
+                "os": "linux",
+                "config": {"Cmd": ["/bin/sh"], "User": "7:8"},
+                "rootfs": {"type": "layers", "diff_ids": [_digest(item) for item in layers]},
+            }
+        ).encode()
+        self.blobs[_digest(config)] = config
+        manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "layers": described}
+        manifest["config"] = {"digest": _digest(config), "size": len(config)}
+        self.manifest = json.dumps(manifest).encode()
+        platform = {"architecture": architecture, "os": "linux"}
+        chosen = {"digest": _digest(self.manifest), "size": len(self.manifest), "platform": platform}
+        self.index = json.dumps({"schemaVersion": 2, "mediaType": _INDEX, "manifests": [chosen]}).encode()
+
+
+class FakeRegistry:
+    """A registry that does as it is told."""
+
+    def __init__(self, content: Content) -> None:
+        self.content = content
+        self.requests: list[str] = []
+        self.refuse: Callable[[web.BaseRequest], web.Response | None] = lambda _: None
+        self.address = ""
+
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        """Serve one request."""
+        self.requests.append(request.path)
+        refused = self.refuse(request)
+        if refused is not None:
+            return refused
+        name = request.path.rpartition("/")[2]
+        if name == "1":
+            return web.Response(body=self.content.index, content_type=_INDEX)
+        if name == _digest(self.content.manifest):
+            return web.Response(body=self.content.manifest, content_type=_MANIFEST)
+        blob = self.content.blobs.get(name)
+        return web.Response(body=blob) if blob is not None else web.Response(status=404)
+
+
+@asynccontextmanager
+async def serving(content: Content) -> AsyncIterator[FakeRegistry]:
+    """Serve `content` on loopback."""
+    fake = FakeRegistry(content)
+    runner = web.ServerRunner(web.Server(fake.answer))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    fake.address = f"127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield fake
+    finally:
+        await runner.cleanup()
+
+
+async def _pull(fake: FakeRegistry, store: ImageStore, tag: str = "1", **credentials: str) -> Image:
+    name = reference.parse(f"{fake.address}/team/web:{tag}")
+    return await RegistryClient(name, Credentials(**credentials), ()).pull(store)
+
+
+async def test_an_image_pushed_by_another_tool_is_pulled_and_runs(client: Client, registry: str, layout: Path) -> None:
+    await _is_up(registry)
+    name = f"{registry}/team/busybox:1"
+    copy = ["skopeo", "copy", "--insecure-policy", "--dest-tls-verify=false", f"oci:{layout}:v1", f"docker://{name}"]
+    await asyncio.to_thread(subprocess.run, copy, check=True, capture_output=True)
+
+    request = cri.PullImageRequest(image=cri.ImageSpec(image=name))
+    pulled = (await client.images.pull_image(request)).image_ref
+    output = await client.output(await client.pod(), image=name)
+    described = (await client.images.image_status(cri.ImageStatusRequest(image=cri.ImageSpec(image=name)))).image
+    await client.images.remove_image(cri.RemoveImageRequest(image=cri.ImageSpec(image=name)))
+    gone = await client.images.image_status(cri.ImageStatusRequest(image=cri.ImageSpec(image=name)))
+
+    assert output == "uid=1000(web) gid=1001(web) groups=1001(web),1002(extra)"
+    assert described.id == pulled
+    assert described.username == "web"
+    assert described.repo_digests[0].startswith(f"{registry}/team/busybox@sha256:")
+    assert not gone.HasField("image")
+
+
+async def test_an_index_is_followed_and_layers_that_are_here_are_not_fetched_again(store: ImageStore) -> None:
+    async with serving(Content(layer(entry("a")), layer(entry("b")))) as fake:
+        first = await _pull(fake, store)
+        before = len(fake.requests)
+        second = await _pull(fake, store)
+
+    assert first == second
+    assert first.repo_tags == (f"{fake.address}/team/web:1",)
+    assert first.repo_digests == (f"{fake.address}/team/web@{_digest(fake.content.index)}",)
+    assert (before, len(fake.requests) - before) == (5, 3)
+
+
+async def test_another_platforms_image_is_refused_by_name(store: ImageStore) -> None:
+    async with serving(Content(layer(entry("a")), architecture="s390x")) as fake:
+        with pytest.raises(ValueError, match="made for linux/s390x"):
+            await _pull(fake, store)
+
+
+async def test_an_unknown_tag_is_not_found(store: ImageStore) -> None:
+    async with serving(Content()) as fake:
+        with pytest.raises(RuntimeRefusal, match="check name and tag") as caught:
+            await _pull(fake, store, tag="absent")
+
+    assert caught.value.reason is Reason.NOT_FOUND
+
+
+async def test_a_manifest_with_another_digest_is_refused(store: ImageStore) -> None:
+    async with serving(Content(layer(entry("a")))) as fake:
+        true = fake.content.manifest
+        fake.refuse = lambda request: web.Response(body=true + b" ") if request.path.endswith(_digest(true)) else None
+        with pytest.raises(CorruptLayerError, match="the registry is at fault"):
+            await _pull(fake, store)
+
+
+async def test_a_layer_with_another_digest_is_refused_and_leaves_nothing(store: ImageStore) -> None:
+    async with serving(Content(layer(entry("a")))) as fake:
+        digest = next(iter(fake.content.blobs))
+        fake.content.blobs[digest] = gzip.compress(layer(entry("b")))
+        with pytest.raises(CorruptLayerError, match="the registry is at fault"):
+            await _pull(fake, store)
+
+    assert store.all() == []
+    assert list((store.folder / "layers").iterdir()) == []
+    assert list((store.folder / "new").iterdir()) == []
+
+
+async def test_basic_authentication_is_answered_when_asked_for(store: ImageStore) -> None:
+    expected = "Basic " + base64.b64encode(b"ann:secret").decode()
+
+    def guard(request: web.BaseRequest) -> web.Response | None:
+        if request.headers.get("Authorization") == expected:
+            return None
+        return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+
+    async with serving(Content(layer(entry("a")))) as fake:
+        fake.refuse = guard
+        image = await _pull(fake, store, username="ann", password="secret")
+        with pytest.raises(RuntimeRefusal, match="pull secret") as caught:
+            await _pull(fake, store, username="ann", password="wrong")
+
+    assert image.layers
+    assert caught.value.reason is Reason.UNAUTHENTICATED
+
+
+async def test_a_token_is_fetched_with_the_credentials_and_used(store: ImageStore) -> None:
+    async with serving(Content(layer(entry("a")))) as fake:
+
+        def guard(request: web.BaseRequest) -> web.Response | None:
+            if request.path == "/token":
+                assert request.query["scope"] == "repository:team/web:pull"
+                is_known = request.headers.get("Authorization", "").startswith("Basic ")
+                return web.json_response({"token": "t0k3n"}) if is_known else web.Response(status=403)
+            if request.headers.get("Authorization") == "Bearer t0k3n":
+                return None
+            realm = f'Bearer realm="http://{fake.address}/token",service="s",scope="repository:team/web:pull"'
+            return web.Response(status=401, headers={"WWW-Authenticate": realm})
+
+        fake.refuse = guard
+        image = await _pull(fake, store, username="ann", password="secret")
+        with pytest.raises(RuntimeRefusal) as caught:
+            await _pull(fake, ImageStore(store.folder.parent / "other", store.folder))
+
+    assert image.layers
+    assert caught.value.reason is Reason.UNAUTHENTICATED
+
+
+async def test_a_registry_that_is_busy_is_asked_again(store: ImageStore) -> None:
+    async with serving(Content(layer(entry("a")))) as fake:
+        busy = iter([429, 503])
+
+        def refuse(_: web.BaseRequest) -> web.Response | None:
+            status = next(busy, 0)
+            return web.Response(status=status) if status else None
+
+        fake.refuse = refuse
+        image = await _pull(fake, store)
+
+    assert image.layers
+
+
+async def test_credentials_do_not_follow_a_redirect_to_another_host(store: ImageStore) -> None:
+    """Registries send blobs from storage of others, who must not learn the password."""
+    async with serving(Content(layer(entry("a")))) as storage, serving(storage.content) as fake:
+        leaked: list[str] = []
+
+        def redirect(request: web.BaseRequest) -> web.Response | None:
+            if "Authorization" not in request.headers:
+                return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+            if "/blobs/" in request.path:
+                return web.Response(status=307, headers={"Location": f"http://{storage.address}{request.path}"})
+            return None
+
+        def listen(request: web.BaseRequest) -> web.Response | None:
+            leaked.extend(request.headers.getall("Authorization", []))
+            return None
+
+        fake.refuse, storage.refuse = redirect, listen
+        image = await _pull(fake, store, username="ann", password="secret")
+
+    assert image.layers
+    assert storage.requests
+    assert leaked == []
+
+
+async def test_a_registry_that_is_not_there_is_unavailable(store: ImageStore) -> None:
+    name = reference.parse("127.0.0.1:1/web:1")
+
+    with pytest.raises(RuntimeRefusal, match="can't be reached") as caught:
+        await RegistryClient(name, Credentials(), ()).pull(store)
+
+    assert caught.value.reason is Reason.UNAVAILABLE
+
+
+def test_only_loopback_is_spoken_to_without_tls() -> None:
+    assert all(map(is_loopback, ["localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000"]))
+    assert not any(map(is_loopback, ["localhost.example.com", "10.0.0.1:5000", "docker.io", "registry"]))

@@ -1,0 +1,180 @@
+"""Layers, honest and hostile: what unpacking makes of them, and what it never lets happen."""
+
+import gzip
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from nodeagent.runtime.images import layers
+from nodeagent.runtime.images.layers import CorruptLayerError
+from nodeagent.runtime.images.store import ImageStore
+
+pytestmark = pytest.mark.root
+
+
+def entry(
+    name: str, kind: bytes = tarfile.REGTYPE, link: str = "", content: bytes = b"", **fields: object
+) -> tuple[tarfile.TarInfo, bytes]:
+    """Return one entry of a layer."""
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size, info.mode = kind, link, len(content), 0o755
+    for key, value in fields.items():
+        setattr(info, key, value)
+    return info, content
+
+
+def layer(*entries: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    """Return a tar of the entries."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for info, content in entries:
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def feeding(data: bytes) -> Callable[[IO[bytes]], None]:
+    """Return what feeds `data` to a worker."""
+
+    def feed(pipe: IO[bytes]) -> None:
+        pipe.write(data)
+
+    return feed
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ImageStore:
+    """An empty store."""
+    return ImageStore(tmp_path / "images", tmp_path / "state")
+
+
+def unpacked(store: ImageStore, data: bytes) -> Path:
+    """Unpack a layer and return its folder."""
+    return store.layer_path(layers.take(store, feeding(data)).diff_id)
+
+
+def test_files_keep_content_mode_owner_and_time(store: ImageStore) -> None:
+    tool = entry("bin/tool", content=b"#!", mode=0o4755, uid=5, gid=6, mtime=1000)
+
+    status = (unpacked(store, layer(tool)) / "bin/tool").stat()
+
+    assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, status.st_mtime) == (0o4755, 5, 6, 1000)
+
+
+def test_a_gzipped_layer_of_several_members_is_read_whole(store: ImageStore) -> None:
+    data = layer(entry("a", content=b"x" * 100_000))
+    halves = gzip.compress(data[:5000]) + gzip.compress(data[5000:])
+
+    folder = unpacked(store, halves)
+
+    assert (folder / "a").read_bytes() == b"x" * 100_000
+
+
+def test_a_truncated_gzip_is_refused(store: ImageStore) -> None:
+    with pytest.raises(CorruptLayerError, match="ends too early"):
+        unpacked(store, gzip.compress(layer(entry("a", content=os.urandom(100_000))))[:-2000])
+
+
+def test_what_has_another_digest_than_asked_for_is_refused(store: ImageStore) -> None:
+    data, wrong = layer(entry("a")), "sha256:" + "0" * 64
+
+    with pytest.raises(CorruptLayerError, match="the registry is at fault"):
+        layers.take(store, feeding(data), digest=wrong)
+    with pytest.raises(CorruptLayerError, match="the image is broken"):
+        layers.take(store, feeding(data), diff_id=wrong)
+
+
+def test_noise_is_refused(store: ImageStore) -> None:
+    with pytest.raises(CorruptLayerError):
+        unpacked(store, os.urandom(4096))
+
+
+def test_whiteouts_become_those_of_overlayfs(store: ImageStore) -> None:
+    folder = unpacked(store, layer(entry("dir/.wh.gone"), entry("opaque/.wh..wh..opq")))
+
+    status = (folder / "dir/gone").lstat()
+    assert stat.S_ISCHR(status.st_mode)
+    assert status.st_rdev == 0
+    assert os.getxattr(folder / "opaque", "trusted.overlay.opaque") == b"y"
+
+
+@pytest.mark.parametrize("name", [".wh.", ".wh..", ".wh...", "dir/.wh..."])
+def test_a_whiteout_of_no_file_is_refused(store: ImageStore, name: str) -> None:
+    with pytest.raises(CorruptLayerError, match="hides no file"):
+        unpacked(store, layer(entry(name)))
+
+
+@pytest.mark.parametrize("name", ["../escaped", "a/../../escaped", "/../escaped"])
+def test_a_name_that_climbs_is_refused(store: ImageStore, name: str) -> None:
+    with pytest.raises(CorruptLayerError, match="leaves the image"):
+        unpacked(store, layer(entry(name)))
+
+
+def test_an_absolute_name_stays_in_the_layer(store: ImageStore) -> None:
+    folder = unpacked(store, layer(entry("/wherry-test-absolute", content=b"in")))
+
+    assert (folder / "wherry-test-absolute").read_bytes() == b"in"
+    assert not Path("/wherry-test-absolute").exists()
+
+
+@pytest.mark.parametrize("target", ["{outside}", "../../../../../../../../../../{outside}"])
+def test_a_symlink_to_the_outside_leads_nowhere(store: ImageStore, tmp_path: Path, target: str) -> None:
+    """A link is made first, then written through: the write must land inside the layer, or nowhere."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    trap = layer(
+        entry("link", tarfile.SYMTYPE, target.format(outside=str(outside).lstrip("/") if ".." in target else outside)),
+        entry("link/written", content=b"!"),
+    )
+
+    with pytest.raises(CorruptLayerError):
+        unpacked(store, trap)
+
+    assert list(outside.iterdir()) == []
+
+
+def test_a_file_over_a_symlink_replaces_the_link_and_not_its_target(store: ImageStore, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("untouched")
+
+    folder = unpacked(store, layer(entry("a", tarfile.SYMTYPE, str(target)), entry("a", content=b"new")))
+
+    assert target.read_text() == "untouched"
+    assert not (folder / "a").is_symlink()
+
+
+def test_a_hard_link_to_the_outside_is_refused(store: ImageStore) -> None:
+    with pytest.raises(CorruptLayerError):
+        unpacked(store, layer(entry("passwd", tarfile.LNKTYPE, "/etc/passwd")))
+    with pytest.raises(CorruptLayerError, match="leaves the image"):
+        unpacked(store, layer(entry("passwd", tarfile.LNKTYPE, "../../etc/passwd")))
+
+
+def test_device_nodes_are_left_out_and_counted(store: ImageStore) -> None:
+    disk = entry("dev/disk", tarfile.BLKTYPE, devmajor=254, devminor=0)
+
+    taken = layers.take(store, feeding(layer(disk, entry("a"))))
+
+    assert taken.skipped == 1
+    assert not (store.layer_path(taken.diff_id) / "dev/disk").exists()
+
+
+def test_attributes_that_would_steer_overlayfs_are_dropped(store: ImageStore) -> None:
+    steering = {"SCHILY.xattr.trusted.overlay.redirect": "/etc", "SCHILY.xattr.user.kept": "yes"}
+
+    folder = unpacked(store, layer(entry("dir", tarfile.DIRTYPE, pax_headers=steering)))
+
+    assert os.listxattr(folder / "dir") == ["user.kept"]
+
+
+def test_a_refused_layer_leaves_nothing(store: ImageStore) -> None:
+    with pytest.raises(CorruptLayerError):
+        unpacked(store, layer(entry("fine", content=b"x"), entry("../escaped")))
+
+    assert list((store.folder / "new").iterdir()) == []
+    assert list((store.folder / "layers").iterdir()) == []
