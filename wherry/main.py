@@ -55,10 +55,11 @@ INTERRUPTED: Final = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    words = sys.argv[1:] if argv is None else list(argv)
+    words, after_dashes = _split(sys.argv[1:] if argv is None else list(argv))
     called = next((word for word in words if word in {verb.name for verb in VERBS}), "")
     parser = _parser(called)
     args = parser.parse_args(words)
+    args.after_dashes = after_dashes
     verb = next((verb for verb in VERBS if verb.name == args.verb), None)
     if verb is None:
         parser.print_help()
@@ -78,6 +79,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"wherry: {error}", file=sys.stderr)
         return 1
     return code
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Part what is for this program from what stands after `--`: another program's command, in `exec`."""
+    if "--" not in words:
+        return words, []
+    dashes = words.index("--")
+    return words[:dashes], words[dashes + 1 :]
 
 
 def _parser(called: str) -> argparse.ArgumentParser:

@@ -38,13 +38,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-t", "--tty", action="store_true", help="give the command a terminal")
     parser.add_argument("-c", "--container", default="", help="which container, where the pod has several")
     parser.add_argument("target", metavar="POD|TYPE/NAME", help="a pod, or deploy/web for one of its pods")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run")
+    parser.usage = "wherry exec [-it] [-c CONTAINER] [-n NAMESPACE] POD|TYPE/NAME -- COMMAND ..."
 
 
 def run(context: Context) -> int:
     """Run the command and return its exit code."""
     args = context.args
-    command = args.command[1:] if args.command[:1] == ["--"] else args.command
+    command = args.after_dashes
     if not command:
         raise UsageError("which command? Write it after `--`, such as `wherry exec web-0 -- ls /`")
     pod = find_pod(context, [args.target])
