@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -87,12 +87,19 @@ async def measure_pods(netns: str, pods: int) -> None:
         await timed("attach a pod", [partial(network.attach, path.name, str(path)) for path in paths])
         await timed("attach it again", [partial(network.attach, path.name, str(path)) for path in paths])
         await timed("detach a pod", [partial(network.detach, path.name) for path in paths])
+        await asyncio.gather(*(network.attach(path.name, str(path)) for path in paths[:10]))
+        await timed("detach 10 pods at once", [partial(detach_all, network, paths[:10])])
         report("  for comparison: `ip` adding and deleting a bare veth", [_ip(Path(netns).name) for _ in range(10)], 0)
     finally:
         for path in paths:
             namespaces.remove(path)
         await network.teardown()
         await network.close()
+
+
+async def detach_all(network: PodNetwork, paths: Sequence[Path]) -> None:
+    """Detach pods at the same time."""
+    await asyncio.gather(*(network.detach(path.name) for path in paths))
 
 
 def _ip(netns: str) -> float:

@@ -12,6 +12,8 @@ import errno
 import hashlib
 import os
 import re
+import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -104,6 +106,7 @@ class PodNetwork:
         self._pool: AddressPool | None = None
         self._worker: ThreadPoolExecutor = namespaces.start_worker(settings.namespace, "pod-network")
         self._sockets: dict[int, NetlinkSocket] = {}
+        self._leaving: deque[str] = deque()
 
     @property
     def gateway(self) -> IPv4Address | None:
@@ -123,8 +126,9 @@ class PodNetwork:
         return await self._run(lambda: self._attach(pod_id, netns_path))
 
     async def detach(self, pod_id: str) -> None:
-        """Remove a pod's link and free its address; an unknown pod is fine."""
-        await self._run(lambda: self._detach(pod_id))
+        """Remove a pod's link and free its address; an unknown pod is fine. Pods that leave at once leave together."""
+        self._leaving.append(pod_id)
+        await self._run(self._detach_leaving)
 
     async def addresses(self) -> dict[str, IPv4Address]:
         """Return the address of every attached pod."""
@@ -300,11 +304,25 @@ class PodNetwork:
                 ]
             )
 
-    def _detach(self, pod_id: str) -> None:
-        sock = self._socket(ROUTE)
-        sock.request([rtnetlink.delete_link(self._name_of(pod_id))], tolerate=[errno.ENODEV])
+    def _detach_leaving(self) -> None:
+        """Detach every pod that waits for it; of those that wait together, all but the first call find nothing."""
+        pods = [self._leaving.popleft() for _ in range(len(self._leaving))]
+        try:
+            self._delete_links([self._name_of(pod) for pod in pods])
+        except OSError:
+            self._leaving.extend(pods)  # For those whose call comes next.
+            raise
         if self._pool is not None:
-            self._pool.give_back(pod_id)
+            for pod in pods:
+                self._pool.give_back(pod)
+
+    def _delete_links(self, names: Sequence[str]) -> None:
+        sock, group = self._socket(ROUTE), zlib.crc32(self.settings.prefix.encode()) | 1
+        if len(names) == 1:
+            sock.request([rtnetlink.delete_link(names[0])], tolerate=[errno.ENODEV])
+        elif names:
+            grouped = [rtnetlink.set_group(name, group) for name in names]
+            sock.request([*grouped, rtnetlink.delete_group(group)], tolerate=[errno.ENODEV])
 
     def _sync_routes(self, nodes: Sequence[NodeRoute]) -> None:
         sock, settings = self._socket(ROUTE), self.settings
@@ -327,9 +345,9 @@ class PodNetwork:
             is_ours = bridge is not None and route.link == bridge.index
             if is_ours or route.destination.subnet_of(settings.cluster_cidr):
                 sock.request([rtnetlink.delete_route(route)], tolerate=[errno.ESRCH])
-        for link in rtnetlink.read_links(sock):
-            if link.name in (settings.bridge, settings.vxlan) or self._is_pod_link(link.name):
-                sock.request([rtnetlink.delete_link(link.name)], tolerate=[errno.ENODEV])
+        names = [link.name for link in rtnetlink.read_links(sock)]
+        others = (settings.bridge, settings.vxlan)
+        self._delete_links([name for name in names if name in others or self._is_pod_link(name)])
         nftables.delete_table(self._socket(NETFILTER), settings.table)
         self._pool = None
 

@@ -144,6 +144,16 @@ def delete_link(name: str) -> Message:
     return Message(_DEL_LINK, _link_head() + text(3, name))
 
 
+def set_group(name: str, group: int) -> Message:
+    """Put a link into a group, so that many can be deleted as one."""
+    return Message(_SET_LINK, _link_head() + text(3, name) + u32(27, group))
+
+
+def delete_group(group: int) -> Message:
+    """Delete all links of a group: the kernel waits once for all packets under way, not once for each link."""
+    return Message(_DEL_LINK, _link_head() + u32(27, group))
+
+
 def add_address(index: int, address: IPv4Address, prefix: int) -> Message:
     """Give a link an address."""
     body = struct.pack("=BBBBI", socket.AF_INET, prefix, 0, 0, index)

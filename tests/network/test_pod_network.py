@@ -1,5 +1,6 @@
 """Pods on a bridge, in real namespaces."""
 
+import asyncio
 import json
 import socket
 import struct
@@ -138,6 +139,16 @@ async def test_detaching_removes_the_link_and_may_be_repeated(world: World) -> N
 
     assert "eth0" not in shell(pod.path, "ip", "link")
     assert f"{world.prefix}p" not in shell(node.host.netns_path, "ip", "link")
+
+
+async def test_pods_that_leave_at_once_leave_together(world: World) -> None:
+    node = await world.add_node()
+    stays, *leaving = [await world.add_pod(node, f"pod-{number}") for number in range(6)]
+
+    await asyncio.gather(*(node.network.detach(pod.name) for pod in leaving), node.network.detach("unknown"))
+
+    assert await node.network.addresses() == {stays.name: stays.ip}
+    assert shell(node.host.netns_path, "ip", "-o", "link").count(f"{world.prefix}p") == 1
 
 
 async def test_a_failed_attach_leaves_no_link_and_no_address_behind(world: World) -> None:
