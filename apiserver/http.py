@@ -171,7 +171,9 @@ class Shell:
             case "":
                 return Answer(200, encode({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz"]}))
         accept = request.headers.get("Accept", "")
-        document = discovery.find(path, accept) or openapi.find(path, accept, query)
+        document = discovery.find(path, accept) or openapi.find(
+            path, accept, {name: values[0] for name, values in query.items()}
+        )
         if document is None:
             raise no_such_path()
         return document_answer(document, request.headers.get("If-None-Match", ""))
