@@ -27,6 +27,8 @@ class Filter(Enum):
     AFFINITY = "NodeAffinity"
     PORTS = "NodePorts"
     RESOURCES = "NodeResourcesFit"
+    SPREAD = "PodTopologySpread"
+    PODS = "InterPodAffinity"
     UNSUPPORTED = "Unsupported"
 
 
@@ -39,6 +41,7 @@ class ClusterEvent(Enum):
     NODE_SCHEDULABLE = auto()
     NODE_ALLOCATABLE = auto()
     POD_GONE = auto()
+    POD_PLACED = auto()
 
 
 HELPED_BY: Final[Mapping[Filter, frozenset[ClusterEvent]]] = {
@@ -48,6 +51,8 @@ HELPED_BY: Final[Mapping[Filter, frozenset[ClusterEvent]]] = {
     Filter.AFFINITY: frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.NODE_LABELS}),
     Filter.PORTS: frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.POD_GONE}),
     Filter.RESOURCES: frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.NODE_ALLOCATABLE, ClusterEvent.POD_GONE}),
+    Filter.SPREAD: frozenset(ClusterEvent),
+    Filter.PODS: frozenset(ClusterEvent),
     Filter.UNSUPPORTED: frozenset(),
 }
 
@@ -100,13 +105,23 @@ def _check_taints(shape: Shape, _: NodeInfo, node: Node) -> tuple[str, ...]:
     return ()
 
 
+def accepts_taints(shape: Shape, node: Node) -> bool:
+    """Say whether the pod tolerates all taints of the node that keep pods away."""
+    return all(taint.effect not in _REPELLING or tolerates(shape.tolerations, taint) for taint in node.spec.taints)
+
+
 def _check_affinity(shape: Shape, info: NodeInfo, node: Node) -> tuple[str, ...]:
+    if accepts_affinity(shape, info.name, node):
+        return ()
+    return ("node(s) didn't match Pod's node affinity/selector",)
+
+
+def accepts_affinity(shape: Shape, name: str, node: Node) -> bool:
+    """Say whether the node is one that the pod's node selector and node affinity mean."""
     labels = node.metadata.labels
     if not all(labels.get(key) == value for key, value in shape.node_selector):
-        return ("node(s) didn't match Pod's node affinity/selector",)
-    if shape.node_terms is not None and not any(matches_term(term, labels, info.name) for term in shape.node_terms):
-        return ("node(s) didn't match Pod's node affinity/selector",)
-    return ()
+        return False
+    return shape.node_terms is None or any(matches_term(term, labels, name) for term in shape.node_terms)
 
 
 def _check_ports(shape: Shape, info: NodeInfo, _: Node) -> tuple[str, ...]:

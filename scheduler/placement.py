@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from scheduler.filters import Filter, objections
+from scheduler.relations import Surroundings, surroundings
 from scheduler.scores import score
 from scheduler.shape import Shape
 from scheduler.snapshot import NodeInfo, Snapshot
@@ -51,12 +52,28 @@ class Placement:
         if len(self._snapshot) == 0:
             return Refusal(frozenset({Filter.NAME}), "no nodes available to schedule pods")
         ranking = self._up_to_date(shape)
-        while ranking.heap:
-            _, name, generation = ranking.heap[0]
-            if ranking.generations.get(name) == generation and name not in ranking.refused:
-                return name
-            heapq.heappop(ranking.heap)
-        return _refusal(len(self._snapshot), ranking.refused)
+        around = surroundings(shape, self._snapshot)
+        if around is not None:
+            return self._choose_among(ranking, around)
+        best = _best(ranking)
+        return best[1] if best else _refusal(len(self._snapshot), ranking.refused)
+
+    def _choose_among(self, ranking: _Ranking, around: Surroundings) -> str | Refusal:
+        """Return the best node to which the pods around have no objection."""
+        passed_over: list[tuple[float, str, int]] = []
+        refused = dict(ranking.refused)
+        chosen = ""
+        while not chosen and (best := _best(ranking)):
+            info = self._snapshot.node(best[1])
+            against = around.objection(info) if info else None
+            if against is None:
+                chosen = best[1]
+            else:
+                refused[best[1]] = against
+                passed_over.append(heapq.heappop(ranking.heap))
+        for entry in passed_over:
+            heapq.heappush(ranking.heap, entry)
+        return chosen or _refusal(len(self._snapshot), refused)
 
     def _up_to_date(self, shape: Shape) -> _Ranking:
         ranking = self._rankings.get(shape)
@@ -78,6 +95,16 @@ class Placement:
                 _rank(ranking, shape, found)
         ranking.position = self._snapshot.position
         return ranking
+
+
+def _best(ranking: _Ranking) -> tuple[float, str, int] | None:
+    """Return the best entry that still holds, after dropping those before it that don't; None where there is none."""
+    while ranking.heap:
+        _, name, generation = ranking.heap[0]
+        if ranking.generations.get(name) == generation and name not in ranking.refused:
+            return ranking.heap[0]
+        heapq.heappop(ranking.heap)
+    return None
 
 
 def _rank(ranking: _Ranking, shape: Shape, info: NodeInfo) -> None:

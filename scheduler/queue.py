@@ -48,6 +48,8 @@ class SchedulingQueue:
 
     def __init__(self) -> None:
         self._pods: dict[str, Waiting] = {}
+        self._stuck: set[str] = set()
+        """The uids of the unschedulable ones, so that an event costs nothing where there are none."""
         self._active: list[tuple[int, str, int, str]] = []
         self._timed: list[tuple[float, int, str]] = []
         self._turn = 0
@@ -77,6 +79,7 @@ class SchedulingQueue:
     def remove(self, uid: str) -> None:
         """Forget a pod that is gone or has a node."""
         self._pods.pop(uid, None)
+        self._stuck.discard(uid)
 
     def pop(self) -> Waiting | None:
         """Take the next pod to be tried out of the queue, None where there is none. Give it back by `fail`, or not."""
@@ -102,11 +105,8 @@ class SchedulingQueue:
     def hear(self, events: Iterable[ClusterEvent], now_s: float) -> None:
         """Let those unschedulable pods be tried again which one of `events` could help."""
         happened = frozenset(events)
-        if not happened:
-            return
-        for entry in list(self._pods.values()):
-            if entry.where is Where.UNSCHEDULABLE and entry.helped_by & happened:
-                self._retry(entry, now_s)
+        for uid in [uid for uid in self._stuck if self._pods[uid].helped_by & happened]:
+            self._retry(self._pods[uid], now_s)
 
     def tick(self, now_s: float) -> None:
         """Let those pods be tried again whose time has come."""
@@ -140,17 +140,22 @@ class SchedulingQueue:
         self._wait(entry, Where.BACKING_OFF, entry.failed_at_s + _pause_s(entry.attempts))
 
     def _activate(self, entry: Waiting) -> None:
-        self._turn += 1
-        entry.turn = self._turn
-        entry.where = Where.ACTIVE
+        self._move(entry, Where.ACTIVE)
         created = entry.pod.metadata.creation_timestamp or ""
         heapq.heappush(self._active, (-(entry.pod.spec.priority or 0), created, self._turn, entry.pod.metadata.uid))
 
     def _wait(self, entry: Waiting, where: Where, until_s: float) -> None:
+        self._move(entry, where)
+        heapq.heappush(self._timed, (until_s, self._turn, entry.pod.metadata.uid))
+
+    def _move(self, entry: Waiting, where: Where) -> None:
         self._turn += 1
         entry.turn = self._turn
         entry.where = where
-        heapq.heappush(self._timed, (until_s, self._turn, entry.pod.metadata.uid))
+        if where is Where.UNSCHEDULABLE:
+            self._stuck.add(entry.pod.metadata.uid)
+        else:
+            self._stuck.discard(entry.pod.metadata.uid)
 
 
 def _pause_s(attempts: int) -> float:

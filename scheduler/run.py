@@ -90,8 +90,9 @@ class Scheduler:
                 self._hear((ClusterEvent.POD_GONE,))
         elif new.spec.node_name:
             self.queue.remove(uid)
-            if old is None or self.snapshot.node_of(uid) != new.spec.node_name or _is_respecified(old, new):
+            if old is None or not old.spec.node_name or _takes_or_means_other(old, new):
                 self.snapshot.put_pod(placed_pod(new), new.spec.node_name)
+                self._hear((ClusterEvent.POD_PLACED,))
         elif new.spec.scheduler_name in ("", self._settings.name) and not self.snapshot.node_of(uid):
             self._hear_waiting(old, new)
 
@@ -229,6 +230,15 @@ def _differs(old: Node, new: Node) -> bool:
         or old.metadata.labels != new.metadata.labels
         or old.status.allocatable != new.status.allocatable
         or old.status.capacity != new.status.capacity
+    )
+
+
+def _takes_or_means_other(old: Pod, new: Pod) -> bool:
+    """Say whether a change of a placed pod matters to others."""
+    return (
+        _is_respecified(old, new)
+        or old.metadata.labels != new.metadata.labels
+        or is_terminating(old) != is_terminating(new)
     )
 
 

@@ -4,24 +4,27 @@ The pods of a ReplicaSet have one shape, so what was found out about the nodes f
 What a pod asks for that this scheduler can't do is part of its shape too, so that it is refused and never ignored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from kube.api.core_v1 import NodeAffinity, NodeSelectorTerm, Pod, PreferredSchedulingTerm, Toleration
 from kube.codec import encode
 from kube.objects import controller_of
+from kube.selectors import SelectorError
 from scheduler.needs import Needs, needs_of
+from scheduler.terms import NO_DEMANDS, Demands, demands_of
 
 _NO_AFFINITY: Final = NodeAffinity()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """What a pod asks of the cluster. Compared by `identity`.
+    """What a pod asks of the cluster. Compared by `identity`, all that a node alone is judged by.
 
     owner: uid of its controller, "" for none: pods of one owner are spread.
     node_terms: at least one must match; None where the pod has no required node affinity.
+    demands: what it asks of the pods around it, and `namespace` and `labels` what others may ask of it.
     unsupported: what it asks for that is not to be had, as sentences.
     """
 
@@ -33,6 +36,9 @@ class Shape:
     node_terms: tuple[NodeSelectorTerm, ...] | None
     preferred_terms: tuple[PreferredSchedulingTerm, ...]
     tolerations: tuple[Toleration, ...]
+    namespace: str
+    labels: Mapping[str, str]
+    demands: Demands
     unsupported: tuple[str, ...]
 
     def __eq__(self, other: object) -> bool:
@@ -51,7 +57,11 @@ def shape_of(pod: Pod) -> Shape:
     affinity = (spec.affinity and spec.affinity.node_affinity) or _NO_AFFINITY
     required = affinity.required_during_scheduling_ignored_during_execution
     selector = tuple(sorted(spec.node_selector.items()))
-    unsupported = tuple(_unsupported(pod))
+    demands, unsupported = NO_DEMANDS, tuple(_unsupported(pod))
+    try:
+        demands = demands_of(pod)
+    except SelectorError as error:
+        unsupported = (*unsupported, str(error))
     identity = (
         owner_uid,
         tuple(sorted(needs.requests.items())),
@@ -73,22 +83,13 @@ def shape_of(pod: Pod) -> Shape:
         node_terms=required.node_selector_terms if required else None,
         preferred_terms=affinity.preferred_during_scheduling_ignored_during_execution,
         tolerations=spec.tolerations,
+        namespace=pod.metadata.namespace,
+        labels=pod.metadata.labels,
+        demands=demands,
         unsupported=unsupported,
     )
 
 
 def _unsupported(pod: Pod) -> Iterator[str]:
-    spec = pod.spec
-    near = spec.affinity and spec.affinity.pod_affinity
-    if near and near.required_during_scheduling_ignored_during_execution:
-        yield "required pod affinity is not supported by this scheduler; remove spec.affinity.podAffinity"
-    apart = spec.affinity and spec.affinity.pod_anti_affinity
-    if apart and apart.required_during_scheduling_ignored_during_execution:
-        yield "required pod anti-affinity is not supported by this scheduler; remove spec.affinity.podAntiAffinity"
-    if any(constraint.when_unsatisfiable == "DoNotSchedule" for constraint in spec.topology_spread_constraints):
-        yield (
-            "topology spread with whenUnsatisfiable DoNotSchedule is not supported by this scheduler; "
-            "use ScheduleAnyway, pods of one owner are spread over nodes"
-        )
-    if spec.resource_claims:
+    if pod.spec.resource_claims:
         yield "resource claims are not supported by this scheduler; remove spec.resourceClaims"

@@ -5,13 +5,15 @@ decided about (assumed) and whose binding the watch has not told yet. Every chan
 and is noted in a log, so that whoever remembered something about nodes looks again at the changed ones alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from kube.api.core_v1 import Node, Pod
-from kube.objects import controller_of
+from kube.objects import controller_of, is_terminating
+from kube.selectors import SelectorError
 from scheduler.needs import Amounts, HostPort, Needs, amounts, needs_of
+from scheduler.terms import Term, demands_of
 
 K = TypeVar("K")
 
@@ -21,17 +23,37 @@ LOG_MAX: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class PlacedPod:
-    """A pod that takes room on a node. owner: the uid of its controller, "" for none."""
+    """A pod that takes room on a node.
+
+    owner: the uid of its controller, "" for none. apart: the pods that it keeps away. is_leaving: it is being deleted.
+    """
 
     uid: str
     needs: Needs
     owner: str
+    namespace: str
+    labels: Mapping[str, str]
+    apart: tuple[Term, ...]
+    is_leaving: bool
 
 
 def placed_pod(pod: Pod) -> PlacedPod:
     """Return what matters of a pod once it has a node."""
+    meta = pod.metadata
     owner = controller_of(pod)
-    return PlacedPod(pod.metadata.uid, needs_of(pod), owner.uid if owner else "")
+    try:
+        apart = demands_of(pod).apart
+    except SelectorError:
+        apart = ()  # Another scheduler placed it by rules that are unknown here.
+    return PlacedPod(
+        uid=meta.uid,
+        needs=needs_of(pod),
+        owner=owner.uid if owner else "",
+        namespace=meta.namespace,
+        labels=meta.labels,
+        apart=apart,
+        is_leaving=is_terminating(pod),
+    )
 
 
 @dataclass(eq=False)
@@ -102,6 +124,8 @@ class Snapshot:
         self._nodes: dict[str, NodeInfo] = {}
         self._known: dict[str, NodeInfo] = {}
         self._where: dict[str, str] = {}
+        self.repelling: dict[str, PlacedPod] = {}
+        """The pods, by uid, that keep others away."""
         self._log: list[str] = []
         self._log_start = 0
 
@@ -156,12 +180,15 @@ class Snapshot:
             self.remove_pod(pod.uid)
         info = self._info(node)
         info.put(pod)
+        if pod.apart:
+            self.repelling[pod.uid] = pod
         self._where[pod.uid] = node
         self._note(info)
 
     def remove_pod(self, uid: str) -> str:
         """Give back the room of the pod `uid`; return the node it was on, "" where it had none."""
         name = self._where.pop(uid, "")
+        self.repelling.pop(uid, None)
         if name:
             info = self._nodes[name]
             info.drop(uid)

@@ -9,8 +9,7 @@ from kube.api.core_v1 import (
     NodeSelectorRequirement,
     NodeSelectorTerm,
     Pod,
-    PodAffinityTerm,
-    PodAntiAffinity,
+    PodResourceClaim,
     PreferredSchedulingTerm,
     Taint,
 )
@@ -97,12 +96,9 @@ def test_a_cluster_without_nodes_says_so() -> None:
 
 
 def test_what_is_not_supported_is_refused_and_never_ignored() -> None:
-    term = PodAffinityTerm(topology_key="kubernetes.io/hostname")
-    affinity = PodAntiAffinity(required_during_scheduling_ignored_during_execution=(term,))
+    found = refusal(cluster(1), make.pod(resource_claims=(PodResourceClaim(name="gpu"),)))
 
-    found = refusal(cluster(1), make.pod(affinity=Affinity(pod_anti_affinity=affinity)))
-
-    assert "pod anti-affinity is not supported" in found.message
+    assert "resource claims are not supported" in found.message
     assert found.filters == {Filter.UNSUPPORTED}
 
 
