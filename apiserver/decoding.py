@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from apiserver.protobuf.envelope import decode as decode_protobuf
 from kube.api.meta_v1 import DeleteOptions
 from kube.codec import DecodeError, decode_plain, encode, from_plain, unknown_fields
 from kube.errors import ApiError, bad_request, unsupported_media_type
@@ -19,7 +20,7 @@ from kube.yaml import YamlError, load_all
 JSON: Final = "application/json"
 YAML: Final = "application/yaml"
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
-BODY_TYPES: Final = (JSON, YAML)
+BODY_TYPES: Final = (JSON, YAML, PROTOBUF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ def plain_body(body: bytes, content_type: str) -> Any:
             case "application/yaml" | "text/yaml":
                 documents = load_all(body.decode())
                 return documents[0] if documents else None
+            case "application/vnd.kubernetes.protobuf":
+                return decode_protobuf(body)
     except (DecodeError, YamlError, UnicodeDecodeError) as error:
         raise bad_request(str(error)) from error
     message = (

@@ -1,0 +1,1 @@
+"""Which number each field has in protobuf, one module per group version."""
