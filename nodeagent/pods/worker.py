@@ -23,7 +23,7 @@ from nodeagent.cri.client import CriError
 from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord
 from nodeagent.pods.messages import termination_message
 from nodeagent.pods.operations import OperationFailed, Operations
-from nodeagent.pods.plan import DEFAULT_GRACE_S, ending_of, plan
+from nodeagent.pods.plan import ending_of, plan
 from nodeagent.pods.probes import Prober
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.status import OWN_CONDITIONS, pod_status
@@ -52,6 +52,8 @@ LOOK_AGAIN: Final = timedelta(milliseconds=500)
 PULL_TOLD: Final = timedelta(seconds=1)
 """How long ErrImagePull is shown before it is called ImagePullBackOff."""
 FIRST_RETRY_S: Final = 1.0
+FORCED_GRACE_S: Final = 2
+"""What a pod gets to end in when its object was deleted by force."""
 
 _log = logging.getLogger(__name__)
 
@@ -119,14 +121,12 @@ class PodWorker:
     def vanish(self, pod: Pod) -> None:
         """Hear that the pod's object is gone: what runs ends all the same, and nothing more is written."""
         self._has_vanished = True
-        if pod.metadata.deletion_timestamp is None:
-            asked = pod.spec.termination_grace_period_seconds
-            pod = with_metadata(
-                pod,
-                deletion_timestamp=to_time(self._room.clock.now()),
-                deletion_grace_period_seconds=DEFAULT_GRACE_S if asked is None else asked,
-            )
-        self.pod = pod
+        asked = pod.metadata.deletion_grace_period_seconds
+        self.pod = with_metadata(
+            pod,
+            deletion_timestamp=pod.metadata.deletion_timestamp or to_time(self._room.clock.now()),
+            deletion_grace_period_seconds=FORCED_GRACE_S if asked is None else min(asked, FORCED_GRACE_S),
+        )
         self._wake.set()
 
     def hear(self, event: ContainerEvent) -> None:
