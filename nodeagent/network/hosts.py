@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from nodeagent.network import namespaces, nftables, rtnetlink
+from nodeagent.network import namespaces, nftables, rtnetlink, sysctl
 from nodeagent.network.netlink import NETFILTER, ROUTE, NetlinkSocket
 from nodeagent.network.network import link_prefix
 from nodeagent.network.nftables import DESTINATION, SOURCE, Batch, Hook
@@ -130,9 +130,7 @@ def _table(cluster: str) -> str:
 
 def _write_rules(cluster: str, network: IPv4Network) -> None:
     """Let the hosts out under the machine's own address."""
-    forwarding = Path("/proc/sys/net/ipv4/ip_forward")
-    if forwarding.read_text().strip() != "1":
-        forwarding.write_text("1")
+    sysctl.switch("net/ipv4/ip_forward", "1")
     batch = Batch(_table(cluster))
     batch.add_table()
     batch.delete_table()

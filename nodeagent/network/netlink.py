@@ -10,8 +10,11 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
+
+from nodeagent.network import namespaces
 
 ROUTE = 0
 NETFILTER = 12
@@ -244,3 +247,12 @@ def _error_of(flags: int, body: bytes) -> NetlinkError | None:
         if said:
             sentence = f"{sentence}: {said.rstrip(bytes(1)).decode(errors='replace')}"
     return NetlinkError(code, sentence)
+
+
+@contextmanager
+def socket_in(netns_path: str, protocol: int) -> Iterator[NetlinkSocket]:
+    """Open a socket in another namespace, for a worker thread; the thread itself is back at once."""
+    with namespaces.entered(netns_path):
+        sock = NetlinkSocket(protocol)
+    with sock:
+        yield sock

@@ -19,12 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 from typing import Literal, TypeVar
 
-from nodeagent.network import namespaces, nftables, routes, rtnetlink
+from nodeagent.network import host_ports, namespaces, nftables, routes, rtnetlink, sysctl
 from nodeagent.network.addresses import AddressPool
-from nodeagent.network.netlink import NETFILTER, ROUTE, NetlinkSocket
+from nodeagent.network.host_ports import HostPort
+from nodeagent.network.netlink import NETFILTER, ROUTE, NetlinkSocket, socket_in
 from nodeagent.network.nftables import DESTINATION, SOURCE, Batch, Hook, Verdict
 from nodeagent.network.routes import NodeRoute, Uplink
 
@@ -78,6 +78,11 @@ class NetworkSettings:
         return f"wherry-{self.prefix}-network"
 
     @property
+    def ports_table(self) -> str:
+        """Name of the nftables table with the host ports of pods."""
+        return f"wherry-{self.prefix}-ports"
+
+    @property
     def mtu(self) -> int:
         """The largest packet of a pod."""
         return self.uplink_mtu - (_VXLAN_OVERHEAD if self.overlay == "vxlan" else 0)
@@ -121,9 +126,12 @@ class PodNetwork:
         """Say which addresses the pods here get, and find those in use. A node keeps its CIDR for life."""
         await self._run(lambda: self._set_pod_cidr(IPv4Network(cidr)))
 
-    async def attach(self, pod_id: str, netns_path: str) -> PodAddress:
-        """Join a pod's network namespace to the bridge and return its address; the same again for the same pod."""
-        return await self._run(lambda: self._attach(pod_id, netns_path))
+    async def attach(self, pod_id: str, netns_path: str, ports: Sequence[HostPort] = ()) -> PodAddress:
+        """Join a pod's network namespace to the bridge and return its address; the same again for the same pod.
+
+        ports: ports of the host that lead to the pod until it is detached. Raises OSError where another pod has one.
+        """
+        return await self._run(lambda: self._attach(pod_id, netns_path, ports))
 
     async def detach(self, pod_id: str) -> None:
         """Remove a pod's link and free its address; an unknown pod is fine. Pods that leave at once leave together."""
@@ -165,9 +173,9 @@ class PodNetwork:
 
     def _setup(self) -> None:
         settings = self.settings
-        _switch("net/ipv4/ip_forward", "1")
+        sysctl.switch("net/ipv4/ip_forward", "1")
         # A pod must always answer through the gateway: see docs/network.md.
-        _switch("net/ipv4/conf/all/send_redirects", "0")
+        sysctl.switch("net/ipv4/conf/all/send_redirects", "0")
         sock = self._socket(ROUTE)
         if rtnetlink.find_link(sock, settings.bridge) is None:
             mac = rtnetlink.mac_of(IPv4Address(hashlib.sha256(settings.bridge.encode()).digest()[:4]))
@@ -175,9 +183,10 @@ class PodNetwork:
             sock.request([made, rtnetlink.set_quiet(settings.bridge)])
         bridge = rtnetlink.need_link(sock, settings.bridge)
         sock.request([rtnetlink.set_up(bridge.index)])
-        _switch(f"net/ipv4/conf/{settings.bridge}/send_redirects", "0")
-        _guard_loopback(settings.bridge)
+        sysctl.switch(f"net/ipv4/conf/{settings.bridge}/send_redirects", "0")
+        sysctl.let_loopback_out(settings.bridge)
         self._write_rules()
+        host_ports.set_up(self._socket(NETFILTER), settings.ports_table, settings.bridge)
 
     def _write_rules(self) -> None:
         """Replace the node's table: pods go out under the node's address, and 127.0.0.0/8 stays inside."""
@@ -258,9 +267,9 @@ class PodNetwork:
             [rtnetlink.add_address(link.index, cidr.network_address, 32), rtnetlink.set_up(link.index)],
             tolerate=[errno.EEXIST],
         )
-        _guard_loopback(settings.vxlan)
+        sysctl.let_loopback_out(settings.vxlan)
 
-    def _attach(self, pod_id: str, netns_path: str) -> PodAddress:
+    def _attach(self, pod_id: str, netns_path: str, ports: Sequence[HostPort]) -> PodAddress:
         if self._pool is None:
             raise RuntimeError(f"pod {pod_id}: the node has no pod CIDR yet; try again when it has one")
         if not pod_id or " " in pod_id or len(pod_id) > 200:
@@ -269,15 +278,17 @@ class PodNetwork:
         result = PodAddress(address, 32, self._pool.gateway, rtnetlink.mac_of(address))
         name, sock = self._name_of(pod_id), self._socket(ROUTE)
         found = rtnetlink.find_link(sock, name)
-        if found is not None and found.alias == f"{pod_id} {address}" and _has_address(netns_path, address):
-            return result
         try:
+            if ports:
+                host_ports.add(self._socket(NETFILTER), self.settings.ports_table, address, ports)
+            if found is not None and found.alias == f"{pod_id} {address}" and _has_address(netns_path, address):
+                return result
             if found is not None:
                 sock.request([rtnetlink.delete_link(name)], tolerate=[errno.ENODEV])
             self._join(name, pod_id, netns_path, result)
         except OSError:
             sock.request([rtnetlink.delete_link(name)], tolerate=[errno.ENODEV])
-            self._pool.give_back(pod_id)
+            self._free([pod_id])
             raise
         return result
 
@@ -292,7 +303,7 @@ class PodNetwork:
             os.close(inside)
         index = rtnetlink.need_link(sock, name).index
         sock.request([rtnetlink.set_hairpin(index), rtnetlink.set_up(index)])
-        with _socket_inside(netns_path) as pod_sock:
+        with socket_in(netns_path, ROUTE) as pod_sock:
             eth0, lo = rtnetlink.need_link(pod_sock, POD_LINK).index, 1
             pod_sock.request(
                 [
@@ -312,9 +323,18 @@ class PodNetwork:
         except OSError:
             self._leaving.extend(pods)  # For those whose call comes next.
             raise
-        if self._pool is not None:
-            for pod in pods:
-                self._pool.give_back(pod)
+        self._free(pods)
+
+    def _free(self, pods: Sequence[str]) -> None:
+        """Give back the pods' addresses, and first the host ports that lead there."""
+        if self._pool is None:
+            return
+        owners = self._pool.owners()
+        known = [pod for pod in pods if pod in owners]
+        if known:
+            host_ports.remove(self._socket(NETFILTER), self.settings.ports_table, [owners[pod] for pod in known])
+        for pod in known:
+            self._pool.give_back(pod)
 
     def _delete_links(self, names: Sequence[str]) -> None:
         sock, group = self._socket(ROUTE), zlib.crc32(self.settings.prefix.encode()) | 1
@@ -348,7 +368,8 @@ class PodNetwork:
         names = [link.name for link in rtnetlink.read_links(sock)]
         others = (settings.bridge, settings.vxlan)
         self._delete_links([name for name in names if name in others or self._is_pod_link(name)])
-        nftables.delete_table(self._socket(NETFILTER), settings.table)
+        for table in (settings.table, settings.ports_table):
+            nftables.delete_table(self._socket(NETFILTER), table)
         self._pool = None
 
     def _name_of(self, pod_id: str) -> str:
@@ -358,17 +379,8 @@ class PodNetwork:
         return re.fullmatch(re.escape(self.settings.prefix) + "p[0-9a-f]{8}", name) is not None
 
 
-@contextmanager
-def _socket_inside(netns_path: str) -> Iterator[NetlinkSocket]:
-    """Open a route socket in a pod's namespace, for a worker thread; the thread itself is back at once."""
-    with namespaces.entered(netns_path):
-        sock = NetlinkSocket(ROUTE)
-    with sock:
-        yield sock
-
-
 def _has_address(netns_path: str, address: IPv4Address) -> bool:
-    with _socket_inside(netns_path) as sock:
+    with socket_in(netns_path, ROUTE) as sock:
         return any(found == address for _, found, _ in rtnetlink.read_addresses(sock))
 
 
@@ -380,15 +392,3 @@ def _explained(code: int, sentence: str) -> Iterator[None]:
         if error.errno != code:
             raise
         raise OSError(code, sentence) from error
-
-
-def _guard_loopback(link: str) -> None:
-    """Let node ports on 127.0.0.1 lead to pods out of this link; the loopback guard keeps others' packets out."""
-    _switch(f"net/ipv4/conf/{link}/route_localnet", "1")
-
-
-def _switch(name: str, value: str) -> None:
-    """Set a sysctl of the calling thread's namespace, where it differs."""
-    path = Path("/proc/sys", name)
-    if path.read_text().strip() != value:
-        path.write_text(value)

@@ -365,13 +365,20 @@ def read_tables(sock: NetlinkSocket) -> list[str]:
     return [attributes_of(reply.body, 4)[1].rstrip(b"\0").decode() for reply in replies]
 
 
-def read_keys(sock: NetlinkSocket, table: str, name: str) -> list[bytes]:
-    """Return the keys of a set."""
-    keys = []
+def read_elements(sock: NetlinkSocket, table: str, name: str) -> list[tuple[bytes, bytes]]:
+    """Return key and data of each element of a set or data map; a set has no data."""
+    found = []
     for reply in sock.dump(_SUBSYSTEM << 8 | _GET_ELEMENTS, _FAMILY + text(1, table) + text(2, name)):
         listed = attributes_of(reply.body, 4).get(3, b"")
-        keys += [attributes_of(attributes_of(item)[1])[1] for _, item in each_attribute(listed)]
-    return keys
+        for _, item in each_attribute(listed):
+            fields = attributes_of(item)
+            found.append((attributes_of(fields[1])[1], attributes_of(fields.get(2, b"")).get(1, b"")))
+    return found
+
+
+def read_keys(sock: NetlinkSocket, table: str, name: str) -> list[bytes]:
+    """Return the keys of a set."""
+    return [key for key, _ in read_elements(sock, table, name)]
 
 
 def delete_table(sock: NetlinkSocket, table: str) -> None:
