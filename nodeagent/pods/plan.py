@@ -254,7 +254,8 @@ def restart_count(view: View, container: Container) -> int:
         return record.restart_count + 1
     told = [*view.pod.status.container_statuses, *view.pod.status.init_container_statuses]
     for status in told:
-        if status.name == container.name and status.container_id:
+        began = status.state.running or status.state.terminated or status.last_state.terminated
+        if status.name == container.name and began:
             return status.restart_count + 1
     return 0
 

@@ -305,6 +305,7 @@ def test_a_finished_pod_keeps_its_containers_but_not_its_sandbox() -> None:
 
 
 def test_restarts_are_counted_on_from_the_status_when_the_runtime_has_forgotten() -> None:
-    told = [{"name": "main", "containerID": "wherry://x", "restartCount": 4, "image": "", "imageID": "", "ready": True}]
+    state = {"running": {"startedAt": "2026-01-02T03:04:05Z"}}
+    told = [{"name": "main", "restartCount": 4, "image": "", "imageID": "", "ready": True, "state": state}]
 
     assert actions(pod(status={"containerStatuses": told}), found()) == [StartContainer("main", 5)]
