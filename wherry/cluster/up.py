@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from nodeagent.network.hosts import Host, create_host
 from wherry.cluster.layout import Layout
 from wherry.cluster.nodes import machine_name
 from wherry.cluster.processes import Record, find, last_words, spawn
+from wherry.cluster.shape import Shape, free_node_port, free_slot, load_shape, save_shape, taken_slots
 from wherry.commands.doctor import examine, obstacles
 from wherry.connection import Connection, Json, Unreachable
 from wherry.joining import make_token
@@ -28,39 +29,21 @@ from wherry.targets import UsageError
 START_TIMEOUT_S: Final = 30.0
 READY_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.02
-OUTSIDE: Final = "192.0.2.1"
-"""An address of nobody (RFC 5737), to find by which of its own this machine would leave."""
 MAX_NODES: Final = 50
 TOKEN_LIFETIME_S: Final = 3600.0
+DEFAULT_PORT: Final = 6443
+OUTSIDE: Final = "192.0.2.1"
+"""An address of nobody (RFC 5737), to find by which of its own this machine would leave."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What `up` was asked for. store: "" for the embedded one. nodes: 1 runs on the machine itself."""
+    """What `up` was asked for; None is as it was the last time, else one node, the embedded store, port 6443."""
 
     name: str
-    nodes: int = 1
-    store: str = ""
-    port: int = 6443
-
-
-def bring_up(wish: Wish, say: Callable[[str], None]) -> Layout:
-    """Start what doesn't run of the cluster and return where it lives. Raises UsageError where it can't be."""
-    layout = Layout(wish.name)
-    server = find(layout.run, "server")
-    _refuse(wish, layout, server)
-    began = time.monotonic()
-    places = _places(wish)
-    if server is None:
-        server = _start_server(wish, layout, places[0].server)
-    connection = _wait_for_server(layout, server, wish.port)
-    say(f"server ready after {time.monotonic() - began:.1f} s at {connection.access.server}")
-    token = make_token(connection, TOKEN_LIFETIME_S)
-    agents = {place.node: _agent(wish, layout, place, token) for place in places}
-    _wait_for_nodes(layout, connection, agents)
-    names = ", ".join(agents)
-    say(f"{len(agents)} node{'s' if len(agents) > 1 else ''} ready after {time.monotonic() - began:.1f} s: {names}")
-    return layout
+    nodes: int | None = None
+    store: str | None = None
+    port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,30 +55,59 @@ class Place:
     host: Host | None = None
 
 
-def _places(wish: Wish) -> list[Place]:
-    if wish.nodes == 1:
-        return [Place(machine_name(), address_towards(OUTSIDE))]
-    hosts = [create_host(wish.name, index) for index in range(wish.nodes)]
-    return [Place(node, str(host.gateway), host) for node, host in zip(_node_names(wish), hosts, strict=True)]
+def bring_up(wish: Wish, say: Callable[[str], None]) -> Layout:
+    """Start what doesn't run of the cluster and return where it lives. Raises UsageError where it can't be."""
+    layout = Layout(wish.name)
+    _refuse_here()
+    shape = settle(wish, load_shape(layout), taken_slots(layout), free_node_port())
+    server = find(layout.run, "server")
+    _refuse_now(layout, shape, server)
+    began = time.monotonic()
+    layout.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    save_shape(layout, shape)
+    places = _places(layout, shape)
+    server = server or _start_server(layout, shape, places[0].server)
+    connection = _wait_for_server(layout, server, shape.port)
+    say(f"server ready after {time.monotonic() - began:.1f} s at {connection.access.server}")
+    token = make_token(connection, TOKEN_LIFETIME_S)
+    agents = {place.node: _agent(layout, shape, place, token) for place in places}
+    _wait_for_nodes(layout, connection, agents)
+    names = ", ".join(agents)
+    say(f"{len(agents)} node{'s' if len(agents) > 1 else ''} ready after {time.monotonic() - began:.1f} s: {names}")
+    return layout
 
 
-def _node_names(wish: Wish) -> list[str]:
-    return [machine_name()] if wish.nodes == 1 else [f"node-{number}" for number in range(1, wish.nodes + 1)]
+def settle(wish: Wish, before: Shape | None, taken: set[int], node_port: int) -> Shape:
+    """Return the cluster's shape: as it was, or as it is wished. Raises UsageError where the two contradict."""
+    if wish.nodes is not None and not 1 <= wish.nodes <= MAX_NODES:
+        raise UsageError(f"--nodes {wish.nodes}: a cluster on one machine has 1 to {MAX_NODES} nodes")
+    if before is None:
+        nodes, store, port = wish.nodes or 1, wish.store or "", wish.port or DEFAULT_PORT
+        return Shape(free_slot(taken), nodes, store, port, node_port)
+    for flag, wanted, found in (("--nodes", wish.nodes, before.nodes), ("--store", wish.store, before.store)):
+        if wanted is not None and wanted != found:
+            raise UsageError(
+                f'{flag} {wanted}: cluster "{wish.name}" was made with {found or "the embedded store"}; leave the flag '
+                f"out, or begin anew after `wherry down --name {wish.name} --purge`"
+            )
+    return replace(before, port=wish.port or before.port)
 
 
-def _refuse(wish: Wish, layout: Layout, server: Record | None) -> None:
-    """Raise UsageError for what makes a start impossible."""
+def _refuse_here() -> None:
+    """Raise UsageError where this machine, or this user, can't run pods at all."""
     if os.geteuid() != 0:
         raise UsageError("up: needs root, since pods are made of namespaces and mounts; run `sudo wherry up`")
-    if not 1 <= wish.nodes <= MAX_NODES:
-        raise UsageError(f"--nodes {wish.nodes}: a cluster on one machine has 1 to {MAX_NODES} nodes")
     missing = obstacles(examine())
     if missing:
         told = "; ".join(f"{finding.subject}: {finding.detail} ({finding.remedy})" for finding in missing)
         raise UsageError(f"up: this machine can't run pods: {told}")
+
+
+def _refuse_now(layout: Layout, shape: Shape, server: Record | None) -> None:
+    """Raise UsageError where the cluster runs already, or its port is somebody else's."""
     if server is None:
-        _refuse_taken_port(wish.port)
-    elif all(find(layout.run, f"agent-{node}") for node in _node_names(wish)):
+        _refuse_taken_port(shape.port)
+    elif all(find(layout.run, f"agent-{node}") for node in _node_names(shape)):
         raise UsageError(
             f'up: a cluster called "{layout.name}" is running already (pid {server.pid}); use it, stop it with '
             f"`wherry down --name {layout.name}`, or choose another --name"
@@ -111,13 +123,27 @@ def _refuse_taken_port(port: int) -> None:
             raise UsageError(f"up: port {port} can't be used ({error}); choose another with --port") from error
 
 
-def _start_server(wish: Wish, layout: Layout, advertised: str) -> Record:
-    layout.state.mkdir(parents=True, exist_ok=True)
-    layout.state.chmod(0o700)
+def _places(layout: Layout, shape: Shape) -> list[Place]:
+    if shape.nodes == 1:
+        return [Place(machine_name(), address_towards(OUTSIDE))]
+    hosts = [create_host(layout.name, index) for index in range(shape.nodes)]
+    return [Place(node, str(host.gateway), host) for node, host in zip(_node_names(shape), hosts, strict=True)]
+
+
+def _node_names(shape: Shape) -> list[str]:
+    return [machine_name()] if shape.nodes == 1 else [f"node-{number}" for number in range(1, shape.nodes + 1)]
+
+
+def _ranges(shape: Shape) -> list[str]:
+    return ["--cluster-cidr", shape.cluster_cidr, "--service-cidr", shape.service_cidr, "--development"]
+
+
+def _start_server(layout: Layout, shape: Shape, advertised: str) -> Record:
     argv = [
-        *(sys.executable, "-m", "wherry", "server", "--cluster", wish.name, "--port", str(wish.port)),
-        *("--advertise-address", advertised, "--development"),
-        *(("--store", wish.store) if wish.store else ()),
+        *(sys.executable, "-m", "wherry", "server", "--cluster", layout.name, "--port", str(shape.port)),
+        *("--advertise-address", advertised),
+        *(("--store", shape.store) if shape.store else ()),
+        *_ranges(shape),
     ]
     return spawn(layout.run, "server", argv, layout.logs / "server.log")
 
@@ -152,14 +178,15 @@ def _is_ready(connection: Connection) -> bool:
         connection.close()
 
 
-def _agent(wish: Wish, layout: Layout, place: Place, token: str) -> Record:
+def _agent(layout: Layout, shape: Shape, place: Place, token: str) -> Record:
     """Return the node's agent, started unless it runs."""
     running = find(layout.run, f"agent-{place.node}")
     if running is not None:
         return running
     argv = [
-        *(sys.executable, "-m", "wherry", "agent", "--cluster", wish.name, "--node-name", place.node),
-        *("--server", f"https://{place.server}:{wish.port}", "--token", token, "--development"),
+        *(sys.executable, "-m", "wherry", "agent", "--cluster", layout.name, "--node-name", place.node),
+        *("--server", f"https://{place.server}:{shape.port}", "--token", token, "--port", str(shape.node_port)),
+        *_ranges(shape),
     ]
     if place.host is not None:
         argv += ["--netns", place.host.netns_path, "--node-address", str(place.host.address)]

@@ -9,9 +9,9 @@ from wherry.context import Context
 def add_up(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `up`."""
     parser.add_argument("--name", default=DEFAULT_CLUSTER, help=f"what to call it ({DEFAULT_CLUSTER})")
-    parser.add_argument("--nodes", type=int, default=1, help="how many nodes; more than one are hosts of their own (1)")
-    parser.add_argument("--store", default="", help="where objects are kept: sqlite:PATH, memory:, etcd:URL,URL,...")
-    parser.add_argument("--port", type=int, default=6443, help="the API server's port (6443)")
+    parser.add_argument("--nodes", type=int, help="how many nodes; more than one are hosts of their own (1)")
+    parser.add_argument("--store", help="where objects are kept: sqlite:PATH, memory:, etcd:URL,URL,...")
+    parser.add_argument("--port", type=int, help="the API server's port (6443)")
 
 
 def run_up(context: Context) -> int:
