@@ -148,24 +148,28 @@ def test_every_error_of_a_pod_is_told_at_once_with_its_path() -> None:
             "spec.containers[0].livenessProbe: Required value: must specify a handler type",
         ),
         (
-            "{initContainers: [{name: i, image: b, livenessProbe: {exec: {command: [x]}}}], containers: [{name: a, image: b}]}",
+            "{initContainers: [{name: i, image: b, livenessProbe: {exec: {command: [x]}}}],"
+            " containers: [{name: a, image: b}]}",
             "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without"
             " restartPolicy=Always",
         ),
         (
             "{containers: [{name: a, image: b}], dnsPolicy: None}",
-            "spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is None",
+            "spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is"
+            " None",
         ),
         (
             "{containers: [{name: a, image: b}], ephemeralContainers: [{name: e, image: b}]}",
             "spec.ephemeralContainers: Forbidden: cannot be set on create",
         ),
         (
-            "{containers: [{name: a, image: b}], topologySpreadConstraints: [{maxSkew: 0, topologyKey: z, whenUnsatisfiable: DoNotSchedule}]}",
+            "{containers: [{name: a, image: b}],"
+            " topologySpreadConstraints: [{maxSkew: 0, topologyKey: z, whenUnsatisfiable: DoNotSchedule}]}",
             "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero",
         ),
         (
-            "{containers: [{name: a, image: b}], volumes: [{name: v, projected: {sources: [{serviceAccountToken: {path: t, expirationSeconds: 5}}]}}]}",
+            "{containers: [{name: a, image: b}],"
+            " volumes: [{name: v, projected: {sources: [{serviceAccountToken: {path: t, expirationSeconds: 5}}]}}]}",
             "spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 5: may not"
             " specify a duration less than 10 minutes",
         ),

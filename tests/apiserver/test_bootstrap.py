@@ -1,0 +1,73 @@
+"""What a cluster has from the start, and the address of its API."""
+
+from dataclasses import replace
+
+from apiserver.bootstrap import LEASE_S, Basics, announce, basic_objects, bootstrap
+from kube.api.core_v1 import Endpoints, Namespace, Service
+from kube.api.discovery_v1 import EndpointSlice
+from kube.api.scheduling_v1 import PriorityClass
+from tests.apiserver.material import NOW, wrongs
+from tests.kube.fake_client import FakeClient
+from tests.kube.fake_clock import FakeClock
+
+BASICS = Basics("192.168.7.1", 6443, "10.96.0.0/16")
+SECOND = replace(BASICS, address="192.168.7.2")
+
+
+async def addresses(client: FakeClient) -> list[str]:
+    """Return the addresses of the API by its Endpoints, which must be those of its EndpointSlice."""
+    endpoints = await client.get(Endpoints, "kubernetes", namespace="default")
+    piece = await client.get(EndpointSlice, "kubernetes", namespace="default")
+    found = [address.ip for address in endpoints.subsets[0].addresses]
+    assert [endpoint.addresses[0] for endpoint in piece.endpoints] == found
+    return found
+
+
+def test_the_clusters_own_objects_pass_their_own_rules() -> None:
+    assert [wrong for obj in basic_objects(BASICS) for wrong in wrongs(obj)] == []
+
+
+async def test_a_new_cluster_has_its_namespaces_services_and_priorities() -> None:
+    client = FakeClient()
+
+    await bootstrap(client, BASICS, FakeClock(NOW))
+
+    namespaces = (await client.list(Namespace)).items
+    assert {item.metadata.name for item in namespaces} == {"default", "kube-system", "kube-public", "kube-node-lease"}
+    services = {item.metadata.name: item.spec.cluster_ip for item in (await client.list(Service)).items}
+    assert services == {"kubernetes": "10.96.0.1", "kube-dns": "10.96.0.10"}
+    classes = {item.metadata.name: item.value for item in (await client.list(PriorityClass)).items}
+    assert classes == {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
+    assert await addresses(client) == ["192.168.7.1"]
+
+
+async def test_a_second_start_leaves_everything_as_it_is() -> None:
+    client, clock = FakeClient(), FakeClock(NOW)
+    await bootstrap(client, BASICS, clock)
+    before = (await client.list(Namespace)).items
+
+    await bootstrap(client, BASICS, clock)
+
+    assert (await client.list(Namespace)).items == before
+
+
+async def test_every_living_server_is_an_endpoint_and_a_dead_one_is_not_for_long() -> None:
+    """Pods reach the API through this Service; a dead address in it would cost every second request."""
+    client, clock = FakeClient(), FakeClock(NOW)
+    await bootstrap(client, BASICS, clock)
+    await announce(client, SECOND, clock.now())
+    assert await addresses(client) == ["192.168.7.1", "192.168.7.2"]
+
+    await clock.advance(LEASE_S + 1)
+    await announce(client, SECOND, clock.now())
+
+    assert await addresses(client) == ["192.168.7.2"]
+
+
+async def test_a_server_on_the_loopback_is_not_announced() -> None:
+    """To a pod that address is the pod itself."""
+    client = FakeClient()
+
+    await bootstrap(client, replace(BASICS, address="127.0.0.1"), FakeClock(NOW))
+
+    assert (await client.list(Endpoints)).items == []

@@ -1,0 +1,109 @@
+"""OpenAPI as kubectl reads it: field validation, merge rules, explanations."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from apiserver.openapi import ROOT, code_hash, find
+from kube.kinds import KINDS
+
+PATHS = sorted({kind.root.removeprefix("/") for kind in KINDS})
+POD_SPEC = "io.k8s.api.core.v1.PodSpec"
+
+
+def document(path: str) -> Any:
+    found = find(f"{ROOT}/{path}", "application/json", {})
+    assert found is not None
+    return json.loads(found.body)
+
+
+def schema(path: str, name: str) -> Any:
+    return document(path)["components"]["schemas"][name]
+
+
+def test_the_root_names_a_document_for_each_group_version_with_its_hash() -> None:
+    found = find(ROOT, "application/json", {})
+
+    assert found is not None
+    paths = json.loads(found.body)["paths"]
+    assert sorted(paths) == PATHS
+    assert paths["api/v1"]["serverRelativeURL"] == f"/openapi/v3/api/v1?hash={code_hash()}"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_reference_leads_to_a_schema(path: str) -> None:
+    """kubectl refuses to create anything of a group whose document has a hole."""
+    content = document(path)
+
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(content)))
+
+    assert named - set(content["components"]["schemas"]) == set()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_patch_lets_the_server_validate_fields(path: str) -> None:
+    """Without this parameter kubectl validates by itself, from what it was built with."""
+    patches = [item["patch"] for item in document(path)["paths"].values() if "patch" in item]
+
+    for patch in patches:
+        assert "fieldValidation" in [parameter["name"] for parameter in patch["parameters"]]
+        assert "application/strategic-merge-patch+json" in patch["requestBody"]["content"]
+        assert set(patch["x-kubernetes-group-version-kind"]) == {"group", "version", "kind"}
+
+
+def test_lists_tell_how_they_merge() -> None:
+    containers = schema("api/v1", POD_SPEC)["properties"]["containers"]
+
+    assert containers["x-kubernetes-patch-strategy"] == "merge"
+    assert containers["x-kubernetes-patch-merge-key"] == "name"
+    assert containers["x-kubernetes-list-type"] == "map"
+    assert containers["x-kubernetes-list-map-keys"] == ["name"]
+
+
+def test_the_sources_of_a_volume_are_retained_by_their_keys() -> None:
+    volumes = schema("api/v1", POD_SPEC)["properties"]["volumes"]
+
+    assert volumes["x-kubernetes-patch-strategy"] == "merge,retainKeys"
+
+
+def test_a_list_that_says_nothing_is_one_value() -> None:
+    assert schema("api/v1", POD_SPEC)["properties"]["tolerations"]["x-kubernetes-list-type"] == "atomic"
+
+
+def test_kinds_and_fields_are_explained_in_our_words() -> None:
+    pod = schema("api/v1", "io.k8s.api.core.v1.Pod")
+
+    assert pod["description"] == "A group of containers that run together on one node and share an address."
+    assert pod["properties"]["spec"]["description"] == "What a pod runs, with which volumes, and how it is placed."
+    assert pod["x-kubernetes-group-version-kind"] == [{"group": "", "version": "v1", "kind": "Pod"}]
+
+
+def test_only_what_cannot_be_left_out_is_required() -> None:
+    assert schema("api/v1", POD_SPEC)["required"] == ["containers"]
+    assert "required" not in schema("api/v1", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")
+
+
+def test_a_document_asked_for_by_its_hash_may_be_kept_for_ever() -> None:
+    """Else kubectl fetches it again on every run."""
+    kept = find(f"{ROOT}/api/v1", "application/json", {"hash": [code_hash()]})
+    other = find(f"{ROOT}/api/v1", "application/json", {"hash": ["old"]})
+
+    assert kept is not None
+    assert other is not None
+    assert "immutable" in kept.headers["Cache-Control"]
+    assert "immutable" not in other.headers["Cache-Control"]
+    assert kept.etag == other.etag
+
+
+def test_the_older_version_is_served_in_the_form_that_kubectl_reads() -> None:
+    found = find("/openapi/v2", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", {})
+
+    assert found is not None
+    assert found.body == b"\n\x032.0\x12\x19\n\nKubernetes\x12\x0bunversionedB\x00"
+
+
+@pytest.mark.parametrize("path", ["/openapi/v3/apis/nothing/v1", "/openapi/v4", "/openapi"])
+def test_there_is_no_document_for_what_is_not_served(path: str) -> None:
+    assert find(path, "application/json", {}) is None
