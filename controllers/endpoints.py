@@ -30,7 +30,7 @@ from kube.api.core_v1 import EndpointAddress, EndpointPort, Endpoints, EndpointS
 from kube.api.meta_v1 import ObjectMeta
 from kube.controller import Controller
 from kube.errors import ApiError
-from kube.objects import ObjectKey, with_metadata
+from kube.objects import ObjectKey, key_of, with_metadata
 
 ADDRESSES_MAX: Final = 1000
 TRUNCATED: Final = "endpoints.kubernetes.io/over-capacity"
@@ -102,17 +102,26 @@ class EndpointsObjects:
         reconcile = again_after_conflict(self.reconcile)
         self.controller = Controller("endpoints", reconcile, workers=workers, clock=world.clock)
         self.controller.hear(self._services)
-        self.controller.hear(self._endpoints)
+        self.controller.know(self._endpoints)
         self.controller.know(self._pods)
+        self._endpoints.on_change(self._hear_endpoints)
         self._pods.on_change(self._hear_pod)
+
+    def _hear_endpoints(self, old: Endpoints | None, new: Endpoints | None) -> None:
+        changed = new or old
+        if changed is not None:
+            self._look_at(key_of(changed))
+
+    def _look_at(self, key: ObjectKey) -> None:
+        size = self._size(key)
+        self.controller.queue.add_after(key, size * CALM_S_PER_POD if size >= CALM_FROM_PODS else 0.0)
 
     def _hear_pod(self, old: Pod | None, new: Pod | None) -> None:
         if old is not None and new is not None and not matters(old, new):
             return
         for pod in (old, new):
             for key in service_keys(self._services, pod) if pod is not None else ():
-                size = self._size(key)
-                self.controller.queue.add_after(key, size * CALM_S_PER_POD if size >= CALM_FROM_PODS else 0.0)
+                self._look_at(key)
 
     def _size(self, key: ObjectKey) -> int:
         found = self._endpoints.get(key.name, key.namespace)

@@ -31,18 +31,27 @@ class EndpointSlices:
         reconcile = again_after_conflict(self.reconcile)
         self.controller = Controller("endpointslice", reconcile, workers=workers, clock=world.clock)
         self.controller.hear(self._services)
-        self.controller.hear(self._slices, _keys_of_slice)
+        self.controller.know(self._slices)
         self.controller.know(self._pods)
         self.controller.know(self._nodes)
+        self._slices.on_change(self._hear_slice)
         self._pods.on_change(self._hear_pod)
+
+    def _hear_slice(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        for item in (old, new):
+            for key in _keys_of_slice(item) if item is not None else ():
+                self._look_at(key)
+
+    def _look_at(self, key: ObjectKey) -> None:
+        size = sum(len(item.endpoints) for item in self._slices_of(key))
+        self.controller.queue.add_after(key, size * CALM_S_PER_POD if size >= CALM_FROM_PODS else 0.0)
 
     def _hear_pod(self, old: Pod | None, new: Pod | None) -> None:
         if old is not None and new is not None and not matters(old, new):
             return
         for pod in (old, new):
             for key in service_keys(self._services, pod) if pod is not None else ():
-                size = sum(len(item.endpoints) for item in self._slices_of(key))
-                self.controller.queue.add_after(key, size * CALM_S_PER_POD if size >= CALM_FROM_PODS else 0.0)
+                self._look_at(key)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Bring the slices of one Service in line with its pods."""

@@ -34,6 +34,9 @@ from kube.kinds import KINDS, Kind, Resource, find_kind
 from kube.objects import ObjectKey, is_terminating
 
 UNKNOWN_AGAIN_S: Final = 30.0
+CALM_FROM_DEPENDENTS: Final = 50
+CALM_S_PER_DEPENDENT: Final = 0.0002
+"""An owner of many is looked at less often while they go: each look goes through all that are left."""
 
 
 def collected_kinds() -> Sequence[Kind]:
@@ -69,7 +72,9 @@ class Garbage:
         else:
             look = self._graph.put(entry_of(new))
         for uid in look:
-            self.controller.queue.add(ObjectKey("", uid))
+            dependents = self._graph.count_dependents(uid)
+            calm_s = dependents * CALM_S_PER_DEPENDENT if dependents >= CALM_FROM_DEPENDENTS else 0.0
+            self.controller.queue.add_after(ObjectKey("", uid), calm_s)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Do what is due about the object with the uid `key.name`."""

@@ -71,6 +71,10 @@ class Graph:
         """Return the objects that name `uid` as an owner."""
         return [self._entries[item] for item in sorted(self._dependents.get(uid, ()))]
 
+    def count_dependents(self, uid: str) -> int:
+        """Return how many objects name `uid` as an owner."""
+        return len(self._dependents.get(uid, ()))
+
     def put(self, new: Entry) -> set[str]:
         """Take over an object as it is now; return the uids of those to look at because of that."""
         old = self._entries.get(new.uid)

@@ -52,16 +52,26 @@ class Replicas:
         self.events = EventRecorder(world.client, f"{_COMPONENT[cls]}-controller", clock=world.clock)
         reconcile = again_after_conflict(self.reconcile)
         self.controller = Controller(cls.__name__.lower(), reconcile, workers=workers, clock=world.clock)
-        self.controller.hear(self._owners)
+        self.controller.know(self._owners)
         self.controller.know(self._pods)
+        self._owners.on_change(self._hear_owner)
         self._pods.on_change(self._hear_pod)
+
+    def _hear_owner(self, old: PodSet | None, new: PodSet | None) -> None:
+        """Look at once at what a user changed; at a change of status, mostly our own, when it is time again."""
+        changed = new or old
+        if changed is None:
+            return
+        is_status = old is not None and new is not None and _is_wanted_alike(old, new)
+        self.controller.queue.add_after(key_of(changed), self._calm_s(changed.metadata.uid) if is_status else 0.0)
 
     def _hear_pod(self, old: Pod | None, new: Pod | None) -> None:
         if old is not None and new is not None and not _matters(old, new):
             return
         for pod in (old, new):
+            owner = controller_of(pod) if pod is not None else None
             for key in self._owner_keys(pod) if pod is not None else ():
-                self.controller.queue.add_after(key, self._calm_s(pod))
+                self.controller.queue.add_after(key, self._calm_s(owner.uid) if owner else 0.0)
 
     def _owner_keys(self, pod: Pod) -> Iterator[ObjectKey]:
         owner = controller_of(pod)
@@ -73,12 +83,9 @@ class Replicas:
             if _means(candidate, pod):
                 yield key_of(candidate)
 
-    def _calm_s(self, pod: Pod | None) -> float:
-        owner = controller_of(pod) if pod is not None else None
-        if owner is None:
-            return 0.0
-        siblings = len(self._pods.by_index("controller", owner.uid))
-        return siblings * CALM_S_PER_POD if siblings >= CALM_FROM_PODS else 0.0
+    def _calm_s(self, uid: str) -> float:
+        pods = len(self._pods.by_index("controller", uid))
+        return pods * CALM_S_PER_POD if pods >= CALM_FROM_PODS else 0.0
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Move one owner a step closer; return when its next pod will count as available."""
@@ -219,6 +226,17 @@ def _means(owner: PodSet, pod: Pod) -> bool:
         return wanted_by(owner).selector.matches(pod.metadata.labels)
     except SelectorError:
         return False
+
+
+def _is_wanted_alike(old: PodSet, new: PodSet) -> bool:
+    before, after = old.metadata, new.metadata
+    return (
+        before.uid == after.uid
+        and before.generation == after.generation
+        and before.deletion_timestamp == after.deletion_timestamp
+        and before.owner_references == after.owner_references
+        and old.spec == new.spec
+    )
 
 
 def _matters(old: Pod, new: Pod) -> bool:
