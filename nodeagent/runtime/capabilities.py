@@ -48,5 +48,5 @@ def mask(names: Iterable[str]) -> int:
 
 def last_known_to_kernel() -> int:
     """Return the number of the newest capability that this kernel has."""
-    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
+    with open("/proc/sys/kernel/cap_last_cap", encoding="utf-8") as file:
         return int(file.read())

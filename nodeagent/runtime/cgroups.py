@@ -124,10 +124,10 @@ class Cgroups:
         is_gone = True
         for hierarchy in self.hierarchies:
             top = hierarchy.root / path.strip("/")
-            if not top.is_dir():
-                continue
-            for folder in [*sorted((item for item in top.rglob("*") if item.is_dir()), reverse=True), top]:
-                is_gone &= _remove_folder(folder)
+            if not _remove_folder(top):
+                below = sorted((item for item in top.rglob("*") if item.is_dir()), reverse=True)
+                gone = [_remove_folder(folder) for folder in [*below, top]]
+                is_gone &= all(gone)
         return is_gone
 
     def _for(self, limits: Limits) -> list[Hierarchy]:
@@ -305,14 +305,11 @@ def detect_here() -> Cgroups:
 
 def _set_v1_memory(folder: Path, limit_bytes: int) -> None:
     """Set memory and memory+swap to one limit, so that swap is off; the larger must never be the smaller."""
-    both = folder / "memory.memsw.limit_in_bytes"
-    value = str(limit_bytes)
-    current = _read_number(folder / "memory.limit_in_bytes")
-    is_raised = limit_bytes < 0 or limit_bytes > current
-    files = [both, folder / "memory.limit_in_bytes"] if is_raised else [folder / "memory.limit_in_bytes", both]
-    for file in files:
-        if file.exists():
-            _write(file, value)
+    memory, both = folder / "memory.limit_in_bytes", folder / "memory.memsw.limit_in_bytes"
+    is_raised = limit_bytes < 0 or limit_bytes > _read_number(memory)
+    files = [both, memory] if is_raised else [memory, both]
+    for file in files if both.exists() else [memory]:
+        _write(file, str(limit_bytes))
 
 
 def _pids(limits: Limits) -> str:

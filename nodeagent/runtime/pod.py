@@ -66,6 +66,7 @@ class Sandbox:
         self.containers: dict[str, Container] = {}
         self.shim: ShimClient | None = None
         self.lock = asyncio.Lock()
+        self._saved: SandboxRecord | None = None
 
     @property
     def id(self) -> str:
@@ -82,10 +83,11 @@ class Sandbox:
         """The pin of its network namespace, or nothing where it has the node's."""
         return str(self.run_dir / "ns" / "net") if "net" in namespaces(self.config) else ""
 
-    def update(self, record: SandboxRecord) -> None:
-        """Replace the record, here and on disk."""
-        self.record = record
-        state.save(self.folder / "sandbox.json", record)
+    def save(self) -> None:
+        """Write the record, where it has changed."""
+        if self._saved != self.record:
+            state.save(self.folder / "sandbox.json", self.record)
+            self._saved = self.record
 
 
 def namespaces(config: cri.PodSandboxConfig) -> list[str]:

@@ -12,7 +12,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -179,11 +179,12 @@ class Sandboxes:
             config=config.SerializeToString(),
             cgroup=cgroup,
             owns_cgroup=not self._host.cgroups.exists(cgroup),
+            has_network="net" in namespaces(config),
         )
         folder = self._host.settings.sandboxes_dir / identifier
         folder.mkdir(mode=0o700)
         sandbox = Sandbox(record, folder, self._run_dir(identifier))
-        sandbox.update(record)
+        sandbox.save()
         self.known[identifier] = sandbox
         return sandbox
 
@@ -211,11 +212,15 @@ class Sandboxes:
             "shared_pid": config.linux.security_context.namespace_options.pid == cri.POD,
         }
         told = await self._start_shim(sandbox, request)
-        sandbox.update(
-            msgspec.structs.replace(sandbox.record, shim_pid=told["pid"], shim_start_time=told["start_time"])
+        addresses = await self._attach_network(sandbox)
+        sandbox.record = msgspec.structs.replace(
+            sandbox.record,
+            shim_pid=told["pid"],
+            shim_start_time=told["start_time"],
+            addresses=tuple(addresses),
+            is_ready=True,
         )
-        await self._attach_network(sandbox)
-        sandbox.update(msgspec.structs.replace(sandbox.record, is_ready=True))
+        sandbox.save()
 
     async def _start_shim(self, sandbox: Sandbox, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what the new shim says of itself; a zygote that died over the request is asked again, once renewed."""
@@ -229,17 +234,15 @@ class Sandboxes:
         found = "sandbox: its shim ended at once"
         raise RuntimeRefusal(Reason.UNAVAILABLE, f"{found}; look into {sandbox.run_dir}/shim.log and try again")
 
-    async def _attach_network(self, sandbox: Sandbox) -> None:
+    async def _attach_network(self, sandbox: Sandbox) -> Sequence[str]:
         if not sandbox.netns_path:
-            return
+            return ()
         ports = [
             PortMapping(_PROTOCOLS[item.protocol], item.container_port, item.host_port, item.host_ip)
             for item in sandbox.config.port_mappings
             if item.host_port
         ]
-        sandbox.update(msgspec.structs.replace(sandbox.record, has_network=True))
-        addresses = await self._host.network.attach(sandbox.id, sandbox.netns_path, ports)
-        sandbox.record = msgspec.structs.replace(sandbox.record, addresses=tuple(addresses))
+        return await self._host.network.attach(sandbox.id, sandbox.netns_path, ports)
 
     def _adopt(self, sandbox: Sandbox, connection: socket.socket) -> ShimClient:
         def on_event(event: Mapping[str, Any]) -> None:
@@ -272,16 +275,18 @@ class Sandboxes:
 
     async def _dismantle(self, sandbox: Sandbox) -> None:
         """End the processes, the network and the pins of a sandbox; every step may have been done before."""
-        if sandbox.record.is_ready:
-            sandbox.update(msgspec.structs.replace(sandbox.record, is_ready=False))
+        if sandbox.record.is_dismantled:
+            return
+        sandbox.record = msgspec.structs.replace(sandbox.record, is_ready=False)
         await self._end_containers(sandbox)
         if sandbox.record.has_network:
             await self._host.network.detach(sandbox.id, str(sandbox.run_dir / "ns" / "net"))
-            sandbox.update(msgspec.structs.replace(sandbox.record, has_network=False))
         await self._end_shim(sandbox)
         for pin in _PINS:
             with contextlib.suppress(OSError):  # EINVAL or ENOENT: it was never made, or is gone already.
                 syscalls.unmount(str(sandbox.run_dir / pin))
+        sandbox.record = msgspec.structs.replace(sandbox.record, is_dismantled=True)
+        sandbox.save()
 
     async def _end_containers(self, sandbox: Sandbox) -> None:
         running = [container for container in sandbox.containers.values() if container.started and not container.ended]

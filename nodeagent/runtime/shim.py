@@ -66,7 +66,7 @@ def _become_shim(request: dict[str, Any]) -> None:
     os.chdir("/")
     write_json(f"{request['state']}/shim.json", {"pid": os.getpid(), "start_time": start_time(os.getpid())})
     for path in request["cgroups"]:
-        with open(path, "w", encoding="ascii") as file:
+        with open(path, "w", encoding="utf-8") as file:
             file.write("0")
     shim_sandbox.set_up(request)
 

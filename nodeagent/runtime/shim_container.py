@@ -221,7 +221,7 @@ class Container:
         listing = self.launch["cgroups"][0]
         for _ in range(64):
             try:
-                with open(listing, encoding="ascii") as file:
+                with open(listing, encoding="utf-8") as file:
                     pids = [int(line) for line in file]
             except FileNotFoundError:
                 return
@@ -272,7 +272,7 @@ class Container:
         if not self.launch["oom_file"]:
             return False
         try:
-            with open(self.launch["oom_file"], encoding="ascii") as file:
+            with open(self.launch["oom_file"], encoding="utf-8") as file:
                 return any(line.startswith("oom_kill ") and int(line.split()[1]) > 0 for line in file)
         except OSError:
             return False

@@ -28,6 +28,7 @@ class SandboxRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A sandbox as its own `sandbox.json` has it. Writer: the runtime.
 
     config: a serialised PodSandboxConfig. is_ready: between the end of RunPodSandbox and StopPodSandbox.
+    is_dismantled: all that StopPodSandbox does has been done. has_network: the network may have been attached.
     cgroup: of the pod; owns_cgroup: the runtime made it, and removes it.
     """
 
@@ -37,6 +38,7 @@ class SandboxRecord(msgspec.Struct, frozen=True, kw_only=True):
     cgroup: str
     owns_cgroup: bool
     is_ready: bool = False
+    is_dismantled: bool = False
     has_network: bool = False
     addresses: tuple[str, ...] = ()
     shim_pid: int = 0

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from nodeagent.runtime.images import reference
 from nodeagent.runtime.images.model import Image, ImageConfig, RootLayers
 
 _LAYER_NAME_LENGTH = 32  # 128 bits of the diffID keep lowerdir= of 100 layers within the page that mount(2) reads.
+_CLOCK_GRAIN_NS = 50_000_000  # Two changes of a folder this close may share one modification time.
 HOST_IMAGE_ID = "sha256:" + hashlib.sha256(reference.HOST_IMAGE.encode()).hexdigest()
 
 
@@ -34,12 +36,20 @@ class ImageStore:
         self._users = folder / "users" / hashlib.sha256(str(owner.resolve()).encode()).hexdigest()[:16]
         self._allow_host = allow_host
         self._hidden = hidden
+        self._cached: list[Image] = []
+        self._stamp: tuple[int, ...] = ()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in ("images", "names", "layers", "new", "users"):
             (folder / part).mkdir(mode=0o700, exist_ok=True)
 
     def all(self) -> list[Image]:
-        """Return every image with its names."""
+        """Return every image with its names; read anew only when another process or we changed a folder."""
+        stamp = tuple((self.folder / part).stat().st_mtime_ns for part in ("images", "names"))
+        if stamp != self._stamp or time.time_ns() - max(stamp) < _CLOCK_GRAIN_NS:
+            self._cached, self._stamp = self._read_all(), stamp
+        return list(self._cached)
+
+    def _read_all(self) -> list[Image]:
         names = self._names()
         found = [host_image()] if self._allow_host else []
         for file in sorted((self.folder / "images").glob("*.json")):
