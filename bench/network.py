@@ -59,9 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def report(what: str, walls_s: list[float], cpu_s: float) -> None:
-    """Print one line."""
-    print(f"{what:58} {statistics.median(walls_s) * 1000:12.3f} {cpu_s / len(walls_s) * 1000:8.3f}", flush=True)
+def report(what: str, walls_s: list[float], cpu_s: float | None) -> None:
+    """Print one line. cpu_s: of all together; None where another process spent it."""
+    cpu = "" if cpu_s is None else f"{cpu_s / len(walls_s) * 1000:8.3f}"
+    print(f"{what:58} {statistics.median(walls_s) * 1000:12.3f} {cpu}", flush=True)
 
 
 async def timed(what: str, steps: list[Callable[[], Awaitable[object]]]) -> None:
@@ -89,7 +90,9 @@ async def measure_pods(netns: str, pods: int) -> None:
         await timed("detach a pod", [partial(network.detach, path.name) for path in paths])
         await asyncio.gather(*(network.attach(path.name, str(path)) for path in paths[:10]))
         await timed("detach 10 pods at once", [partial(detach_all, network, paths[:10])])
-        report("  for comparison: `ip` adding and deleting a bare veth", [_ip(Path(netns).name) for _ in range(10)], 0)
+        report(
+            "  for comparison: `ip` adding and deleting a bare veth", [_ip(Path(netns).name) for _ in range(10)], None
+        )
     finally:
         for path in paths:
             namespaces.remove(path)
@@ -138,7 +141,7 @@ def measure_rules(services: int, endpoints: int) -> None:
             table.update({frontend: backend})
             walls.append(time.perf_counter() - before)
         report(f"change one of {services} services", walls, time.process_time() - start)
-        report("  for comparison: nft -f of one map of that size", [_nft(rules)], 0)
+        report("  for comparison: nft -f of one map of that size", [_nft(rules)], None)
     finally:
         table.remove()
         table.close()

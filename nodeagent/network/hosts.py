@@ -18,7 +18,7 @@ from nodeagent.network.network import link_prefix
 from nodeagent.network.nftables import DESTINATION, SOURCE, Batch, Hook
 
 _DIRECTORY = Path("/run/netns")
-_RANGE = IPv4Network("10.213.0.0/16")  # Each cluster gets a /24 of it.
+_RANGE = IPv4Network("10.250.0.0/16")  # Each cluster gets a /24; pods and Services have 10.96 to 10.244.
 _HOSTS_MAX = 200
 _ANY = IPv4Network("0.0.0.0/0")
 

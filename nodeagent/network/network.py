@@ -14,19 +14,19 @@ import os
 import re
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, TypeVar
 
-from nodeagent.network import host_ports, namespaces, nftables, routes, rtnetlink, sysctl
+from nodeagent.network import checks, host_ports, namespaces, nftables, routes, rtnetlink, sysctl
 from nodeagent.network.addresses import AddressPool
 from nodeagent.network.host_ports import HostPort
 from nodeagent.network.netlink import NETFILTER, ROUTE, NetlinkSocket, socket_in
 from nodeagent.network.nftables import DESTINATION, SOURCE, Batch, Hook, Verdict
 from nodeagent.network.routes import NodeRoute, Uplink
+from nodeagent.network.rtnetlink import Link
 
 T = TypeVar("T")
 
@@ -220,6 +220,7 @@ class PodNetwork:
         pool = AddressPool(cidr)
         sock = self._socket(ROUTE)
         bridge = rtnetlink.need_link(sock, self.settings.bridge)
+        checks.refuse_foreign(sock, cidr, [link.index for link in self._own_links()])
         self._find_pods(pool)
         sock.request([rtnetlink.add_address(bridge.index, pool.gateway, cidr.prefixlen)], tolerate=[errno.EEXIST])
         if self.settings.service_cidr is not None:
@@ -233,8 +234,14 @@ class PodNetwork:
         ours = [route for route in rtnetlink.read_routes(sock) if route.destination == cidr]
         if any(route.link == bridge for route in ours):
             return
-        with _explained(errno.EEXIST, f"service CIDR {cidr}: this machine has a route there already; use another one"):
+        with checks.explained(
+            errno.EEXIST, f"service CIDR {cidr}: this machine has a route there already; use another one"
+        ):
             sock.request([rtnetlink.add_route(cidr, bridge)])
+
+    def _own_links(self) -> list[Link]:
+        own = (self.settings.bridge, self.settings.vxlan)
+        return [link for link in rtnetlink.read_links(self._socket(ROUTE)) if link.name in own]
 
     def _find_pods(self, pool: AddressPool) -> None:
         """Claim the addresses of the pods that live; remove links whose making was cut short."""
@@ -281,7 +288,7 @@ class PodNetwork:
         try:
             if ports:
                 host_ports.add(self._socket(NETFILTER), self.settings.ports_table, address, ports)
-            if found is not None and found.alias == f"{pod_id} {address}" and _has_address(netns_path, address):
+            if found is not None and found.alias == f"{pod_id} {address}" and checks.has_address(netns_path, address):
                 return result
             if found is not None:
                 sock.request([rtnetlink.delete_link(name)], tolerate=[errno.ENODEV])
@@ -377,18 +384,3 @@ class PodNetwork:
 
     def _is_pod_link(self, name: str) -> bool:
         return re.fullmatch(re.escape(self.settings.prefix) + "p[0-9a-f]{8}", name) is not None
-
-
-def _has_address(netns_path: str, address: IPv4Address) -> bool:
-    with socket_in(netns_path, ROUTE) as sock:
-        return any(found == address for _, found, _ in rtnetlink.read_addresses(sock))
-
-
-@contextmanager
-def _explained(code: int, sentence: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno != code:
-            raise
-        raise OSError(code, sentence) from error

@@ -220,6 +220,22 @@ async def test_a_service_range_that_has_a_route_already_is_refused_by_name(world
     await network.close()
 
 
+async def test_a_pod_range_that_another_link_uses_is_refused_by_name(world: World) -> None:
+    """Two clusters on one machine with one range would take each other's packets."""
+    settings = world.settings(0)
+    assert settings.namespace is not None
+    shell(settings.namespace, "ip", "link", "add", "other0", "type", "bridge")
+    shell(settings.namespace, "ip", "address", "add", "10.244.0.1/24", "dev", "other0")
+    network = PodNetwork(settings)
+    await network.setup()
+
+    with pytest.raises(OSError, match=r"pod CIDR 10\.244\.0\.0/24: link other0 of this machine has 10\.244\.0\.1"):
+        await network.set_pod_cidr("10.244.0.0/24")
+
+    await network.teardown()
+    await network.close()
+
+
 async def test_setup_may_be_repeated_and_the_pod_cidr_cannot_change(world: World) -> None:
     node = await world.add_node()
 
