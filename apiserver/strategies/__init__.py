@@ -18,6 +18,7 @@ from .cluster import NamespaceStrategy, NodeStrategy
 from .configuration import ConfigMapStrategy, SecretStrategy, ServiceAccountStrategy
 from .endpoints import EndpointSliceStrategy, EndpointsStrategy
 from .networking import IngressClassStrategy, IngressStrategy, NetworkPolicyStrategy
+from .plain import ReturnedWhenDeleted, StorageOfNodes, WrittenWithCare
 from .pod import PodStrategy, PodTemplateStrategy
 from .policy import (
     AutoscalerStrategy,
@@ -54,6 +55,10 @@ STRATEGIES: Final[Mapping[tuple[str, str], type[Strategy[Any]]]] = {
     ("v1", "Secret"): SecretStrategy,
     ("v1", "Service"): ServiceStrategy,
     ("v1", "ServiceAccount"): ServiceAccountStrategy,
+    ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"): WrittenWithCare,
+    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"): WrittenWithCare,
+    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"): WrittenWithCare,
+    ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"): WrittenWithCare,
     ("apps/v1", "ControllerRevision"): ControllerRevisionStrategy,
     ("apps/v1", "DaemonSet"): DaemonSetStrategy,
     ("apps/v1", "Deployment"): DeploymentRules,
@@ -74,8 +79,16 @@ STRATEGIES: Final[Mapping[tuple[str, str], type[Strategy[Any]]]] = {
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): BindingStrategy,
     ("rbac.authorization.k8s.io/v1", "Role"): RoleStrategy,
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): BindingStrategy,
+    ("resource.k8s.io/v1", "DeviceClass"): ReturnedWhenDeleted,
+    ("resource.k8s.io/v1", "ResourceClaim"): ReturnedWhenDeleted,
+    ("resource.k8s.io/v1", "ResourceClaimTemplate"): ReturnedWhenDeleted,
+    ("resource.k8s.io/v1", "ResourceSlice"): ReturnedWhenDeleted,
     ("scheduling.k8s.io/v1", "PriorityClass"): PriorityClassStrategy,
+    ("storage.k8s.io/v1", "CSIDriver"): StorageOfNodes,
+    ("storage.k8s.io/v1", "CSINode"): StorageOfNodes,
     ("storage.k8s.io/v1", "StorageClass"): StorageClassStrategy,
+    ("storage.k8s.io/v1", "VolumeAttachment"): StorageOfNodes,
+    ("storage.k8s.io/v1", "VolumeAttributesClass"): ReturnedWhenDeleted,
 }
 
 

@@ -1,3 +1,4 @@
+
 """The rules of Endpoints and EndpointSlices: the addresses behind a Service.
 
 Source: kubernetes.io/docs/reference/kubernetes-api/service-resources
@@ -7,13 +8,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from apiserver.strategy import Strategy
+from apiserver.strategy import Context, Strategy
 from kube import names
 from kube.api.core_v1 import EndpointAddress, Endpoints, EndpointSubset
 from kube.api.core_v1 import EndpointPort as SubsetPort
 from kube.api.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from kube.errors import FieldError, duplicate, immutable, invalid, required, too_many
-from kube.objects import with_defaults
+from kube.objects import with_defaults, with_metadata
 
 from .checks import PROTOCOLS, Errors, ip, is_ip, named, named_if_set, not_negative, one_of, one_of_if_set, port_number
 from .filling import each, where_none
@@ -77,6 +78,13 @@ class EndpointSliceStrategy(Strategy[EndpointSlice]):
     def default(self, obj: EndpointSlice) -> EndpointSlice:
         ports = each(obj.ports, _default_port)
         return obj if ports is obj.ports else replace(obj, ports=ports)
+
+    def prepare_create(self, obj: EndpointSlice, context: Context) -> EndpointSlice:
+        return with_metadata(obj, generation=1)
+
+    def prepare_update(self, new: EndpointSlice, old: EndpointSlice, context: Context) -> EndpointSlice:
+        changed = (new.endpoints, new.ports) != (old.endpoints, old.ports)
+        return with_metadata(new, generation=old.metadata.generation + changed)
 
     def validate(self, obj: EndpointSlice) -> list[FieldError]:
         return list(_slice_errors(obj))

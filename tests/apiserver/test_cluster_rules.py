@@ -122,3 +122,15 @@ def test_a_slice_holds_addresses_of_its_own_family() -> None:
     assert wrongs(parsed(EndpointSlice, text)) == [
         'endpoints[0].addresses[0]: Invalid value: "fd00::1": must be an IPv4 address'
     ]
+
+
+def test_a_slices_generation_grows_with_its_endpoints() -> None:
+    rules = rules_of(EndpointSlice)
+    old = rules.prepare_create(
+        parsed(EndpointSlice, "{addressType: IPv4, endpoints: [{addresses: [10.0.0.1]}]}"), context()
+    )
+    other = replace(old, endpoints=())
+
+    assert old.metadata.generation == 1
+    assert rules.prepare_update(old, old, context()).metadata.generation == 1
+    assert rules.prepare_update(other, old, context()).metadata.generation == 2

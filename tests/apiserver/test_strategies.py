@@ -40,3 +40,24 @@ def test_a_row_has_a_cell_for_each_column_even_of_an_empty_object(kind: Kind) ->
 def test_every_strategy_belongs_to_a_kind_that_is_served() -> None:
     """A misspelt row of the table would leave its kind without rules."""
     assert [row for row in STRATEGIES if find_kind(*row) is None] == []
+
+
+RETURNED = (
+    "pods services namespaces serviceaccounts resourcequotas persistentvolumes persistentvolumeclaims podtemplates"
+    " storageclasses.storage.k8s.io csidrivers.storage.k8s.io csinodes.storage.k8s.io"
+    " volumeattachments.storage.k8s.io volumeattributesclasses.storage.k8s.io deviceclasses.resource.k8s.io"
+    " resourceclaims.resource.k8s.io resourceclaimtemplates.resource.k8s.io resourceslices.resource.k8s.io"
+)
+MADE_BY_UPDATE = (
+    "services endpoints events leases.coordination.k8s.io limitranges roles.rbac.authorization.k8s.io"
+    " rolebindings.rbac.authorization.k8s.io clusterroles.rbac.authorization.k8s.io"
+    " clusterrolebindings.rbac.authorization.k8s.io runtimeclasses.node.k8s.io"
+)
+
+
+def test_a_deletion_is_answered_with_the_object_where_clients_expect_that() -> None:
+    assert {kind.resource for kind in STORED if strategy_of(kind).returns_deleted} == set(RETURNED.split())
+
+
+def test_an_update_makes_what_is_not_there_where_clients_expect_that() -> None:
+    assert {kind.resource for kind in STORED if strategy_of(kind).allow_create_on_update} == set(MADE_BY_UPDATE.split())
