@@ -1,0 +1,545 @@
+"""Pods on the real thing: API server, node agent and runtime as processes, the agent on a host of its own.
+
+One cluster serves all tests of this file; each test has pods of its own names.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kube import codec
+from kube.api.core_v1 import ConfigMap, Event, Node, Pod, Secret, ServiceAccount
+from kube.client import Selection
+from kube.config import Access, save_kubeconfig
+from kube.errors import ApiError
+from kube.http_client import HttpClient
+from kube.pki import Pair, Subject, issue, load_pair, save_pair
+from nodeagent.network.hosts import Host, create_host, remove_hosts
+from nodeagent.pods.mounts import is_tmpfs, mounts_below
+from tests.nodeagent.make import container
+
+pytestmark = pytest.mark.root
+
+CLUSTER = "natest"
+NODE = "n1"
+WAIT_S = 15.0
+PREFIX = "wnate"
+CGROUP = "/wherry-natest"
+COUNTING = "i=0; while true; do i=$((i+1)); echo line $i; sleep 0.02; done"
+
+
+@dataclass
+class Machine:
+    """One node and its API server."""
+
+    folder: Path
+    host: Host
+    port: int
+    admin: Access
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start_agent(self) -> subprocess.Popen[bytes]:
+        """Start the node agent on its host."""
+        flags = {
+            "kubeconfig": self.folder / "node.kubeconfig",
+            "node-name": NODE,
+            "node-address": self.host.address,
+            "state-dir": self.folder / "state",
+            "run-dir": self.folder / "run",
+            "image-dir": self.folder / "images",
+            "allow-host-image": "true",
+            "link-prefix": PREFIX,
+            "cgroup-parent": CGROUP,
+            "backoff-first-s": "0.2",
+            "backoff-most-s": "1",
+            "serving-cert": self.folder / "pki/serving.crt",
+            "serving-key": self.folder / "pki/serving.key",
+            "client-ca": self.folder / "pki/ca.crt",
+        }
+        argv = [f"--{name}={value}" for name, value in flags.items()]
+        log = (self.folder / "agent.log").open("ab")
+        entering = ["nsenter", f"--net={self.host.netns_path}"]
+        process = subprocess.Popen([*entering, sys.executable, "-m", "nodeagent", *argv], stdout=log, stderr=log)
+        log.close()
+        self.processes.append(process)
+        return process
+
+    def end(self, process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+        """End a process and wait for it."""
+        process.send_signal(number)
+        process.wait(20)
+        self.processes.remove(process)
+
+
+def wait_for(holds: Callable[[], bool], what: str) -> None:
+    """Return when a condition holds; fail after a while."""
+    end = time.monotonic() + WAIT_S
+    while not holds():
+        if time.monotonic() > end:
+            pytest.fail(f"{what}: not within {WAIT_S:g}s")
+        time.sleep(0.01)
+
+
+async def until(holds: Callable[[], Any], what: str) -> None:
+    """Return when a condition holds; fail after a while."""
+    end = time.monotonic() + WAIT_S
+    while True:
+        value = holds()
+        if await value if asyncio.iscoroutine(value) else value:
+            return
+        if time.monotonic() > end:
+            pytest.fail(f"{what}: not within {WAIT_S:g}s")
+        await asyncio.sleep(0.01)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start_server(folder: Path, host: Host) -> tuple[subprocess.Popen[bytes], int]:
+    """Start an API server that the host reaches, and wait until it is ready."""
+    port = free_port()
+    argv = ["--pki-dir", str(folder / "pki"), "--bind", "0.0.0.0", "--port", str(port), "--store", "memory:"]
+    argv += ["--advertise", str(host.gateway), "--has-dns", "true"]
+    log = (folder / "server.log").open("ab")
+    process = subprocess.Popen([sys.executable, "-m", "apiserver", *argv], stdout=log, stderr=log)
+    log.close()
+    lenient = ssl.create_default_context()
+    lenient.check_hostname = False
+    lenient.verify_mode = ssl.CERT_NONE
+
+    def is_ready() -> bool:
+        try:
+            with urllib.request.urlopen(f"https://127.0.0.1:{port}/readyz", context=lenient, timeout=5) as answer:
+                return bytes(answer.read()) == b"ok"
+        except OSError:
+            return False
+
+    wait_for(is_ready, "the API server")
+    return process, port
+
+
+def authority_of(folder: Path) -> Pair:
+    """Return the cluster's authority."""
+    pair = load_pair(folder / "pki", "ca")
+    assert pair is not None
+    return pair
+
+
+def access(folder: Path, server: str, subject: Subject) -> Access:
+    """Return the access of somebody to the server."""
+    authority = authority_of(folder)
+    pair = issue(authority, subject, ("client",))
+    return Access(server, authority.certificate_pem, pair.certificate_pem, pair.key_pem)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A node that is ready, and nothing of it left afterwards."""
+    folder = tmp_path_factory.mktemp("node")
+    host = create_host(CLUSTER, 0)
+    made: Machine | None = None
+    try:
+        server, port = start_server(folder, host)
+        made = Machine(
+            folder, host, port, access(folder, f"https://127.0.0.1:{port}", Subject("a", ("system:masters",)))
+        )
+        made.processes.append(server)
+        node = Subject(f"system:node:{NODE}", ("system:nodes",))
+        node_access = access(folder, f"https://{host.gateway}:{port}", node)
+        save_kubeconfig(folder / "node.kubeconfig", node_access, "node")
+        serving = Subject(node.common_name, node.organizations, (NODE, str(host.address)))
+        save_pair(folder / "pki", "serving", issue(authority_of(folder), serving, ("server",)))
+        made.start_agent()
+        asyncio.run(prepare(made.admin))
+        yield made
+    finally:
+        for process in reversed(made.processes if made is not None else []):
+            process.terminate()
+            process.wait(20)
+        purge(folder, host)
+        remove_hosts(CLUSTER)
+    assert mounts_below(folder) == []
+    assert not Path(f"/sys/fs/cgroup/memory{CGROUP}").exists()
+    assert b"Traceback" not in (folder / "agent.log").read_bytes(), (folder / "agent.log").read_text()
+
+
+def purge(folder: Path, host: Host) -> None:
+    """Remove all that the node has made, on its own host."""
+    program = (
+        "from pathlib import Path; from nodeagent.purge import purge; from nodeagent.settings import AgentSettings;"
+        f"d = Path({str(folder)!r}); purge(AgentSettings(node_name={NODE!r}, state_dir=d / 'state', run_dir=d / 'run',"
+        f" image_dir=d / 'images', link_prefix={PREFIX!r}, cgroup_parent={CGROUP!r}))"
+    )
+    subprocess.run(["nsenter", f"--net={host.netns_path}", sys.executable, "-c", program], check=True, timeout=60)
+
+
+async def prepare(admin: Access) -> None:
+    """Do what controllers would: a range of addresses for the node, an account for the pods."""
+    async with HttpClient(admin) as client:
+
+        async def is_registered() -> bool:
+            return bool((await client.list(Node)).items)
+
+        async def is_ready() -> bool:
+            node = await client.get(Node, NODE)
+            return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+
+        await until(is_registered, "the node's registration")
+        await client.patch(Node, NODE, {"spec": {"podCIDR": "10.251.7.0/24"}})
+        meta = {"metadata": {"name": "default", "namespace": "default"}}
+        await client.create(codec.from_plain(meta, ServiceAccount))
+        await until(is_ready, "the node's readiness")
+
+
+@dataclass
+class Cluster:
+    """What a test does with the cluster."""
+
+    client: HttpClient
+    machine: Machine
+
+    async def run(self, name: str, *containers: dict[str, Any], **spec: Any) -> None:
+        """Create a pod on the node."""
+        plain = {
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {
+                "nodeName": NODE,
+                "automountServiceAccountToken": False,
+                "terminationGracePeriodSeconds": 1,
+                "containers": list(containers),
+                **spec,
+            },
+        }
+        await self.client.create(codec.from_plain(plain, Pod))
+
+    async def pod(self, name: str) -> Pod:
+        """Return a pod."""
+        return await self.client.get(Pod, name, namespace="default")
+
+    async def is_ready(self, name: str) -> bool:
+        """Say whether a pod is ready."""
+        return any(c.type == "Ready" and c.status == "True" for c in (await self.pod(name)).status.conditions)
+
+    async def wait_ready(self, name: str) -> Pod:
+        """Return a pod when it is ready."""
+        await until(lambda: self.is_ready(name), f"pod {name} ready")
+        return await self.pod(name)
+
+    async def wait_phase(self, name: str, phase: str) -> Pod:
+        """Return a pod when its phase is `phase`."""
+
+        async def reached() -> bool:
+            return (await self.pod(name)).status.phase == phase
+
+        await until(reached, f"pod {name} {phase}")
+        return await self.pod(name)
+
+    async def logs(self, name: str, **options: str) -> str:
+        """Return the log of a pod's container."""
+        path = f"/api/v1/namespaces/default/pods/{name}/log"
+        return (await self.client.request_raw("GET", path, query=options, accept="*/*")).decode()
+
+    async def delete(self, name: str) -> None:
+        """Delete a pod and wait until it is gone."""
+        await self.client.delete(Pod, name, namespace="default")
+
+        async def is_gone() -> bool:
+            with contextlib.suppress(ApiError):
+                await self.pod(name)
+                return False
+            return True
+
+        await until(is_gone, f"pod {name} gone")
+
+    async def exec(self, name: str, *command: str) -> tuple[bytes, str]:
+        """Run a command in a pod; return what it wrote and how it ended."""
+        query = [("command", word) for word in command] + [("stdout", "1"), ("stderr", "1")]
+        path = f"/api/v1/namespaces/default/pods/{name}/exec"
+        output, status = b"", ""
+        async with self.client.websocket(path, ["v5.channel.k8s.io"], query=query) as stream:
+            async for message in stream:
+                if message.data[0] in (1, 2):
+                    output += message.data[1:]
+                elif message.data[0] == 3:
+                    status = message.data[1:].decode()
+        return output, status
+
+
+@pytest.fixture
+async def cluster(machine: Machine) -> AsyncIterator[Cluster]:
+    """The cluster, as an administrator sees it."""
+    async with HttpClient(machine.admin) as client:
+        yield Cluster(client, machine)
+
+
+def sh(script: str, **fields: Any) -> dict[str, Any]:
+    """Return a container that runs a script."""
+    return container(command=["sh", "-c", script], **fields)
+
+
+async def test_a_pod_gets_what_its_spec_says(cluster: Cluster) -> None:
+    """Environment, volumes of every kind, addresses and names: seen from inside."""
+    await cluster.client.create(
+        codec.from_plain({"metadata": {"name": "cm", "namespace": "default"}, "data": {"k": "cv"}}, ConfigMap)
+    )
+    await cluster.client.create(
+        codec.from_plain({"metadata": {"name": "sec", "namespace": "default"}, "data": {"k": "c3Y="}}, Secret)
+    )
+    mounts = [
+        {"name": "work", "mountPath": "/work"},
+        {"name": "cm", "mountPath": "/etc/cm"},
+        {"name": "sec", "mountPath": "/etc/sec", "readOnly": True},
+        {"name": "token", "mountPath": "/etc/token"},
+        {"name": "cm", "mountPath": "/one/file", "subPath": "k"},
+        {"name": "mem", "mountPath": "/mem"},
+    ]
+    script = (
+        "cat /etc/cm/k /etc/sec/k /one/file /work/from-init; echo; echo $IP $(hostname); wc -c < /etc/token/token;"
+        "grep $(hostname) /etc/hosts | cut -f1; stat -f -c %T /etc/sec /mem; touch /etc/sec/x 2>&1 | grep -o Read-only;"
+        "grep -c cluster.local /etc/resolv.conf; echo bye > /dev/termination-log"
+    )
+    await cluster.run(
+        "spec",
+        sh(script, volumeMounts=mounts, env=[{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]),
+        initContainers=[
+            sh("echo -n init > /work/from-init", name="init", volumeMounts=[{"name": "work", "mountPath": "/work"}])
+            | {"name": "init"}
+        ],
+        restartPolicy="Never",
+        volumes=[
+            {"name": "work", "emptyDir": {}},
+            {"name": "mem", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+            {"name": "cm", "configMap": {"name": "cm"}},
+            {"name": "sec", "secret": {"secretName": "sec"}},
+            {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
+        ],
+    )
+
+    pod = await cluster.wait_phase("spec", "Succeeded")
+
+    lines = (await cluster.logs("spec")).splitlines()
+    assert lines[0] == "cvsvcvinit"
+    assert lines[1].endswith(" spec")
+    assert int(lines[2]) > 100, "the token"
+    assert lines[3] == lines[1].split()[0], "/etc/hosts has the pod's address"
+    assert lines[4:] == ["tmpfs", "tmpfs", "Read-only", "1"]
+    ended = pod.status.container_statuses[0].state.terminated
+    assert ended is not None
+    assert (ended.message, ended.reason) == ("bye\n", "Completed")
+    await cluster.delete("spec")
+
+
+async def test_secrets_lie_in_memory_only(cluster: Cluster) -> None:
+    meta = {"metadata": {"name": "hidden", "namespace": "default"}, "data": {"k": "Y29uc3BpY3VvdXM="}}
+    await cluster.client.create(codec.from_plain(meta, Secret))
+    volumes = [{"name": "s", "secret": {"secretName": "hidden"}}]
+    await cluster.run("secretive", sh("sleep 60", volumeMounts=[{"name": "s", "mountPath": "/s"}]), volumes=volumes)
+    pod = await cluster.wait_ready("secretive")
+
+    own = cluster.machine.folder / "run" / "pods" / pod.metadata.uid
+
+    assert is_tmpfs(own)
+    assert (own / "volumes/s/k").read_text() == "conspicuous"
+    on_disk = [file for file in (cluster.machine.folder / "state" / "pods").rglob("*") if file.is_file()]
+    assert all(b"conspicuous" not in file.read_bytes() for file in on_disk)
+    await cluster.delete("secretive")
+    assert not own.exists()
+
+
+async def test_a_link_out_of_its_volume_is_no_sub_path(cluster: Cluster) -> None:
+    """A container may plant links in its volume; a later one must not be led to the machine's files by them."""
+    planted = [{"name": "v", "mountPath": "/v"}]
+    await cluster.run(
+        "escape",
+        sh("cat /x/hostname", volumeMounts=[{"name": "v", "mountPath": "/x", "subPath": "out"}]),
+        initContainers=[sh("ln -s /etc /v/out", volumeMounts=planted) | {"name": "planter"}],
+        volumes=[{"name": "v", "emptyDir": {}}],
+    )
+
+    async def is_refused() -> bool:
+        statuses = (await cluster.pod("escape")).status.container_statuses
+        waiting = statuses[0].state.waiting if statuses else None
+        return waiting is not None and "leads out of its volume" in waiting.message
+
+    await until(is_refused, "the refusal")
+    await cluster.delete("escape")
+
+
+async def test_probes_reach_the_pod_and_restart_what_fails(cluster: Cluster) -> None:
+    serve = "touch /tmp/alive; cd /tmp; exec python3 -m http.server 8080"
+    await cluster.run(
+        "probed",
+        sh(
+            serve,
+            ports=[{"name": "http", "containerPort": 8080}],
+            readinessProbe={"httpGet": {"path": "/alive", "port": "http"}, "periodSeconds": 1},
+            startupProbe={"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 20},
+            livenessProbe={
+                "exec": {"command": ["cat", "/tmp/alive"]},
+                "periodSeconds": 1,
+                "failureThreshold": 1,
+                "timeoutSeconds": 5,
+            },
+        ),
+    )
+    await cluster.wait_ready("probed")
+
+    await cluster.exec("probed", "rm", "/tmp/alive")
+
+    async def is_restarted() -> bool:
+        return (await cluster.pod("probed")).status.container_statuses[0].restart_count == 1
+
+    await until(is_restarted, "the restart")
+    await cluster.wait_ready("probed")
+    events = await cluster.client.list(Event, Selection("default"))
+    assert {"Unhealthy", "Killing"} <= {e.reason for e in events.items if e.involved_object.name == "probed"}
+    await cluster.delete("probed")
+
+
+async def test_a_command_runs_in_the_pod_and_tells_how_it_ended(cluster: Cluster) -> None:
+    await cluster.run("target", sh("sleep 60"))
+    await cluster.wait_ready("target")
+
+    output, status = await cluster.exec("target", "sh", "-c", "echo out; echo err >&2; exit 3")
+
+    assert sorted(output.split()) == [b"err", b"out"]
+    assert '"3"' in status
+    await cluster.delete("target")
+
+
+async def test_a_container_that_eats_too_much_memory_is_oom_killed(cluster: Cluster) -> None:
+    await cluster.run(
+        "glutton",
+        container(
+            command=["python3", "-c", "x = bytearray(200 * 1024 * 1024)"],
+            resources={"limits": {"memory": "32Mi"}},
+        ),
+        restartPolicy="Never",
+    )
+
+    pod = await cluster.wait_phase("glutton", "Failed")
+
+    ended = pod.status.container_statuses[0].state.terminated
+    assert ended is not None
+    assert ended.reason == "OOMKilled"
+    await cluster.delete("glutton")
+
+
+async def test_logs_are_cut_as_asked(cluster: Cluster) -> None:
+    await cluster.run("chatty", sh("for i in 1 2 3 4 5; do echo line $i; done; exit 1"))
+
+    async def has_crashed_twice() -> bool:
+        return (await cluster.pod("chatty")).status.container_statuses[0].restart_count >= 1
+
+    await cluster.wait_phase("chatty", "Running")
+    await until(has_crashed_twice, "a restart")
+
+    assert (await cluster.logs("chatty", previous="true", tailLines="2")).splitlines() == ["line 4", "line 5"]
+    assert await cluster.logs("chatty", previous="true", limitBytes="8") == "line 1\nl"
+    stamped = (await cluster.logs("chatty", previous="true", timestamps="true")).splitlines()[0]
+    assert stamped.endswith("Z line 1")
+    await cluster.delete("chatty")
+
+
+async def test_a_followed_log_shows_lines_as_they_come_and_ends_with_the_container(cluster: Cluster) -> None:
+    await cluster.run("slow", sh("for i in 1 2 3; do sleep 0.3; echo $i; done"), restartPolicy="Never")
+    await cluster.wait_phase("slow", "Running")
+    path = "/api/v1/namespaces/default/pods/slow/log"
+
+    async with cluster.client.stream(path, query={"follow": "true"}, accept="*/*") as pieces:
+        text = b"".join([piece async for piece in pieces])
+
+    assert text == b"1\n2\n3\n"
+    await cluster.delete("slow")
+
+
+async def test_killing_the_agent_stops_no_container_and_loses_no_line(cluster: Cluster) -> None:
+    """The point of the whole design: SIGKILL of the agent (the runtime goes with it), and pods go on."""
+    machine = cluster.machine
+    await cluster.run("survivor", sh(COUNTING))
+    await cluster.run("deleted", sh("sleep 60"))
+    await cluster.run("crashing", sh("sleep 1; exit 4"), restartPolicy="Never")
+    before = await cluster.wait_ready("survivor")
+    await cluster.wait_ready("deleted")
+    await cluster.wait_phase("crashing", "Running")
+    agent = machine.processes[-1]
+
+    machine.end(agent, signal.SIGKILL)
+    await cluster.client.delete(Pod, "deleted", namespace="default", grace_s=0)
+    log = next((machine.folder / "state/logs").glob("default_survivor_*")) / "main/0.log"
+    size = log.stat().st_size
+    await until(lambda: log.stat().st_size > size, "lines while nobody watches")
+    machine.start_agent()
+
+    ended = (await cluster.wait_phase("crashing", "Failed")).status.container_statuses[0].state.terminated
+    assert ended is not None
+    assert ended.exit_code == 4, "it ended while no agent ran, or soon after"
+    await until(lambda: not list((machine.folder / "state/logs").glob("default_deleted_*")), "the orphan's removal")
+    after = await cluster.wait_ready("survivor")
+    assert after.status.container_statuses[0].container_id == before.status.container_statuses[0].container_id
+    assert after.status.container_statuses[0].restart_count == 0
+    lines = (await cluster.logs("survivor")).splitlines()
+    assert lines == [f"line {number}" for number in range(1, len(lines) + 1)]
+    assert (await cluster.exec("survivor", "echo", "there"))[0] == b"there\n"
+    await cluster.delete("survivor")
+    await cluster.delete("crashing")
+
+
+async def test_killing_the_runtime_alone_stops_no_container(cluster: Cluster) -> None:
+    machine = cluster.machine
+    await cluster.run("steady", sh(COUNTING))
+    before = await cluster.wait_ready("steady")
+    runtime = runtime_process(machine.processes[-1].pid)
+
+    os.kill(runtime, signal.SIGKILL)
+    await until(lambda: runtime_process(machine.processes[-1].pid) not in (0, runtime), "another runtime")
+
+    await cluster.run("next", sh("sleep 60"))
+    await cluster.wait_ready("next")
+    after = await cluster.pod("steady")
+    assert after.status.container_statuses == before.status.container_statuses
+    await cluster.delete("steady")
+    await cluster.delete("next")
+
+
+def runtime_process(agent: int) -> int:
+    """Return the process id of an agent's runtime, 0 where there is none."""
+    for child in Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            if b"nodeagent.runtime_process" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
+    return 0
+
+
+async def test_a_stranger_is_not_answered(cluster: Cluster) -> None:
+    """A pod that finds the node's port must not read the logs of others."""
+    machine = cluster.machine
+    authority = authority_of(machine.folder)
+    pair = issue(authority, Subject("mallory", ("system:nodes",)), ("client",))
+    stranger = Access(
+        f"https://{machine.host.address}:10250", authority.certificate_pem, pair.certificate_pem, pair.key_pem
+    )
+
+    async with HttpClient(stranger) as client:
+        with pytest.raises(ApiError) as refused:
+            await client.request_raw("GET", "/pods")
+
+    assert refused.value.code == 403
