@@ -13,9 +13,10 @@ from kube.informer import Informer
 from kube.objects import ObjectKey, is_terminating, key_of
 
 HEADLESS_LABEL: Final = "service.kubernetes.io/headless"
-CALM_FROM_PODS: Final = 100
-CALM_S_PER_POD: Final = 0.0002
-"""A Service of many pods is looked at less often: each look goes through all of them."""
+CALM_FROM_ENDPOINTS: Final = 100
+CALM_S_PER_ENDPOINT: Final = 0.0002
+CALM_FROM_PODS: Final = 500
+CALM_S_PER_POD: Final = 0.00002
 
 
 def is_selected(service: Service, pod: Pod) -> bool:
@@ -71,6 +72,16 @@ def pod_reference(pod: Pod) -> ObjectReference:
 def hostname_of(pod: Pod, service: Service) -> str:
     """Return the pod's own name below the Service in DNS, "" where it has none."""
     return pod.spec.hostname if pod.spec.subdomain == service.metadata.name else ""
+
+
+def calm_s(endpoints: int, pods: int) -> float:
+    """Return how long a Service of so many endpoints, among so many pods of its namespace, is left in peace.
+
+    Each look goes through all of them, so looking at each change would cost n * n.
+    """
+    for_endpoints = endpoints * CALM_S_PER_ENDPOINT if endpoints >= CALM_FROM_ENDPOINTS else 0.0
+    for_pods = pods * CALM_S_PER_POD if pods >= CALM_FROM_PODS else 0.0
+    return max(for_endpoints, for_pods)
 
 
 def service_keys(services: Informer[Service], pod: Pod) -> Iterator[ObjectKey]:

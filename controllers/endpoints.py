@@ -10,9 +10,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from controllers.backends import (
-    CALM_FROM_PODS,
-    CALM_S_PER_POD,
     address_of,
+    calm_s,
     can_serve,
     hostname_of,
     is_headless,
@@ -114,7 +113,8 @@ class EndpointsObjects:
 
     def _look_at(self, key: ObjectKey) -> None:
         size = self._size(key)
-        self.controller.queue.add_after(key, size * CALM_S_PER_POD if size >= CALM_FROM_PODS else 0.0)
+        pods = len(self._pods.by_index("namespace", key.namespace))
+        self.controller.queue.add_after(key, calm_s(size, pods))
 
     def _hear_pod(self, old: Pod | None, new: Pod | None) -> None:
         if old is not None and new is not None and not matters(old, new):

@@ -7,7 +7,7 @@ Source: kubernetes.io/docs/concepts/services-networking/endpoint-slices
 
 from typing import Final
 
-from controllers.backends import CALM_FROM_PODS, CALM_S_PER_POD, matters, selected_pods, service_keys
+from controllers.backends import calm_s, matters, selected_pods, service_keys
 from controllers.endpointslice_plan import MANAGER, MANAGER_LABEL, SERVICE_LABEL, plan
 from controllers.world import World, again_after_conflict, is_terminating_namespace
 from kube.api.core_v1 import Node, Pod, Service
@@ -44,7 +44,8 @@ class EndpointSlices:
 
     def _look_at(self, key: ObjectKey) -> None:
         size = sum(len(item.endpoints) for item in self._slices_of(key))
-        self.controller.queue.add_after(key, size * CALM_S_PER_POD if size >= CALM_FROM_PODS else 0.0)
+        pods = len(self._pods.by_index("namespace", key.namespace))
+        self.controller.queue.add_after(key, calm_s(size, pods))
 
     def _hear_pod(self, old: Pod | None, new: Pod | None) -> None:
         if old is not None and new is not None and not matters(old, new):
