@@ -46,10 +46,12 @@ def decode(body: bytes) -> Plain:
     envelope = ENVELOPE.read(body[len(MAGIC) :], budget, {})
     if envelope.get("contentEncoding"):
         raise ProtobufError(f'contentEncoding: "{envelope["contentEncoding"]}" can\'t be read; send it plain')
+    if "raw" not in envelope:
+        raise ProtobufError("the envelope holds no object; one stands in field 2")
     api_version = envelope.get("typeMeta", {}).get("apiVersion", "")
     kind = envelope.get("typeMeta", {}).get("kind", "")
     message = message_of(_struct_of(api_version, kind))
-    return message.read(envelope.get("raw", b""), budget, {"apiVersion": api_version, "kind": kind})
+    return message.read(envelope["raw"], budget, {"apiVersion": api_version, "kind": kind})
 
 
 def _struct_of(api_version: str, kind: str) -> type[msgspec.Struct]:
