@@ -26,6 +26,7 @@ from nodeagent.proxy.services import BY_SERVICE, ServiceInformers, service_infor
 from nodeagent.proxy.table import ProxyTable
 
 RESYNC_S: Final = 30.0
+RETRY_S: Final = 1.0
 
 T = TypeVar("T")
 
@@ -116,7 +117,12 @@ class ServiceProxy:
                 self._wake.clear()
                 keys, self._changed = self._changed, set()
                 changes = self._replan(keys)
-                await _in(worker, partial(table.update, changes))
+                try:
+                    await _in(worker, partial(table.update, changes))
+                except OSError as error:
+                    _log.error("service proxy: table %s: %s; trying again in %g s", table.name, error, RETRY_S)
+                    await self._clock.sleep(RETRY_S)
+                    await _in(worker, partial(table.replace, self._claims.rules()))
 
     async def _resync(self, worker: ThreadPoolExecutor, table: ProxyTable) -> None:
         """Put the table back where someone has deleted it."""

@@ -20,15 +20,15 @@ from tests.proxy.make import endpoint, endpoints, port, service
 
 
 def zone(*objects: Service | EndpointSlice) -> Zone:
-    return Zone(MemoryDirectory(objects), to_name("cluster.local"), (IPv4Network("10.96.0.0/16"),))
+    return Zone(MemoryDirectory(objects), to_name("cluster.local"), (IPv4Network("10.150.0.0/16"),))
 
 
 WEB = service(ports=[port(80, "http"), port(443, "https")])
 HEADLESS = service("db", "None", ports=[port(5432, "sql")])
 DB = endpoints(
-    endpoint("10.244.0.2", hostname="db-0"),
-    endpoint("10.244.1.3", hostname="db-1"),
-    endpoint("10.244.1.4", ready=False, hostname="db-2"),
+    endpoint("10.180.0.2", hostname="db-0"),
+    endpoint("10.180.1.3", hostname="db-1"),
+    endpoint("10.180.1.4", ready=False, hostname="db-2"),
     of="db",
     number=5432,
     port_name="sql",
@@ -48,7 +48,7 @@ def values(reply: DNSRecord) -> list[str]:
 def test_a_service_has_its_cluster_ip() -> None:
     reply = ask(zone(WEB), "web.default.svc.cluster.local")
 
-    assert values(reply) == ["10.96.0.10"]
+    assert values(reply) == ["10.150.0.10"]
     assert (reply.header.aa, reply.header.rcode, reply.rr[0].ttl) == (1, RCODE.NOERROR, 5)
 
 
@@ -56,22 +56,22 @@ def test_upper_case_is_the_same_name_and_comes_back_as_it_was_asked() -> None:
     """Resolvers mix the case on purpose, to make forged answers harder."""
     reply = ask(zone(WEB), "WeB.Default.svc.CLUSTER.local")
 
-    assert values(reply) == ["10.96.0.10"]
+    assert values(reply) == ["10.150.0.10"]
     assert str(reply.q.qname) == "WeB.Default.svc.CLUSTER.local."
 
 
 def test_a_headless_service_has_its_ready_endpoints_and_each_has_a_name() -> None:
     cluster = zone(HEADLESS, DB)
 
-    assert values(ask(cluster, "db.default.svc.cluster.local")) == ["10.244.0.2", "10.244.1.3"]
-    assert values(ask(cluster, "db-1.db.default.svc.cluster.local")) == ["10.244.1.3"]
+    assert values(ask(cluster, "db.default.svc.cluster.local")) == ["10.180.0.2", "10.180.1.3"]
+    assert values(ask(cluster, "db-1.db.default.svc.cluster.local")) == ["10.180.1.3"]
     assert ask(cluster, "db-2.db.default.svc.cluster.local").header.rcode == RCODE.NXDOMAIN
 
 
 def test_an_endpoint_without_a_hostname_is_called_by_its_address() -> None:
-    cluster = zone(HEADLESS, endpoints(endpoint("10.244.0.9"), of="db", port_name="sql"))
+    cluster = zone(HEADLESS, endpoints(endpoint("10.180.0.9"), of="db", port_name="sql"))
 
-    assert values(ask(cluster, "10-244-0-9.db.default.svc.cluster.local")) == ["10.244.0.9"]
+    assert values(ask(cluster, "10-180-0-9.db.default.svc.cluster.local")) == ["10.180.0.9"]
 
 
 def test_the_addresses_of_a_headless_service_take_turns_to_be_first() -> None:
@@ -84,11 +84,11 @@ def test_the_addresses_of_a_headless_service_take_turns_to_be_first() -> None:
         assert isinstance(reply, bytes)
         first.add(str(DNSRecord.parse(reply).rr[0].rdata))
 
-    assert first == {"10.244.0.2", "10.244.1.3"}
+    assert first == {"10.180.0.2", "10.180.1.3"}
 
 
 def test_a_pod_has_a_name_made_of_its_address() -> None:
-    assert values(ask(zone(), "10-244-3-7.default.pod.cluster.local")) == ["10.244.3.7"]
+    assert values(ask(zone(), "10-180-3-7.default.pod.cluster.local")) == ["10.180.3.7"]
     assert ask(zone(), "web.default.pod.cluster.local").header.rcode == RCODE.NXDOMAIN
 
 
@@ -96,14 +96,14 @@ def test_a_named_port_of_a_service_is_found_by_srv() -> None:
     reply = ask(zone(WEB), "_https._tcp.web.default.svc.cluster.local", "SRV")
 
     assert values(reply) == ["0 100 443 web.default.svc.cluster.local."]
-    assert [str(record.rdata) for record in reply.ar] == ["10.96.0.10"]
+    assert [str(record.rdata) for record in reply.ar] == ["10.150.0.10"]
 
 
 def test_a_named_port_of_a_headless_service_leads_to_every_endpoint() -> None:
     reply = ask(zone(HEADLESS, DB), "_sql._tcp.db.default.svc.cluster.local", "SRV")
 
     assert values(reply) == [f"0 100 5432 db-{n}.db.default.svc.cluster.local." for n in (0, 1)]
-    assert sorted(str(record.rdata) for record in reply.ar) == ["10.244.0.2", "10.244.1.3"]
+    assert sorted(str(record.rdata) for record in reply.ar) == ["10.180.0.2", "10.180.1.3"]
 
 
 def test_a_port_that_is_not_there_does_not_exist() -> None:
@@ -114,9 +114,9 @@ def test_a_port_that_is_not_there_does_not_exist() -> None:
 def test_an_address_leads_back_to_its_service_or_endpoint() -> None:
     cluster = zone(WEB, HEADLESS, DB)
 
-    assert values(ask(cluster, "10.0.96.10.in-addr.arpa", "PTR")) == ["web.default.svc.cluster.local."]
-    assert values(ask(cluster, "2.0.244.10.in-addr.arpa", "PTR")) == ["db-0.db.default.svc.cluster.local."]
-    assert ask(cluster, "99.0.96.10.in-addr.arpa", "PTR").header.rcode == RCODE.NXDOMAIN
+    assert values(ask(cluster, "10.0.150.10.in-addr.arpa", "PTR")) == ["web.default.svc.cluster.local."]
+    assert values(ask(cluster, "2.0.180.10.in-addr.arpa", "PTR")) == ["db-0.db.default.svc.cluster.local."]
+    assert ask(cluster, "99.0.150.10.in-addr.arpa", "PTR").header.rcode == RCODE.NXDOMAIN
 
 
 def test_a_name_without_that_type_says_so_with_the_authority_and_a_missing_name_too() -> None:
@@ -146,7 +146,7 @@ def test_an_alias_inside_the_cluster_is_followed() -> None:
 
     reply = ask(zone(WEB, alias), "alias.default.svc.cluster.local")
 
-    assert [str(record.rdata) for record in reply.rr] == ["web.default.svc.cluster.local.", "10.96.0.10"]
+    assert [str(record.rdata) for record in reply.rr] == ["web.default.svc.cluster.local.", "10.150.0.10"]
 
 
 def test_aliases_that_go_round_end_in_a_failure() -> None:
@@ -187,7 +187,7 @@ def test_other_names_are_passed_on_as_they_are() -> None:
 
 
 def test_an_answer_that_does_not_fit_is_cut_and_says_so() -> None:
-    many = endpoints(*(endpoint(f"10.244.2.{n}") for n in range(1, 200)), of="db", port_name="sql")
+    many = endpoints(*(endpoint(f"10.180.2.{n}") for n in range(1, 200)), of="db", port_name="sql")
     cluster = zone(HEADLESS, many)
     plain = bytes(DNSRecord.question("db.default.svc.cluster.local").pack())
     small, full = answer(plain, cluster), answer(plain, cluster, limit_bytes=65535)
@@ -207,7 +207,7 @@ def with_edns(name: str, *, version: int = 0, size: int = 4096) -> bytes:
 
 
 def test_edns_is_answered_with_edns() -> None:
-    many = endpoints(*(endpoint(f"10.244.2.{n}") for n in range(1, 60)), of="db", port_name="sql")
+    many = endpoints(*(endpoint(f"10.180.2.{n}") for n in range(1, 60)), of="db", port_name="sql")
 
     reply = answer(with_edns("db.default.svc.cluster.local"), zone(HEADLESS, many))
 

@@ -103,11 +103,11 @@ async def test_names_are_answered_over_udp_and_tcp_on_the_same_port() -> None:
         over_udp = await ask("127.0.0.1", server.port, "web.default.svc.cluster.local")
         over_tcp = await ask_tcp("127.0.0.1", server.port, "web.default.svc.cluster.local")
 
-    assert str(over_udp.rr[0].rdata) == str(over_tcp.rr[0].rdata) == "10.96.0.10"
+    assert str(over_udp.rr[0].rdata) == str(over_tcp.rr[0].rdata) == "10.150.0.10"
 
 
 async def test_a_cut_answer_is_whole_over_tcp() -> None:
-    many = endpoints(*(endpoint(f"10.244.2.{n}") for n in range(1, 100)), of="db")
+    many = endpoints(*(endpoint(f"10.180.2.{n}") for n in range(1, 100)), of="db")
     async with serving(LOCAL, service("db", "None", [port(80)]), many) as (server, _):
         cut = await ask("127.0.0.1", server.port, "db.default.svc.cluster.local")
         whole = await ask_tcp("127.0.0.1", server.port, "db.default.svc.cluster.local")
@@ -125,15 +125,15 @@ async def test_a_new_service_has_its_name_as_soon_as_it_is_heard_of() -> None:
             after = await ask("127.0.0.1", server.port, "web.default.svc.cluster.local")
 
     assert before.header.rcode == RCODE.NXDOMAIN
-    assert str(after.rr[0].rdata) == "10.96.0.10"
+    assert str(after.rr[0].rdata) == "10.150.0.10"
 
 
 async def test_reverse_names_are_found_through_the_indexes() -> None:
     headless = service("db", "None", [port(80)])
-    found = endpoints(endpoint("10.244.0.5", hostname="db-0"), of="db")
+    found = endpoints(endpoint("10.180.0.5", hostname="db-0"), of="db")
     async with serving(LOCAL, service(), headless, found) as (server, _):
-        of_service = await ask("127.0.0.1", server.port, "10.0.96.10.in-addr.arpa", "PTR")
-        of_pod = await ask("127.0.0.1", server.port, "5.0.244.10.in-addr.arpa", "PTR")
+        of_service = await ask("127.0.0.1", server.port, "10.0.150.10.in-addr.arpa", "PTR")
+        of_pod = await ask("127.0.0.1", server.port, "5.0.180.10.in-addr.arpa", "PTR")
 
     assert str(of_service.rr[0].rdata) == "web.default.svc.cluster.local."
     assert str(of_pod.rr[0].rdata) == "db-0.db.default.svc.cluster.local."
@@ -177,8 +177,8 @@ async def test_an_upstream_that_asks_us_back_does_not_make_a_storm() -> None:
 
 async def test_our_own_addresses_are_no_upstreams_and_a_changed_file_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "resolv.conf"
-    file.write_text("nameserver 10.244.0.1\nnameserver 10.96.0.10\nnameserver 192.0.2.53\n")
-    settings = DnsSettings("10.244.0.1", own_addresses=("10.96.0.10",), resolv_conf=file)
+    file.write_text("nameserver 10.180.0.1\nnameserver 10.150.0.10\nnameserver 192.0.2.53\n")
+    settings = DnsSettings("10.180.0.1", own_addresses=("10.150.0.10",), resolv_conf=file)
     relay = Upstream(settings)
 
     assert relay.servers() == [("192.0.2.53", 53)]

@@ -92,7 +92,7 @@ async def test_a_restarted_node_agent_knows_the_address_of_every_living_pod(worl
     await node.network.detach("gone")
     restarted = PodNetwork(world.settings(0))
     await restarted.setup()
-    await restarted.set_pod_cidr("10.244.0.0/24")
+    await restarted.set_pod_cidr("10.180.0.0/24")
 
     known = await restarted.addresses()
     others = [await restarted.attach(f"new-{n}", world.add_namespace(f"new-{n}")) for n in range(3)]
@@ -112,7 +112,7 @@ async def test_a_link_whose_making_was_cut_short_is_removed_at_the_next_start(wo
     restarted = PodNetwork(world.settings(0))
 
     await restarted.setup()
-    await restarted.set_pod_cidr("10.244.0.0/24")
+    await restarted.set_pod_cidr("10.180.0.0/24")
     await restarted.close()
 
     assert stray not in shell(node.host.netns_path, "ip", "link")
@@ -164,11 +164,11 @@ async def test_a_failed_attach_leaves_no_link_and_no_address_behind(world: World
 async def test_a_pod_beyond_the_last_address_is_told_so(world: World) -> None:
     network = PodNetwork(world.settings(0))
     await network.setup()
-    await network.set_pod_cidr("10.244.0.0/29")
+    await network.set_pod_cidr("10.180.0.0/29")
     for number in range(5):
         await network.attach(f"pod-{number}", world.add_namespace(str(number)))
 
-    with pytest.raises(NoAddressLeft, match=r"10\.244\.0\.0/29: all 5 addresses have pods"):
+    with pytest.raises(NoAddressLeft, match=r"10\.180\.0\.0/29: all 5 addresses have pods"):
         await network.attach("one-more", world.add_namespace("one-more"))
 
     await network.teardown()
@@ -187,9 +187,9 @@ async def test_teardown_finds_everything_by_name_without_any_state(world: World)
 
     path = first.host.netns_path
     assert world.prefix not in shell(path, "ip", "link")
-    assert "10.244" not in shell(path, "ip", "route")
+    assert "10.180" not in shell(path, "ip", "route")
     assert shell(path, "nft", "list", "ruleset") == ""
-    assert "10.244" in shell(second.host.netns_path, "ip", "route")
+    assert "10.180" in shell(second.host.netns_path, "ip", "route")
 
 
 async def test_routes_to_a_node_that_has_gone_are_removed(world: World) -> None:
@@ -201,20 +201,20 @@ async def test_routes_to_a_node_that_has_gone_are_removed(world: World) -> None:
 
     assert str(second.host.address) in before
     assert str(second.host.address) not in shell(path, "bridge", "fdb", "show", "dev", f"{world.prefix}v")
-    assert "10.244.1.0/24" not in shell(path, "ip", "route")
-    assert "10.244.0.0/24" in shell(path, "ip", "route")
-    assert "10.96.0.0/16" in shell(path, "ip", "route")
+    assert "10.180.1.0/24" not in shell(path, "ip", "route")
+    assert "10.180.0.0/24" in shell(path, "ip", "route")
+    assert "10.150.0.0/16" in shell(path, "ip", "route")
 
 
 async def test_a_service_range_that_has_a_route_already_is_refused_by_name(world: World) -> None:
     settings = world.settings(0)
     assert settings.namespace is not None
-    shell(settings.namespace, "ip", "route", "add", "10.96.0.0/16", "dev", "eth0")
+    shell(settings.namespace, "ip", "route", "add", "10.150.0.0/16", "dev", "eth0")
     network = PodNetwork(settings)
     await network.setup()
 
-    with pytest.raises(OSError, match=r"service CIDR 10\.96\.0\.0/16: this machine has a route there already"):
-        await network.set_pod_cidr("10.244.0.0/24")
+    with pytest.raises(OSError, match=r"service CIDR 10\.150\.0\.0/16: this machine has a route there already"):
+        await network.set_pod_cidr("10.180.0.0/24")
 
     await network.teardown()
     await network.close()
@@ -225,12 +225,12 @@ async def test_a_pod_range_that_another_link_uses_is_refused_by_name(world: Worl
     settings = world.settings(0)
     assert settings.namespace is not None
     shell(settings.namespace, "ip", "link", "add", "other0", "type", "bridge")
-    shell(settings.namespace, "ip", "address", "add", "10.244.0.1/24", "dev", "other0")
+    shell(settings.namespace, "ip", "address", "add", "10.180.0.1/24", "dev", "other0")
     network = PodNetwork(settings)
     await network.setup()
 
-    with pytest.raises(OSError, match=r"pod CIDR 10\.244\.0\.0/24: link other0 of this machine has 10\.244\.0\.1"):
-        await network.set_pod_cidr("10.244.0.0/24")
+    with pytest.raises(OSError, match=r"pod CIDR 10\.180\.0\.0/24: link other0 of this machine has 10\.180\.0\.1"):
+        await network.set_pod_cidr("10.180.0.0/24")
 
     await network.teardown()
     await network.close()
@@ -240,9 +240,9 @@ async def test_setup_may_be_repeated_and_the_pod_cidr_cannot_change(world: World
     node = await world.add_node()
 
     await node.network.setup()
-    await node.network.set_pod_cidr("10.244.0.0/24")
+    await node.network.set_pod_cidr("10.180.0.0/24")
 
-    with pytest.raises(ValueError, match=r"this node has 10\.244\.0\.0/24, not 10\.9\.0\.0/24"):
+    with pytest.raises(ValueError, match=r"this node has 10\.180\.0\.0/24, not 10\.9\.0\.0/24"):
         await node.network.set_pod_cidr("10.9.0.0/24")
 
 
@@ -276,14 +276,14 @@ def test_a_bad_prefix_and_an_overlay_without_an_address_are_refused() -> None:
     with pytest.raises(ValueError, match="use a letter and up to five more"):
         NetworkSettings(prefix="much-too-long", cluster_cidr=CLUSTER_CIDR)
     with pytest.raises(ValueError, match="vxlan needs the node's own address"):
-        NetworkSettings(prefix="w", cluster_cidr=IPv4Network("10.244.0.0/16"), overlay="vxlan")
+        NetworkSettings(prefix="w", cluster_cidr=IPv4Network("10.180.0.0/16"), overlay="vxlan")
 
 
 async def test_the_kernels_own_reason_is_in_the_error(world: World) -> None:
     network = PodNetwork(world.settings(0))
 
     with pytest.raises(NetlinkError, match="not there; set the node's network up first"):
-        await network.set_pod_cidr("10.244.0.0/24")
+        await network.set_pod_cidr("10.180.0.0/24")
 
     await network.close()
 

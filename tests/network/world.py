@@ -21,8 +21,9 @@ from nodeagent.network.netlink import NETFILTER, ROUTE, NetlinkSocket
 from nodeagent.network.network import NetworkSettings, PodNetwork, link_prefix
 from nodeagent.network.routes import NodeRoute
 
-CLUSTER_CIDR = IPv4Network("10.244.0.0/16")
-SERVICE_CIDR = IPv4Network("10.96.0.0/16")
+# Ranges that no cluster on this machine has: with br_netfilter its rules see what crosses the test's bridge.
+CLUSTER_CIDR = IPv4Network("10.180.0.0/16")
+SERVICE_CIDR = IPv4Network("10.150.0.0/16")
 TIMEOUT_S = 5.0
 _counter = itertools.count()
 
@@ -78,7 +79,7 @@ class World:
     async def add_node(self, overlay: Literal["routes", "vxlan"] = "routes") -> Node:
         index = len(self.nodes)
         network = PodNetwork(self.settings(index, overlay))
-        cidr = IPv4Network(f"10.244.{index}.0/24")
+        cidr = IPv4Network(f"10.180.{index}.0/24")
         node = Node(f"node-{index}", hosts.create_host(self.cluster, index), network, cidr)
         self.nodes.append(node)
         await network.setup()

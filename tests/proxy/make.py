@@ -17,7 +17,7 @@ def port(number: int, name: str = "", protocol: str = "TCP", node_port: int = 0)
 
 def service(
     name: str = "web",
-    ip: str = "10.96.0.10",
+    ip: str = "10.150.0.10",
     ports: Sequence[ServicePort] = (port(80),),
     labels: Mapping[str, str] | None = None,
     namespace: str = NAMESPACE,

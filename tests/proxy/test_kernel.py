@@ -21,7 +21,7 @@ from kube.api.core_v1 import (
 )
 from kube.api.discovery_v1 import EndpointSlice
 from kube.objects import ObjectKey
-from nodeagent.network import namespaces
+from nodeagent.network import hosts, namespaces
 from nodeagent.proxy.rules import NodeView, Rules, plan
 from nodeagent.proxy.table import ProxyTable
 from tests.network.world import CLUSTER_CIDR, Node, Pod, World, ask, count, open_socket
@@ -29,7 +29,7 @@ from tests.proxy.make import endpoint, endpoints, port, service
 
 pytestmark = pytest.mark.root
 
-VIP = IPv4Address("10.96.0.10")
+VIP = IPv4Address("10.150.0.10")
 
 
 @dataclass
@@ -96,6 +96,16 @@ async def test_processes_of_the_node_itself_reach_services(balanced: Balanced) -
     balanced.apply(service(), balanced.both())
 
     assert set(await count(30, balanced.node.host.netns_path, VIP, 80)) == {"a", "b"}
+
+
+async def test_a_client_outside_the_cluster_comes_under_the_nodes_address(balanced: Balanced) -> None:
+    """Its answer must come back through this node, which alone knows the Service's address."""
+    outside = hosts.create_host(balanced.world.cluster, 7)
+    by_node = ["ip", "-n", outside.name, "route", "add", f"{VIP}/32", "via", str(balanced.node.host.address)]
+    run_on(balanced.node, *by_node)
+    balanced.apply(service(), balanced.both())
+
+    assert (await ask(outside.netns_path, VIP, 80))[1] == str(balanced.node.network.gateway)
 
 
 async def test_udp_is_balanced_too(balanced: Balanced) -> None:
@@ -291,8 +301,8 @@ async def test_changes_one_by_one_end_in_the_same_table_as_a_full_rewrite(balanc
         [service(session_affinity="ClientIP"), balanced.both()],
         [service(type="NodePort", ports=[port(80, node_port=30080)]), endpoints(endpoint(balanced.a.ip))],
         [service(external_traffic_policy="Local", type="NodePort", ports=[port(80, node_port=30080)]), balanced.both()],
-        [service(), service("other", "10.96.0.11"), balanced.both(), balanced.both(of="other")],
-        [service("other", "10.96.0.11"), endpoints(endpoint(balanced.b.ip), of="other")],
+        [service(), service("other", "10.150.0.11"), balanced.both(), balanced.both(of="other")],
+        [service("other", "10.150.0.11"), endpoints(endpoint(balanced.b.ip), of="other")],
     ]
     for step in steps:
         rules = balanced.apply(*step)
@@ -307,10 +317,10 @@ async def test_a_table_that_somebody_deleted_is_written_anew_with_the_next_chang
     run_on(balanced.node, "nft", "delete", "table", "ip", balanced.table.name)
     assert not balanced.table.is_present()
 
-    balanced.apply(service(), service("other", "10.96.0.11"), balanced.both(), balanced.both(of="other"))
+    balanced.apply(service(), service("other", "10.150.0.11"), balanced.both(), balanced.both(of="other"))
 
     assert set(await count(20, balanced.client.path, VIP, 80)) == {"a", "b"}
-    assert set(await count(20, balanced.client.path, "10.96.0.11", 80)) == {"a", "b"}
+    assert set(await count(20, balanced.client.path, "10.150.0.11", 80)) == {"a", "b"}
 
 
 async def test_removing_the_rules_leaves_other_tables_alone(balanced: Balanced) -> None:
@@ -325,7 +335,7 @@ async def test_removing_the_rules_leaves_other_tables_alone(balanced: Balanced) 
 
 
 async def test_cluster_dns_has_one_address_for_all_and_the_own_node_answers(balanced: Balanced) -> None:
-    """Pods know 10.96.0.10 on every node; no question crosses the network."""
+    """Pods know 10.150.0.10 on every node; no question crosses the network."""
     gateway = balanced.node.network.gateway
     assert gateway is not None
     await balanced.world.serve_at(balanced.node.host.netns_path, "dns", str(gateway), 53, udp=True)

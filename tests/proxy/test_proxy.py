@@ -52,15 +52,15 @@ async def test_services_reach_the_kernel_follow_changes_and_outlive_the_proxy(wo
 
     async with running(api, settings):
         await until_listed(world, f"{a.ip} . 8080")
-        first = await count(5, client.path, "10.96.0.10", 80)
+        first = await count(5, client.path, "10.150.0.10", 80)
         api.put(endpoints(endpoint(a.ip), endpoint(b.ip)))
         await until_listed(world, f"{b.ip} . 8080")
-        second = await count(30, client.path, "10.96.0.10", 80)
-        api.put(service("more", "10.96.0.11"))
-        await until_listed(world, "10.96.0.11 . tcp . 80 : goto reject")
+        second = await count(30, client.path, "10.150.0.10", 80)
+        api.put(service("more", "10.150.0.11"))
+        await until_listed(world, "10.150.0.11 . tcp . 80 : goto reject")
 
     assert (set(first), set(second)) == ({"a"}, {"a", "b"})
-    assert set(await count(10, client.path, "10.96.0.10", 80)) <= {"a", "b"}
+    assert set(await count(10, client.path, "10.150.0.10", 80)) <= {"a", "b"}
     proxy.remove(settings)
     proxy.remove(settings)
 
@@ -68,15 +68,15 @@ async def test_services_reach_the_kernel_follow_changes_and_outlive_the_proxy(wo
 async def test_a_deleted_service_leaves_the_kernel_and_a_restart_finds_what_changed_meanwhile(world: World) -> None:
     node = await world.add_node()
     settings = ProxySettings(world.prefix, CLUSTER_CIDR, NodeView("node-0"), node.host.netns_path)
-    api = FakeClient(service(), service("other", "10.96.0.11"))
+    api = FakeClient(service(), service("other", "10.150.0.11"))
     async with running(api, settings):
-        await until_listed(world, "10.96.0.11 . tcp . 80")
+        await until_listed(world, "10.150.0.11 . tcp . 80")
         await api.delete(Service, "other", namespace="default")
-        await until_listed(world, "elements = { 10.96.0.10 }")
+        await until_listed(world, "elements = { 10.150.0.10 }")
     await api.delete(Service, "web", namespace="default")
-    api.put(service("third", "10.96.0.12"))
+    api.put(service("third", "10.150.0.12"))
 
     async with running(api, settings):
-        await until_listed(world, "elements = { 10.96.0.12 }")
+        await until_listed(world, "elements = { 10.150.0.12 }")
 
     proxy.remove(settings)

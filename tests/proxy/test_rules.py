@@ -18,8 +18,8 @@ from nodeagent.proxy.rules import Backend, Frontend, NodeView, Reach, plan, plan
 from tests.proxy.make import endpoint, endpoints, port, service
 
 NODE = NodeView("node-0")
-VIP = IPv4Address("10.96.0.10")
-A, B = IPv4Address("10.244.0.2"), IPv4Address("10.244.1.3")
+VIP = IPv4Address("10.150.0.10")
+A, B = IPv4Address("10.180.0.2"), IPv4Address("10.180.1.3")
 TCP, UDP = 6, 17
 
 
@@ -139,7 +139,7 @@ def test_external_and_load_balancer_addresses_are_frontends_too() -> None:
 
 def test_a_service_that_the_node_answers_itself_leads_there_without_endpoints() -> None:
     """Cluster DNS has an address that all pods know and a server on every node."""
-    gateway = IPv4Address("10.244.0.1")
+    gateway = IPv4Address("10.180.0.1")
     node = NodeView("node-0", {ObjectKey("default", "dns"): gateway})
 
     rules = plan_service(service("dns", ports=[port(53, "dns", "UDP")]), [], node)
