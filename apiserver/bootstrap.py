@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
+from math import inf
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
 from apiserver.allocators import DNS_SERVICE, KUBERNETES_SERVICE, AddressRange
+from apiserver.strategies.checks import is_ip
 from kube.api.coordination_v1 import Lease, LeaseSpec
 from kube.api.core_v1 import (
     EndpointAddress,
@@ -35,7 +37,7 @@ from kube.client import Client, Selection
 from kube.clock import Clock
 from kube.errors import ApiError
 from kube.kinds import Resource
-from kube.times import parse_time, to_micro_time
+from kube.times import seconds_between, to_micro_time
 
 NAMESPACES: Final = ("kube-system", "default", "kube-public", "kube-node-lease")
 ANNOUNCE_S: Final = 10
@@ -157,10 +159,9 @@ async def announce(client: Client, basics: Basics, now: datetime) -> None:
 
 
 def _is_reachable(address: str) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
+    if not is_ip(address):
         return False  # A name: Endpoints take addresses alone.
+    found = ip_address(address)
     return not found.is_loopback and not found.is_unspecified
 
 
@@ -183,10 +184,18 @@ def fresh_addresses(leases: Iterable[Lease], now: datetime) -> tuple[str, ...]:
     """Return the addresses of the servers that renewed their Lease in time, in a fixed order."""
     fresh = set()
     for lease in leases:
-        renewed, address = lease.spec.renew_time, lease.metadata.annotations.get(_ADDRESS)
-        if renewed and address and (now - parse_time(renewed)).total_seconds() < LEASE_S:
+        address = lease.metadata.annotations.get(_ADDRESS, "")
+        if is_ip(address) and _age_s(lease, now) < LEASE_S:
             fresh.add(address)
     return tuple(sorted(fresh))
+
+
+def _age_s(lease: Lease, now: datetime) -> float:
+    """Return how long ago a Lease was renewed; for ever, where that can't be told."""
+    try:
+        return seconds_between(lease.spec.renew_time or "", now)
+    except ValueError:
+        return inf
 
 
 def endpoints_of(addresses: tuple[str, ...], port: int) -> Endpoints:

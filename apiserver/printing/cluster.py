@@ -20,9 +20,8 @@ from kube.api.core_v1 import (
 from kube.api.node_v1 import RuntimeClass
 from kube.api.scheduling_v1 import PriorityClass
 from kube.quantity import Quantity
-from kube.times import human_duration_since
 
-from .column import AGE, NAME, NONE, UNKNOWN, Column, Printer, age, flags, joined, numbers, text, wide
+from .column import AGE, NAME, NONE, UNKNOWN, Column, Printer, age, flags, joined, numbers, since, text, wide
 
 ROLE_PREFIX: Final = "node-role.kubernetes.io/"
 _ROLE_LABEL: Final = "kubernetes.io/role"
@@ -77,14 +76,14 @@ def event_cells(obj: Event, now: datetime) -> list[Any]:
     involved = obj.involved_object
     source = ", ".join(part for part in (obj.source.component or obj.reporting_component, obj.source.host) if part)
     return [
-        human_duration_since(last, now),
+        since(last, now),
         obj.type,
         obj.reason,
         f"{involved.kind.lower()}/{involved.name}",
         involved.field_path,
         source,
         obj.message.strip(),
-        human_duration_since(first, now),
+        since(first, now),
         str(count),
         obj.metadata.name,
     ]

@@ -17,6 +17,7 @@ from kube.times import human_duration_since
 NONE: Final = "<none>"
 UNSET: Final = "<unset>"
 UNKNOWN: Final = "<unknown>"
+INVALID: Final = "<invalid>"
 _SHOWN_MAX: Final = 3
 
 
@@ -64,7 +65,15 @@ def flags(*names: str) -> tuple[Column, ...]:
 
 def age(obj: Any, now: datetime) -> str:
     """Return how old an object is."""
-    return human_duration_since(obj.metadata.creation_timestamp, now)
+    return since(obj.metadata.creation_timestamp, now)
+
+
+def since(moment: str | None, now: datetime) -> str:
+    """Return how long ago a moment was; one that no calendar has must not cost the other rows."""
+    try:
+        return human_duration_since(moment, now)
+    except ValueError:
+        return INVALID
 
 
 def joined(values: Iterable[str], separator: str = ",", nothing: str = NONE) -> str:

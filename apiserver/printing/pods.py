@@ -8,9 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from kube.api.core_v1 import ContainerStateTerminated, ContainerStatus, Pod, PodTemplate
 from kube.objects import condition, condition_is_true
-from kube.times import human_duration_since
 
-from .column import AGE, NAME, NONE, Printer, age, containers, labels, text, wide
+from .column import AGE, NAME, NONE, Printer, age, containers, labels, since, text, wide
 
 _ENDED: Final = ("Succeeded", "Failed")
 
@@ -30,7 +29,7 @@ def pod_cells(pod: Pod, now: datetime) -> list[Any]:
     story = pod_story(pod)
     restarts = str(story.restarts)
     if story.restarts and story.last_restart:
-        restarts += f" ({human_duration_since(story.last_restart, now)} ago)"
+        restarts += f" ({since(story.last_restart, now)} ago)"
     address = status.pod_ips[0].ip if status.pod_ips else status.pod_ip
     return [
         pod.metadata.name,

@@ -10,9 +10,24 @@ from kube.api.apps_v1 import ControllerRevision, DaemonSet, Deployment, ReplicaS
 from kube.api.batch_v1 import CronJob, Job
 from kube.api.core_v1 import PodTemplateSpec, ReplicationController
 from kube.objects import condition_is_true, controller_of
-from kube.times import human_duration, human_duration_since, seconds_between
+from kube.times import human_duration, seconds_between
 
-from .column import AGE, NAME, NONE, Printer, age, containers, flags, labels, numbers, selector, text, wide
+from .column import (
+    AGE,
+    INVALID,
+    NAME,
+    NONE,
+    Printer,
+    age,
+    containers,
+    flags,
+    labels,
+    numbers,
+    selector,
+    since,
+    text,
+    wide,
+)
 
 _WIDE: Final = wide("Containers", "Images", "Selector")
 
@@ -105,7 +120,10 @@ def _completions(job: Job) -> str:
 def _duration(job: Job, now: datetime) -> str:
     if job.status.start_time is None:
         return ""
-    return human_duration(seconds_between(job.status.start_time, job.status.completion_time or now))
+    try:
+        return human_duration(seconds_between(job.status.start_time, job.status.completion_time or now))
+    except ValueError:
+        return INVALID
 
 
 def cron_job_cells(obj: CronJob, now: datetime) -> list[Any]:
@@ -118,7 +136,7 @@ def cron_job_cells(obj: CronJob, now: datetime) -> list[Any]:
         spec.time_zone or NONE,
         str(bool(spec.suspend)),
         len(obj.status.active),
-        human_duration_since(last, now) if last else NONE,
+        since(last, now) if last else NONE,
         age(obj, now),
         *containers(job.template.spec),
         selector(job.selector),

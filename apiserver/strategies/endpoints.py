@@ -1,4 +1,3 @@
-
 """The rules of Endpoints and EndpointSlices: the addresses behind a Service.
 
 Source: kubernetes.io/docs/reference/kubernetes-api/service-resources

@@ -211,10 +211,13 @@ def _restart_errors(new: Pod, old: Pod) -> Errors:
     """Check that no container that ended for good comes back."""
     if old.spec.restart_policy == "Always":
         return
+    own_policies = {container.name for container in old.spec.containers if container.restart_policy}
     now = {status.name: status for status in new.status.container_statuses}
     for index, status in enumerate(old.status.container_statuses):
         ended = status.state.terminated
-        if ended is None or (ended.exit_code != 0 and old.spec.restart_policy == "OnFailure"):
+        if ended is None or status.name in own_policies:
+            continue
+        if ended.exit_code != 0 and old.spec.restart_policy == "OnFailure":
             continue
         found = now.get(status.name)
         if found is not None and found.state.terminated is None:

@@ -44,6 +44,7 @@ TOLERATED_S: Final = 300
 _EXPIRES_S: Final = 3607
 _ACCOUNT_ATTEMPTS: Final = 10
 _ACCOUNT_WAIT_S: Final = 0.1
+_SUFFIXES: Final = random.Random()
 
 _TOKEN_SOURCE: Final = ProjectedVolumeSource(
     default_mode=FILE_MODE,

@@ -340,3 +340,45 @@ def test_defaults_and_checks_of_a_pod_cost_far_less_than_the_rest_of_its_post() 
         PODS.validate(PODS.default(pod))
 
     assert (process_time() - started) / rounds < 300e-6
+
+
+@pytest.mark.parametrize(
+    ("policy", "exit_code", "is_refused"), [("Never", 1, True), ("OnFailure", 0, True), ("OnFailure", 1, False)]
+)
+def test_a_container_that_ended_for_good_does_not_come_back(policy: str, exit_code: int, is_refused: bool) -> None:
+    """A Job would count it twice."""
+    ended = f"{{containerStatuses: [{{name: main, state: {{terminated: {{exitCode: {exit_code}}}}}}}]}}"
+    text = WEB.replace("spec:", f"spec:\n  restartPolicy: {policy}", 1)
+    old = parsed(Pod, f"{text}status: {ended}")
+    new = parsed(Pod, f"{text}status: {{containerStatuses: [{{name: main, state: {{running: {{}}}}}}]}}")
+
+    assert bool(PODS.validate_status_update(new, old)) is is_refused
+
+
+def test_a_debugging_container_can_be_added_and_never_taken_away() -> None:
+    old = defaulted(Pod, WEB)
+    asked = parsed(Pod, WEB + "  ephemeralContainers: [{name: debug, image: busybox}]")
+
+    new = PODS.prepare_subresource_update("ephemeralcontainers", asked, old, context())
+
+    assert new.spec.ephemeral_containers[0].image_pull_policy == "Always"
+    assert PODS.validate_subresource_update("ephemeralcontainers", new, old) == []
+    assert told(PODS.validate_subresource_update("ephemeralcontainers", old, new)) == [
+        'spec.ephemeralContainers: Forbidden: existing ephemeral containers "debug" may not be removed'
+    ]
+
+
+def test_a_resize_changes_resources_alone_and_not_the_class_of_service() -> None:
+    old = defaulted(Pod, WEB)
+    bigger = parsed(Pod, WEB.replace("cpu: 100m", "cpu: 200m").replace("image: nginx:1.27", "image: other"))
+    all_of_it = parsed(Pod, WEB.replace("requests: {cpu: 100m}", "requests: {}"))
+
+    new = PODS.prepare_subresource_update("resize", bigger, old, context())
+    guaranteed = PODS.prepare_subresource_update("resize", all_of_it, old, context())
+
+    assert new.spec.containers[0].resources.requests["cpu"].text == "200m"
+    assert new.spec.containers[0].image == "nginx:1.27"
+    assert PODS.validate_subresource_update("resize", new, old) == []
+    assert told(PODS.validate_subresource_update("resize", guaranteed, old)) == [
+        'spec: Invalid value: "Guaranteed": Pod QOS Class may not change as a result of resizing'
+    ]

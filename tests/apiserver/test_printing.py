@@ -233,3 +233,9 @@ def test_columns_for_wide_tables_are_marked_as_such() -> None:
         "Nominated Node",
         "Readiness Gates",
     }
+
+
+def test_a_moment_that_no_calendar_has_does_not_cost_the_table() -> None:
+    """One odd event must not keep people from seeing all the others."""
+    assert shown(parsed(Event, "{lastTimestamp: '2026-02-31T00:00:00Z'}"))["Last Seen"] == "<invalid>"
+    assert shown(parsed(Job, "{status: {startTime: '2026-02-31T00:00:00Z'}}"))["Duration"] == "<invalid>"
