@@ -11,13 +11,14 @@ from typing import Any, Final
 from kube.api.core_v1 import PodSpec
 from kube.api.meta_v1 import LabelSelector
 from kube.api.object import Object, always
-from kube.selectors import label_selector_from_object
+from kube.selectors import SelectorError, label_selector_from_object
 from kube.times import human_duration_since
 
 NONE: Final = "<none>"
 UNSET: Final = "<unset>"
 UNKNOWN: Final = "<unknown>"
 INVALID: Final = "<invalid>"
+ERROR: Final = "<error>"
 _SHOWN_MAX: Final = 3
 
 
@@ -94,7 +95,10 @@ def labels(values: Mapping[str, str]) -> str:
 
 def selector(wanted: LabelSelector | None) -> str:
     """Return a label selector in one cell."""
-    return str(label_selector_from_object(wanted)) or NONE
+    try:
+        return str(label_selector_from_object(wanted)) or NONE
+    except SelectorError:
+        return ERROR
 
 
 def containers(spec: PodSpec) -> list[str]:
