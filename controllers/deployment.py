@@ -22,7 +22,7 @@ from kube.client import Preconditions
 from kube.controller import Controller
 from kube.errors import ApiError
 from kube.events import EventRecorder
-from kube.objects import ObjectKey, controller_of, is_controlled_by, is_terminating, key_of
+from kube.objects import ObjectKey, controller_of, is_controlled_by, key_of
 from kube.selectors import MATCHES_NONE, LabelSelector, SelectorError, label_selector_from_object
 
 DEADLINE_SLACK_S: Final = 1.0
@@ -93,7 +93,7 @@ class Deployments:
         orphans = self._replicasets.by_index("orphan", meta.namespace)
         candidates = [*self._replicasets.by_index("controller", meta.uid), *orphans]
         claims = plan_claims(deployment, selector, candidates)
-        return [item for item in await apply_claims(self._world.client, deployment, claims) if not is_terminating(item)]
+        return await apply_claims(self._world.client, deployment, claims)
 
     def _old_pods_run(self, deployment: Deployment, owned: Sequence[ReplicaSet]) -> bool:
         return not is_rolling(deployment) and any(
@@ -140,9 +140,7 @@ class Deployments:
         found = await self._world.client.get(ReplicaSet, meta.name, namespace=meta.namespace)
         is_ours = is_controlled_by(found, deployment.metadata.uid)
         if is_ours and same_template(deployment.spec.template, found.spec.template):
-            self.controller.wrote(key_of(deployment), found)
-            self.controller.queue.add(key_of(deployment))
-            return
+            return  # The informer will tell of it, which brings the next reconcile.
         collisions = (deployment.status.collision_count or 0) + 1
         await self._write_status(deployment, replace(deployment.status, collision_count=collisions))
 

@@ -60,6 +60,21 @@ async def test_orphaning_leaves_the_replicaset_and_its_pods_running_and_adoptabl
         assert {pod.metadata.uid for pod in rooms.pods()} == before
 
 
+async def test_a_replicaset_deleted_in_the_foreground_is_made_anew_once_it_is_gone(client: Client) -> None:
+    async with cluster(client) as rooms:
+        await start(rooms)
+        first = rooms.all(ReplicaSet)[0].metadata
+
+        await client.delete(ReplicaSet, first.name, namespace="default", propagation="Foreground")
+
+        await rooms.until(
+            lambda: (found := rooms.get(ReplicaSet, first.name)) and found.metadata.uid != first.uid, "a new ReplicaSet"
+        )
+        await rooms.until(
+            lambda: rooms.one(Deployment, "web").status.available_replicas == 2 and len(rooms.pods()) == 2, "new pods"
+        )
+
+
 def owned_map(name: str, *owners: OwnerReference) -> ConfigMap:
     return ConfigMap(metadata=ObjectMeta(name=name, namespace="default", owner_references=owners))
 
