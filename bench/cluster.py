@@ -170,21 +170,24 @@ def _usages() -> Mapping[str, Usage]:
 
 
 def _role(path: Path) -> str:
+    """Return what a process is to the measured cluster, "" where it is nothing to it."""
     try:
-        words = path.joinpath("cmdline").read_bytes().decode(errors="replace").split("\0")
+        words = path.joinpath("cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+        command = path.joinpath("comm").read_text().strip()
     except OSError:
         return ""
-    line = " ".join(words)
-    if NAME not in line:
-        return ""
-    roles = {
-        " server ": "server",
-        " agent ": "agent",
-        "runtime_process": "runtime",
-        "shim": "shims",
-        "zygote": "zygote",
-    }
-    return next((role for mark, role in roles.items() if mark in line), "")
+    if "wherry" in command and ("shim" in command or "zygote" in command):
+        return command if _is_ours(path) else ""
+    roles = {" server ": "server", " agent ": "agent", "runtime_process": "runtime"}
+    return next((role for mark, role in roles.items() if mark in words), "") if NAME in words else ""
+
+
+def _is_ours(path: Path) -> bool:
+    """Say whether a zygote or shim, which all look alike, has a file of the measured cluster open."""
+    try:
+        return any(f"/{NAME}/" in str(link.readlink()) for link in path.joinpath("fd").iterdir())
+    except OSError:
+        return False
 
 
 def _usage(path: Path) -> Usage:

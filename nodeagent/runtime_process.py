@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from kube.log import set_up_logging
+from nodeagent.network.host_ports import HostPort
 from nodeagent.network.network import NetworkSettings, PodNetwork
 from nodeagent.runtime.sandbox_network import PortMapping
 from nodeagent.runtime.server import disable_fork_support, serve
@@ -34,12 +35,8 @@ class BridgedPods:
         self._network = network
 
     async def attach(self, sandbox_id: str, netns_path: str, ports: Sequence[PortMapping]) -> Sequence[str]:
-        """Join a pod to the bridge. Raises RuntimeError for host ports that were asked for."""
-        address = await self._network.attach(sandbox_id, netns_path)
-        if ports:
-            told = ", ".join(f"{port.host_port}/{port.protocol}" for port in ports)
-            await self._network.detach(sandbox_id)
-            raise RuntimeError(f"hostPort {told}: this node can't map ports; use hostNetwork or a NodePort Service")
+        """Join a pod to the bridge, its host ports leading to it. Raises OSError where one has another pod's."""
+        address = await self._network.attach(sandbox_id, netns_path, [_host_port(port) for port in ports])
         return [str(address.ip)]
 
     async def detach(self, sandbox_id: str, netns_path: str) -> None:  # noqa: ARG002 - found by the pod's id.
@@ -53,6 +50,11 @@ class BridgedPods:
     def missing(self) -> str:
         """Return why pods can't be attached yet."""
         return "" if self._network.gateway is not None else "the node has no pod CIDR yet"
+
+
+def _host_port(port: PortMapping) -> HostPort:
+    address = IPv4Address(port.host_ip) if port.host_ip not in ("", "0.0.0.0") else None
+    return HostPort(port.protocol, port.host_port, port.container_port, address)
 
 
 def network_settings(settings: AgentSettings) -> NetworkSettings:

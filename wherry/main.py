@@ -75,7 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ApiError as error:
         print(f"Error from server ({error.reason}): {error}", file=sys.stderr)
         return 1
-    except (Unreachable, UsageError, ValueError, PermissionError) as error:
+    except PermissionError as error:
+        print(f"wherry: {error.filename}: this user has no right to it; use sudo, or name another", file=sys.stderr)
+        return 1
+    except (Unreachable, UsageError, ValueError) as error:
         print(f"wherry: {error}", file=sys.stderr)
         return 1
     return code

@@ -43,9 +43,9 @@ def run(context: Context) -> int:
     """Print each finding; 1 where something is missing without which no pod can run."""
     findings = examine()
     for finding in findings:
-        context.say(f"{finding.mark:<9}{finding.subject:<16}{finding.detail}")
+        context.say(f"{finding.mark:<9}{finding.subject:<18}{finding.detail}")
         if not finding.is_good and finding.remedy:
-            context.say(f"{'':<9}{'':<16}-> {finding.remedy}")
+            context.say(f"{'':<9}{'':<18}-> {finding.remedy}")
     return 0 if obstacles(findings) == [] else 1
 
 
