@@ -24,6 +24,7 @@ from nodeagent.cri.values import (
     RuntimeCondition,
     RuntimeVersion,
     SandboxRecord,
+    newest,
 )
 from proto import cri_v1
 
@@ -31,7 +32,7 @@ CALL_TIMEOUT_S: Final = 120.0
 PULL_TIMEOUT_S: Final = 3600.0
 STOP_SLACK_S: Final = 30.0
 _MESSAGE_MAX: Final = 16 * 1024 * 1024
-_CREATED, _DELETED = 0, 3
+_CREATED, _STARTED, _DELETED = 0, 1, 3
 
 Answer = TypeVar("Answer")
 
@@ -89,12 +90,12 @@ class Cri:
         listed: dict[str, PodRecord] = {}
         for item in sandboxes.items:
             record = listed.get(item.metadata.uid, PodRecord())
-            listed[item.metadata.uid] = PodRecord(_newest([*record.sandboxes, _sandbox(item)]), ())
+            listed[item.metadata.uid] = PodRecord(newest([*record.sandboxes, _sandbox(item)]), ())
         for item in containers.containers:
             uid = item.labels.get(values.POD_UID, "")
             if uid in listed:
                 record = listed[uid]
-                listed[uid] = PodRecord(record.sandboxes, _newest([*record.containers, _listed_container(item)]))
+                listed[uid] = PodRecord(record.sandboxes, newest([*record.containers, _listed_container(item)]))
         return listed
 
     async def pod(self, uid: str, ended: dict[str, ContainerRecord]) -> PodRecord:
@@ -114,14 +115,14 @@ class Cri:
                 cri_v1.ListContainersRequest(filter=cri_v1.ContainerFilter(label_selector=by_uid)),
             ),
         )
-        seen_sandboxes = _newest([_sandbox(item) for item in sandboxes.items])
+        seen_sandboxes = newest([_sandbox(item) for item in sandboxes.items])
         statuses = [self._sandbox_status(s) if s.is_ready else _itself(s) for s in seen_sandboxes]
         asked = [self._container_status(item, ended) for item in containers.containers]
         told: Sequence[Any] = await asyncio.gather(*statuses, *asked)
         records = [record for record in told[len(statuses) :] if record is not None]
         for container_id in ended.keys() - {record.id for record in records}:
             del ended[container_id]
-        return PodRecord(tuple(s for s in told[: len(statuses)] if s is not None), _newest(records))
+        return PodRecord(tuple(s for s in told[: len(statuses)] if s is not None), newest(records))
 
     async def _sandbox_status(self, listed: SandboxRecord) -> SandboxRecord | None:
         try:
@@ -149,6 +150,19 @@ class Cri:
         if record.state is ContainerState.EXITED:
             ended[record.id] = record
         return record
+
+    async def pod_in(self, sandbox_id: str) -> tuple[PodRecord, int] | None:
+        """Return all that one sandbox holds, and as of when, in one call; None where the runtime can't tell so."""
+        request = cri_v1.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id)
+        try:
+            answer = await self._call(self._runtime.pod_sandbox_status, request)
+        except CriError as error:
+            if error.code == "NOT_FOUND":
+                return None
+            raise
+        if not answer.timestamp:
+            return None
+        return _pod_record(answer.status, answer.containers_statuses), int(answer.timestamp)
 
     async def run_sandbox(self, config: cri_v1.PodSandboxConfig, handler: str = "") -> str:
         """Make a sandbox with its network; return its id."""
@@ -248,9 +262,7 @@ class Cri:
         """Yield what happens to containers and sandboxes, from now on, until the runtime goes away (CriError)."""
         try:
             async for event in self._runtime.get_container_events(cri_v1.GetEventsRequest()):
-                uid = event.pod_sandbox_status.metadata.uid
-                is_stop = event.container_event_type not in (_CREATED, _DELETED, 1)
-                yield ContainerEvent(event.container_id, uid, is_stop)
+                yield _event(event)
         except grpc.aio.AioRpcError as error:
             raise CriError(error.code().name, error.details() or error.code().name) from error
 
@@ -259,11 +271,18 @@ async def _itself(record: SandboxRecord) -> SandboxRecord:
     return record
 
 
-Record = TypeVar("Record", SandboxRecord, ContainerRecord)
+def _event(event: Any) -> ContainerEvent:
+    sandbox = event.pod_sandbox_status
+    kind = event.container_event_type
+    is_gone = kind == _DELETED and event.container_id == sandbox.id
+    told = None if is_gone or not sandbox.id else _pod_record(sandbox, event.containers_statuses)
+    is_stop = kind not in (_CREATED, _STARTED, _DELETED)
+    return ContainerEvent(event.container_id, sandbox.metadata.uid, is_stop, event.created_at, told)
 
 
-def _newest(records: Sequence[Record]) -> tuple[Record, ...]:
-    return tuple(sorted(records, key=lambda record: record.created_at, reverse=True))
+def _pod_record(sandbox: Any, statuses: Sequence[Any]) -> PodRecord:
+    containers = [_container(status, sandbox.id) for status in statuses]
+    return PodRecord((_sandbox(sandbox),), newest(containers))
 
 
 def _sandbox(item: Any) -> SandboxRecord:

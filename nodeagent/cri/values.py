@@ -5,10 +5,10 @@ themselves. Nothing here asks or waits.
 Source: the labels and annotations that kubelets give (kubernetes.io/docs/reference/labels-annotations-taints), CRI v1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, TypeVar
 
 POD_NAME: Final = "io.kubernetes.pod.name"
 POD_NAMESPACE: Final = "io.kubernetes.pod.namespace"
@@ -146,8 +146,29 @@ class RuntimeVersion:
 
 @dataclass(frozen=True, slots=True)
 class ContainerEvent:
-    """Something happened to a container or sandbox of the pod `uid` ("" where the runtime doesn't say)."""
+    """Something happened to a container or sandbox of the pod `uid` ("" where the runtime doesn't say).
+
+    at: nanoseconds since 1970. record: all that the pod's sandbox held then, None where the runtime doesn't say.
+    """
 
     container_id: str
     uid: str
     is_stop: bool
+    at: int = 0
+    record: PodRecord | None = None
+
+
+def with_sandbox(known: PodRecord, told: PodRecord) -> PodRecord:
+    """Return what is known of a pod with all that concerns the one sandbox of `told` replaced."""
+    (sandbox,) = told.sandboxes
+    sandboxes = [*told.sandboxes, *(other for other in known.sandboxes if other.id != sandbox.id)]
+    containers = [*told.containers, *(other for other in known.containers if other.sandbox_id != sandbox.id)]
+    return PodRecord(newest(sandboxes), newest(containers))
+
+
+Record = TypeVar("Record", SandboxRecord, ContainerRecord)
+
+
+def newest(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return records with the newest first."""
+    return tuple(sorted(records, key=lambda record: record.created_at, reverse=True))

@@ -75,11 +75,12 @@ class Operations:
             self._room.tell(pod, "Warning", "FailedMount", told)
             raise OperationFailed("FailedMount", told) from error
 
-    async def create_sandbox(self, pod: Pod, attempt: int) -> None:
-        """Make the pod's sandbox."""
+    async def create_sandbox(self, pod: Pod, attempt: int) -> str:
+        """Make the pod's sandbox; return its id."""
         try:
             self._room.dirs.logs(pod).mkdir(parents=True, exist_ok=True, mode=0o755)
-            await self._room.cri.run_sandbox(self._sandbox_config(pod, attempt), pod.spec.runtime_class_name or "")
+            config = self._sandbox_config(pod, attempt)
+            return await self._room.cri.run_sandbox(config, pod.spec.runtime_class_name or "")
         except (CriError, OSError) as error:
             told = f"Failed to create pod sandbox: {error}"
             self._room.tell(pod, "Warning", "FailedCreatePodSandBox", told)

@@ -20,7 +20,7 @@ from kube.objects import with_metadata
 from kube.runner import attempt
 from kube.times import to_time
 from nodeagent.cri.client import CriError
-from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord
+from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord, with_sandbox
 from nodeagent.pods.messages import termination_message
 from nodeagent.pods.operations import OperationFailed, Operations
 from nodeagent.pods.plan import ending_of, plan
@@ -29,6 +29,7 @@ from nodeagent.pods.room import PodRoom
 from nodeagent.pods.status import OWN_CONDITIONS, pod_status
 from nodeagent.pods.status_writer import write_status
 from nodeagent.pods.view import (
+    END,
     VOLUMES,
     Action,
     Backoff,
@@ -73,7 +74,9 @@ class PodWorker:
         self.is_gone = False
         self._room = room
         self._record = record
-        self._is_dirty = bool(record.sandboxes)
+        self._is_dirty = self._must_list = bool(record.sandboxes)
+        self._seen_at = 0
+        self._new_sandbox = ""
         self._told = pod.status
         self._volumes_ready = False
         self._volumes_stale = False
@@ -131,14 +134,18 @@ class PodWorker:
 
     def hear(self, event: ContainerEvent) -> None:
         """Hear that something happened in the runtime; what an operation brings about can wait for its end."""
-        self._is_dirty = True
+        if event.record is None:
+            self._is_dirty = True
+        elif event.at > self._seen_at:
+            self._seen_at = event.at
+            self._record = with_sandbox(self._record, event.record)
         is_starting = any(isinstance(o.action, StartContainer | CreateSandbox) for o in self._busy.values())
         if event.is_stop or not is_starting:
             self._wake.set()
 
     def look_again(self) -> None:
-        """Ask the runtime anew: events may have been missed."""
-        self._is_dirty = True
+        """Ask the runtime anew for all it has: events may have been missed."""
+        self._is_dirty = self._must_list = True
         self._wake.set()
 
     def _reference_changed(self) -> None:
@@ -176,9 +183,10 @@ class PodWorker:
             pass
 
     async def _turn(self) -> None:
-        if self._is_dirty and not await self._observe():
+        if self._is_dirty and END not in self._busy and not await self._observe():
             self._wake_at = self._room.clock.now() + LOOK_AGAIN
             return
+        self._take_note()
         now = self._room.clock.now()
         renew_at = self._operations.tokens.renew_at
         if renew_at is not None and renew_at <= now:
@@ -202,17 +210,37 @@ class PodWorker:
         """Ask the runtime what it has of the pod; return whether it answered."""
         self._is_dirty = False
         try:
-            self._record = await self._room.cri.pod(self.uid, self._ended)
+            if self._must_list or not await self._observe_sandbox():
+                asked_at = int(self._room.clock.now().timestamp() * 1e9)
+                self._record = await self._room.cri.pod(self.uid, self._ended)
+                self._seen_at = asked_at
+                self._must_list = False
         except CriError as error:
             self._is_dirty = True
             _log.debug("%s: the runtime gives no answer: %s", self.story, error)
             return False
+        return True
+
+    async def _observe_sandbox(self) -> bool:
+        """Ask for all that the one sandbox holds; return False where a list is needed to know."""
+        known = [sandbox.id for sandbox in self._record.sandboxes] or [self._new_sandbox]
+        if len(known) != 1 or not known[0]:
+            return False
+        told = await self._room.cri.pod_in(known[0])
+        if told is None:
+            return False
+        record, at = told
+        if at > self._seen_at:
+            self._record, self._seen_at = record, at
+        return True
+
+    def _take_note(self) -> None:
+        """Read what ended containers have left, and carry over what was told of those that run."""
         for record in self._record.containers:
             if record.has_ended and record.id not in self._messages:
                 self._messages[record.id] = termination_message(record)
             if record.is_running:
                 self._carry(record)
-        return True
 
     def _carry(self, record: ContainerRecord) -> None:
         own_id = f"{self._room.node.runtime}://{record.id}"
@@ -258,7 +286,7 @@ class PodWorker:
         if current is not None:
             current.task.cancel()
         if isinstance(action, Cancel):
-            self._is_dirty = True
+            self._is_dirty = self._must_list = True
             self._wake.set()
             return
         if isinstance(action, StartContainer) and action.backoff is not None:
@@ -319,7 +347,8 @@ class PodWorker:
                     if action.attempt:
                         told = "Pod sandbox changed, it will be killed and re-created."
                         self._room.tell(self.pod, "Normal", "SandboxChanged", told)
-                    await operations.create_sandbox(self.pod, action.attempt)
+                    self._new_sandbox = await operations.create_sandbox(self.pod, action.attempt)
+                    self._must_list = bool(self._record.sandboxes)
                 case StopSandbox():
                     await cri.stop_sandbox(action.id)
                 case RemoveSandbox():
