@@ -33,6 +33,7 @@ from kube.codec import encode
 from kube.errors import ApiError, internal, no_such_path
 
 LOG: Final = logging.getLogger("apiserver.http")
+PROTOCOL_LOG: Final = logging.getLogger("apiserver.http.protocol")
 LINE_MAX_BYTES: Final = 64 * 1024
 KEEPALIVE_S: Final = 180.0
 LINGER_S: Final = 2.0
@@ -79,10 +80,11 @@ class Shell:
         handlers: Handlers,
         authenticator: Authenticator,
         keeper: TokenKeeper,
+        *,
         health: Health,
         authority_pem: str,
     ) -> None:
-        """health: what /readyz tells. authority_pem: whose certificates the cluster trusts; joining nodes ask for it."""
+        """health: what /readyz tells. authority_pem: whom the cluster trusts; joining nodes ask for it."""
         self._authority_pem = authority_pem
         self._pipeline = pipeline
         self._handlers = handlers
@@ -93,8 +95,10 @@ class Shell:
 
     def server(self) -> HttpServer:
         """Return a server for connections, each of whose requests comes to `handle`."""
+        PROTOCOL_LOG.setLevel(logging.CRITICAL)  # What is no HTTP is its sender's affair; all else is logged here.
         return HttpServer(
             self.handle,
+            logger=PROTOCOL_LOG,
             handler_cancellation=True,
             access_log=None,
             keepalive_timeout=KEEPALIVE_S,

@@ -31,6 +31,8 @@ class Patch:
             self._patch = decode_plain(body)
         except DecodeError as error:
             raise bad_request(str(error)) from error
+        if self._type is PatchType.JSON and not isinstance(self._patch, list):
+            raise bad_request("the patch is no list of operations; a JSON patch is one")
         self.warnings: tuple[str, ...] = ()
 
     @property

@@ -114,11 +114,13 @@ class ApiServer:
             raise StartError(f"keys in {settings.pki_dir}: {error}") from error
         self._store = await self._open_store()
         stack.push_async_callback(self._store.close)
+        listener = self._bind()
+        stack.callback(listener.close)
         self._runner = await stack.enter_async_context(Runner(self._clock))
         allocators = StoredAllocators(self._store, addresses, self._clock)
         shell = self._assemble(stack, allocators)
         self._runner.start("watch cache", self._cache.run)
-        await self._listen(stack, shell.server())
+        await self._listen(stack, shell.server(), listener)
         self._runner.start("bootstrap", lambda: self._bootstrap(allocators))
         self._runner.start("compaction", lambda: self._housekeep(allocators))
         self._runner.start("bookmarks", self._bookmark)
@@ -156,7 +158,8 @@ class ApiServer:
         stack.push_async_callback(relay.close)
         health = Health({"ping": lambda: ""}, {"store": self._store_wrong, "bootstrap": self._bootstrap_wrong})
         handlers = Handlers(self.pipeline, relay)
-        return Shell(self.pipeline, handlers, authenticator, keeper, health, keys.authority.certificate_pem)
+        authority_pem = keys.authority.certificate_pem
+        return Shell(self.pipeline, handlers, authenticator, keeper, health=health, authority_pem=authority_pem)
 
     def _store_wrong(self) -> str:
         return "" if self._cache.is_following else "the store has not been read, or does not answer"
@@ -164,18 +167,28 @@ class ApiServer:
     def _bootstrap_wrong(self) -> str:
         return "" if self._is_bootstrapped.is_set() else "the cluster's own objects are being made"
 
-    async def _listen(self, stack: AsyncExitStack, server: HttpServer) -> None:
-        settings, keys = self.settings, self.credentials
+    def _bind(self) -> socket.socket:
+        """Take the port, so that it is known whether it can be had before anything runs."""
+        settings = self.settings
+        family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((settings.bind, settings.port))
+        except OSError as error:
+            listener.close()
+            raise _listen_error(settings, error) from error
+        self.port = listener.getsockname()[1]
+        return listener
+
+    async def _listen(self, stack: AsyncExitStack, server: HttpServer, listener: socket.socket) -> None:
+        keys = self.credentials
         tls = server_tls(str(keys.certificate(SERVER)), str(keys.key(SERVER)), str(keys.certificate(AUTHORITY)))
         loop = asyncio.get_running_loop()
-        try:
-            listener = await loop.create_server(server, settings.bind, settings.port, ssl=tls, backlog=BACKLOG)
-        except OSError as error:
-            raise _listen_error(settings, error) from error
-        self.port = listener.sockets[0].getsockname()[1]
+        listening = await loop.create_server(server, sock=listener, ssl=tls, backlog=BACKLOG)
         stack.push_async_callback(server.shutdown, SHUTDOWN_S)
         stack.callback(server.pre_shutdown)
-        stack.callback(listener.close)
+        stack.callback(listening.close)
 
     async def _bootstrap(self, allocators: StoredAllocators) -> None:
         settings = self.settings
