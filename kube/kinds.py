@@ -16,6 +16,7 @@ from kube.api.meta_v1 import ObjectMeta
 ALL_VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 CREATE_ONLY: Final = ("create",)
 READ_ONLY: Final = ("get", "list")
+NOT_TOGETHER: Final = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
 
 
 class Resource(Protocol):
@@ -138,6 +139,7 @@ def module_name(group: str, version: str) -> str:
     return f"{(group or 'core').split('.')[0]}_{version}"
 
 
+# fmt: off - a kind is a line.
 KINDS: Final[tuple[Kind, ...]] = (
     Kind("", "v1", "Binding", "bindings", verbs=CREATE_ONLY),
     Kind("", "v1", "ComponentStatus", "componentstatuses", namespaced=False, short_names=("cs",), verbs=READ_ONLY),
@@ -152,24 +154,10 @@ KINDS: Final[tuple[Kind, ...]] = (
         "namespaces",
         namespaced=False,
         short_names=("ns",),
-        verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
-        subresources=(
-            "finalize",
-            "status",
-        ),
+        verbs=NOT_TOGETHER,
+        subresources=("finalize", "status"),
     ),
-    Kind(
-        "",
-        "v1",
-        "Node",
-        "nodes",
-        namespaced=False,
-        short_names=("no",),
-        subresources=(
-            "proxy",
-            "status",
-        ),
-    ),
+    Kind("", "v1", "Node", "nodes", namespaced=False, short_names=("no",), subresources=("proxy", "status")),
     Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short_names=("pvc",), subresources=("status",)),
     Kind(
         "",
@@ -208,26 +196,12 @@ KINDS: Final[tuple[Kind, ...]] = (
         "replicationcontrollers",
         short_names=("rc",),
         categories=("all",),
-        subresources=(
-            "scale",
-            "status",
-        ),
+        subresources=("scale", "status"),
     ),
     Kind("", "v1", "ResourceQuota", "resourcequotas", short_names=("quota",), subresources=("status",)),
     Kind("", "v1", "Secret", "secrets"),
     Kind("", "v1", "ServiceAccount", "serviceaccounts", short_names=("sa",), subresources=("token",)),
-    Kind(
-        "",
-        "v1",
-        "Service",
-        "services",
-        short_names=("svc",),
-        categories=("all",),
-        subresources=(
-            "proxy",
-            "status",
-        ),
-    ),
+    Kind("", "v1", "Service", "services", short_names=("svc",), categories=("all",), subresources=("proxy", "status")),
     Kind(
         "admissionregistration.k8s.io",
         "v1",
@@ -283,10 +257,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         "CustomResourceDefinition",
         "customresourcedefinitions",
         namespaced=False,
-        short_names=(
-            "crd",
-            "crds",
-        ),
+        short_names=("crd", "crds"),
         categories=("api-extensions",),
         subresources=("status",),
     ),
@@ -308,10 +279,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         "deployments",
         short_names=("deploy",),
         categories=("all",),
-        subresources=(
-            "scale",
-            "status",
-        ),
+        subresources=("scale", "status"),
     ),
     Kind(
         "apps",
@@ -320,10 +288,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         "replicasets",
         short_names=("rs",),
         categories=("all",),
-        subresources=(
-            "scale",
-            "status",
-        ),
+        subresources=("scale", "status"),
     ),
     Kind(
         "apps",
@@ -332,10 +297,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         "statefulsets",
         short_names=("sts",),
         categories=("all",),
-        subresources=(
-            "scale",
-            "status",
-        ),
+        subresources=("scale", "status"),
     ),
     Kind("authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", namespaced=False, verbs=CREATE_ONLY),
     Kind("authentication.k8s.io", "v1", "TokenReview", "tokenreviews", namespaced=False, verbs=CREATE_ONLY),
@@ -386,10 +348,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         "certificatesigningrequests",
         namespaced=False,
         short_names=("csr",),
-        subresources=(
-            "approval",
-            "status",
-        ),
+        subresources=("approval", "status"),
     ),
     Kind("coordination.k8s.io", "v1", "Lease", "leases"),
     Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
@@ -433,6 +392,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         short_names=("vac",),
     ),
 )
+# fmt: on
 
 _BY_NAME: Final = {(kind.api_version, kind.kind): kind for kind in KINDS}
 _BY_PLURAL: Final = {(kind.group, kind.version, kind.plural): kind for kind in KINDS}
