@@ -5,14 +5,14 @@ would: "spec.containers[0].name".
 Source: kubernetes.io/docs/reference/kubernetes-api, the constraints of each field.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from kube import names
 from kube.api.meta_v1 import LabelSelector
-from kube.errors import FieldError, duplicate, forbidden_field, immutable, invalid, not_supported, required
+from kube.errors import FieldError, forbidden_field, immutable, invalid, not_supported, required
 
 Check = Callable[[str], list[str]]
 Errors = Iterator[FieldError]
@@ -131,15 +131,6 @@ def cidr(path: str, value: str) -> Errors:
     except ValueError:
         pass
     yield invalid(path, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
-
-
-def no_duplicates(path: str, values: Iterable[tuple[int, Any]], field: str = "") -> Errors:
-    """Check that no value of a list stands twice. values: (index, value) pairs; field: what of each item it is."""
-    seen = set()
-    for index, value in values:
-        if value in seen:
-            yield duplicate(f"{path}[{index}]{field}", value)
-        seen.add(value)
 
 
 def labels(path: str, values: Mapping[str, str]) -> Errors:
