@@ -39,6 +39,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a container lives: what its sandbox, the cgroup driver and the image store have prepared.
 
     entry_files, oom_file, cgroup_mounts: see `cgroups`. shm: the host path of the pod's /dev/shm.
+    pins: OCI's name and the file of each namespace that the pod has for itself.
     """
 
     bundle: str
@@ -53,6 +54,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     layers: RootLayers
     log_path: str
     pid_target: str = ""
+    pins: tuple[tuple[str, str], ...] = ()
 
 
 def command(config: cri.ContainerConfig, image: ImageConfig) -> list[str]:
@@ -82,12 +84,18 @@ def oci_config(config: cri.ContainerConfig, image: ImageConfig, place: Place) ->
         "hostname": place.hostname,
         "mounts": _mounts(config, place),
         "linux": {
-            "namespaces": [{"type": "mount"}, {"type": "cgroup"}],
+            "namespaces": _namespaces(security.namespace_options.pid, place.pins),
             "cgroupsPath": place.cgroup,
             "maskedPaths": masked,
             "readonlyPaths": readonly,
         },
     }
+
+
+def _namespaces(pid: cri.NamespaceMode, pins: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return OCI's list; the shim is in the pod's namespaces already, other runtimes enter them by these paths."""
+    own = [{"type": "mount"}, {"type": "cgroup"}, *([{"type": "pid"}] if pid == cri.CONTAINER else [])]
+    return own + [{"type": kind, "path": path} for kind, path in pins]
 
 
 def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dict[str, Any]:
@@ -98,6 +106,7 @@ def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dic
         "layers": place.layers.folder,
         "lower": list(place.layers.lower),
         "hidden": list(place.layers.hidden),
+        "folders": sorted(image.volumes or ()),
         "upper": f"{place.bundle}/upper",
         "work": f"{place.bundle}/work",
         "root": f"{place.bundle}/rootfs",

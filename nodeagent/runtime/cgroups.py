@@ -13,14 +13,20 @@ from typing import Protocol
 
 import msgspec
 
-CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "cpuset", "hugetlb")
-_ON_DEMAND = {"cpuset", "hugetlb"}
+from nodeagent.runtime import device_filter
+from nodeagent.runtime.device_filter import DeviceRule
+
+CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "cpuset", "hugetlb", "devices")
+_ON_DEMAND = {"cpuset", "hugetlb", "devices"}
 NO_LIMIT = -1
 _V1_NO_LIMIT_BYTES = 1 << 62
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a group may use; 0 or an empty string leaves a setting as it is, -1 takes a limit away."""
+    """What a group may use; 0 or an empty value leaves a setting as it is, -1 takes a limit away.
+
+    devices: the only ones that may be used, where any are named.
+    """
 
     cpu_shares: int = 0
     cpu_quota_us: int = 0
@@ -31,6 +37,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     cpuset_mems: str = ""
     unified: Mapping[str, str] = {}
     hugepages: Mapping[str, int] = {}
+    devices: tuple[DeviceRule, ...] = ()
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +141,7 @@ class Cgroups:
         """Return the hierarchies to use: those of on-demand controllers only when `limits` ask for them."""
         asked = {"cpuset"} if limits.cpuset_cpus or limits.cpuset_mems else set()
         asked |= {"hugetlb"} if any(limits.hugepages.values()) else set()
+        asked |= {"devices"} if limits.devices else set()
         return [item for item in self.hierarchies if not item.controllers <= _ON_DEMAND - asked]
 
 
@@ -195,6 +203,8 @@ class HierarchyV1:
             settings += [("cpuset.mems", limits.cpuset_mems)] if limits.cpuset_mems else []
         if "hugetlb" in self.controllers:
             settings += [(f"hugetlb.{size}.limit_in_bytes", str(count)) for size, count in limits.hugepages.items()]
+        if "devices" in self.controllers and limits.devices:
+            settings += [("devices.deny", "a"), *(("devices.allow", str(rule)) for rule in limits.devices)]
         return settings
 
     def measure(self, path: str) -> dict[str, int]:
@@ -226,7 +236,8 @@ class HierarchyV2:
         wanted = " ".join(f"+{name}" for name in sorted(self.controllers & {"memory", "cpu", "pids", "cpuset"}))
         folder = self.root
         for name in path.strip("/").split("/"):
-            _write(folder / "cgroup.subtree_control", wanted)
+            if wanted:
+                _write(folder / "cgroup.subtree_control", wanted)
             folder /= name
             folder.mkdir(exist_ok=True)
 
@@ -253,6 +264,8 @@ class HierarchyV2:
         for name, value in (settings | dict(limits.unified)).items():
             if (folder / name).exists() or name in limits.unified:
                 _write(folder / name, value)
+        if "devices" in self.controllers and limits.devices:
+            device_filter.attach(folder, limits.devices)
 
     def measure(self, path: str) -> dict[str, int]:
         """Return the figures of the controllers that live here."""
@@ -292,6 +305,7 @@ def detect(mounts: str) -> Cgroups:
             unified = place
     if unified is not None:
         offered = frozenset((unified / "cgroup.controllers").read_text().split()) & frozenset(CONTROLLERS)
+        offered |= {"devices"}  # By a BPF program, which needs no controller.
         if offered - driven:
             hierarchies.append(HierarchyV2(unified, offered - driven))
             driven |= offered | ({"cpuacct"} if "cpu" in offered else set())

@@ -7,18 +7,22 @@ process or file. Writes `container.json`, `config.json`, `launch.json` of each b
 import asyncio
 import json
 import logging
+import os
 import secrets
 import signal
+import stat
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from nodeagent.runtime import bundle, shim_client, state
 from nodeagent.runtime.bundle import Place
+from nodeagent.runtime.device_filter import USUAL_DEVICES, DeviceRule
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
 from nodeagent.runtime.host import Host
 from nodeagent.runtime.images.model import Image, ImageConfig
-from nodeagent.runtime.pod import Container, Sandbox, identified
+from nodeagent.runtime.pod import Container, Sandbox, identified, namespaces
 from nodeagent.runtime.resources import limits_of, overlaid
 from nodeagent.runtime.sandboxes import Sandboxes
 from nodeagent.runtime.state import ContainerRecord, Phase
@@ -26,6 +30,7 @@ from proto import cri_v1 as cri
 
 _LOG = logging.getLogger(__name__)
 KILL_TIMEOUT_S = 30.0
+_OCI_NAMES = {"net": "network", "ipc": "ipc", "uts": "uts"}
 
 
 class Containers:
@@ -76,6 +81,7 @@ class Containers:
         try:
             self._write_bundle(container, image)
             limits = limits_of(config.linux.resources, pids=self._host.settings.pids_per_container)
+            limits = msgspec.structs.replace(limits, devices=device_rules(config, oci))
             self._host.cgroups.create(record.cgroup, limits)
             launch["cgroups"] = self._host.cgroups.entry_files(record.cgroup)
             state.save_json(folder / "config.json", oci)
@@ -216,6 +222,7 @@ class Containers:
             layers=self._host.images.root_layers(image),
             log_path=record.log_path,
             pid_target=target,
+            pins=tuple((_OCI_NAMES[name], str(sandbox.run_dir / "ns" / name)) for name in namespaces(sandbox.config)),
         )
 
     def _check_mounts(self, config: cri.ContainerConfig, where: str) -> None:
@@ -253,6 +260,21 @@ async def _is_over(container: Container, timeout_s: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def device_rules(config: cri.ContainerConfig, oci: dict[str, Any]) -> tuple[DeviceRule, ...]:
+    """Return the devices that a container must be kept to, or none where its mounts keep it from others already.
+
+    Only one that may mount (CAP_SYS_ADMIN) without being privileged could get round `nodev`.
+    """
+    if config.linux.security_context.privileged or "CAP_SYS_ADMIN" not in oci["process"]["capabilities"]["bounding"]:
+        return ()
+    own = []
+    for device in config.devices:
+        status = Path(device.host_path).stat()
+        kind = "b" if stat.S_ISBLK(status.st_mode) else "c"
+        own.append(DeviceRule(kind, os.major(status.st_rdev), os.minor(status.st_rdev)))
+    return (*USUAL_DEVICES, *own)
 
 
 def stop_signal(config: cri.ContainerConfig, image: ImageConfig) -> int:

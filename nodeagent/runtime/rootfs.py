@@ -55,6 +55,8 @@ def enter(config: dict[str, Any], launch: dict[str, Any]) -> None:
     for folder in _KERNEL_FOLDERS:
         _require_real_folder(folder)
     _hide(launch["hidden"])
+    for folder in launch["folders"]:
+        os.makedirs(folder, exist_ok=True)
     for place, mount in enumerate(config["mounts"]):
         if place in trees:
             _attach(trees[place], mount)

@@ -242,7 +242,10 @@ class Sandboxes:
             for item in sandbox.config.port_mappings
             if item.host_port
         ]
-        return await self._host.network.attach(sandbox.id, sandbox.netns_path, ports)
+        try:
+            return await self._host.network.attach(sandbox.id, sandbox.netns_path, ports)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise RuntimeRefusal(Reason.UNKNOWN, f"sandbox network: {error}") from error
 
     def _adopt(self, sandbox: Sandbox, connection: socket.socket) -> ShimClient:
         def on_event(event: Mapping[str, Any]) -> None:

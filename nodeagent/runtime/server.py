@@ -88,13 +88,16 @@ async def _listening(host: Host, sandboxes: Sandboxes, containers: Containers) -
         (cri.runtime_service_handler(service), cri.image_service_handler(ImageService(host)))
     )
     path = host.settings.socket_path
-    path.unlink(missing_ok=True)
-    server.add_insecure_port(f"unix:{path}")
+    fresh = path.with_name(f"{path.name}.new")  # Renamed once it answers: who sees the socket can use it.
+    fresh.unlink(missing_ok=True)
+    server.add_insecure_port(f"unix:{fresh}")
     await server.start()
-    path.chmod(0o600)
+    fresh.chmod(0o600)
+    fresh.rename(path)
     try:
         yield
     finally:
+        path.unlink(missing_ok=True)
         host.events.close()
         await server.stop(_GRACE_S)
         await streaming.stop()

@@ -4,6 +4,7 @@ A thin shell: `Sandboxes`, `Containers`, `execs` and `Stats` do the work. What i
 the servicer it inherits. Source: CRI v1; kubelet's expectations of idempotence.
 """
 
+import asyncio
 import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -250,7 +251,9 @@ class RuntimeService(cri.RuntimeServiceServicer):
     @answering
     async def container_stats(self, request: cri.ContainerStatsRequest) -> cri.ContainerStatsResponse:
         """Measure a container."""
-        return cri.ContainerStatsResponse(stats=self._stats.container(self._containers.get(request.container_id)))
+        return cri.ContainerStatsResponse(
+            stats=await asyncio.to_thread(self._stats.container, self._containers.get(request.container_id))
+        )
 
     @answering
     async def list_container_stats(self, request: cri.ListContainerStatsRequest) -> cri.ListContainerStatsResponse:
@@ -258,19 +261,25 @@ class RuntimeService(cri.RuntimeServiceServicer):
         wanted = request.filter
         chosen = self._chosen_containers(wanted.id, wanted.pod_sandbox_id, wanted.label_selector)
         running = [item for item in chosen if item.started and not item.ended]
-        return cri.ListContainerStatsResponse(stats=[self._stats.container(item) for item in running])
+        return cri.ListContainerStatsResponse(
+            stats=await asyncio.to_thread(lambda: [self._stats.container(item) for item in running])
+        )
 
     @answering
     async def pod_sandbox_stats(self, request: cri.PodSandboxStatsRequest) -> cri.PodSandboxStatsResponse:
         """Measure a pod."""
-        return cri.PodSandboxStatsResponse(stats=self._stats.sandbox(self._sandboxes.get(request.pod_sandbox_id)))
+        return cri.PodSandboxStatsResponse(
+            stats=await asyncio.to_thread(self._stats.sandbox, self._sandboxes.get(request.pod_sandbox_id))
+        )
 
     @answering
     async def list_pod_sandbox_stats(self, request: cri.ListPodSandboxStatsRequest) -> cri.ListPodSandboxStatsResponse:
         """Measure the ready pods."""
         wanted = request.filter
         ready = [item for item in self._chosen_sandboxes(wanted.id, wanted.label_selector) if item.is_ready]
-        return cri.ListPodSandboxStatsResponse(stats=[self._stats.sandbox(item) for item in ready])
+        return cri.ListPodSandboxStatsResponse(
+            stats=await asyncio.to_thread(lambda: [self._stats.sandbox(item) for item in ready])
+        )
 
     async def get_container_events(
         self, request: cri.GetEventsRequest, context: _Context

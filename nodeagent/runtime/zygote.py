@@ -3,7 +3,7 @@
 Keeps true: what it forks has nothing of the runtime's memory, threads or descriptors; it outlives no runtime (it ends
 when the runtime's end of its socket closes), while its shims outlive both. Reads requests from the SOCK_SEQPACKET
 socket whose descriptor is the last argument: one JSON object each, with the shim's first connection as SCM_RIGHTS.
-Standard library only: run as `python -I -S -c "..."` by `zygote_client`.
+Standard library only: run as `python -I -S -c "..."` by `shim_client`.
 """
 
 import gc

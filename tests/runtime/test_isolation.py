@@ -213,6 +213,18 @@ async def test_a_container_cannot(client: Client, attempt: str) -> None:
     assert "kept in" in output.splitlines()
 
 
+async def test_a_container_that_may_mount_gets_no_device_by_that(client: Client) -> None:
+    """CAP_SYS_ADMIN is less than privileged: the node's disks stay out of reach, in an exec too."""
+    capability = cri.Capability(add_capabilities=["SYS_ADMIN"])
+    script = "mkdir /d; mount -t devtmpfs none /d && echo mounted; head -c 1 /d/loop0 2>&1; echo > /d/null && echo null"
+    container = await client.run(await client.pod(), "sleep", "1000", capabilities=capability)
+
+    answer = await client.exec(container, "sh", "-c", script)
+
+    lines = answer.stdout.decode().splitlines()
+    assert lines == ["mounted", "head: /d/loop0: Operation not permitted", "null"]
+
+
 async def test_exec_gets_no_more_than_the_containers_own_process(client: Client) -> None:
     container = await client.run(await client.pod(), "sleep", "1000", run_as_user=cri.Int64Value(value=1000))
 
