@@ -7,13 +7,15 @@ Source: kubernetes.io/docs/concepts/architecture/control-plane-node-communicatio
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 from urllib.parse import quote, urlencode
 
 import aiohttp
 from aiohttp import web
 
+from apiserver import spdy_exec
 from apiserver.options import Query, flag_of, text_of
 from apiserver.responses import Answer, Ended, stream_head
 from apiserver.strategy import Reader
@@ -66,6 +68,9 @@ class NodeRelay:
             return await self._log(request, pod, container, query)
         if not pod.spec.node_name:
             raise bad_request(f"pod {pod.metadata.name} does not have a host assigned")
+        if spdy_exec.wants_spdy(request) and subresource != "portforward":
+            url = self._url(pod, subresource, container, _stream_query(query))
+            return await spdy_exec.serve(request, self._connect, url, query)
         if not _wants_websocket(request):
             raise bad_request("Upgrade request required: connect with the WebSocket protocol v5.channel.k8s.io or v4")
         return await self._stream(request, self._url(pod, subresource, container, _stream_query(query)))
@@ -118,16 +123,22 @@ class NodeRelay:
     async def _stream(self, request: web.BaseRequest, url: str) -> web.StreamResponse:
         words = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         offered = [word.strip() for word in words if word.strip()]
+        async with self._connect(url, offered) as node:
+            chosen = (node.protocol,) if node.protocol else ()
+            client = web.WebSocketResponse(
+                protocols=chosen, compress=False, max_msg_size=0, autoclose=False, heartbeat=PING_S
+            )
+            await client.prepare(request)
+            await _relay(client, node)
+            return client
+
+    @asynccontextmanager
+    async def _connect(self, url: str, offered: Sequence[str]) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a WebSocket to a node's agent. Raises ApiError."""
         try:
             connection = self._client().ws_connect(url, protocols=offered, compress=0, max_msg_size=0, autoclose=False)
             async with connection as node:
-                chosen = (node.protocol,) if node.protocol else ()
-                client = web.WebSocketResponse(
-                    protocols=chosen, compress=False, max_msg_size=0, autoclose=False, heartbeat=PING_S
-                )
-                await client.prepare(request)
-                await _relay(client, node)
-                return client
+                yield node
         except aiohttp.WSServerHandshakeError as error:
             raise _as_error(error.status, error.message) from error
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
