@@ -274,8 +274,9 @@ async def _itself(record: SandboxRecord) -> SandboxRecord:
 def _event(event: Any) -> ContainerEvent:
     sandbox = event.pod_sandbox_status
     kind = event.container_event_type
-    is_gone = kind == _DELETED and event.container_id == sandbox.id
-    told = None if is_gone or not sandbox.id else _pod_record(sandbox, event.containers_statuses)
+    held = {sandbox.id, *(status.id for status in event.containers_statuses)}
+    is_whole = sandbox.id and (event.container_id in held) != (kind == _DELETED)
+    told = _pod_record(sandbox, event.containers_statuses) if is_whole else None
     is_stop = kind not in (_CREATED, _STARTED, _DELETED)
     return ContainerEvent(event.container_id, sandbox.metadata.uid, is_stop, event.created_at, told)
 

@@ -81,10 +81,17 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
     def _tell(self, identifier: str, kind: Any) -> None:
         sandbox = self.sandboxes.get(self.sandbox_of.get(identifier, identifier))
         event = cri_v1.ContainerEventResponse(
-            container_id=identifier, container_event_type=kind, created_at=time.time_ns(), pod_sandbox_status=sandbox
+            container_id=identifier,
+            container_event_type=kind,
+            created_at=time.time_ns(),
+            pod_sandbox_status=sandbox,
+            containers_statuses=self._held(sandbox.id) if sandbox is not None else [],
         )
         for listener in self._listeners:
             listener.put_nowait(event)
+
+    def _held(self, sandbox_id: str) -> list[cri_v1.ContainerStatus]:
+        return [self.containers[c] for c, owner in self.sandbox_of.items() if owner == sandbox_id]
 
     def _new_id(self, kind: str) -> str:
         return f"{kind}-{next(self._numbers)}"
@@ -132,7 +139,11 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
     async def pod_sandbox_status(self, request: Any, context: Any) -> Any:
         if request.pod_sandbox_id not in self.sandboxes:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"sandbox {request.pod_sandbox_id}: not found")
-        return cri_v1.PodSandboxStatusResponse(status=self.sandboxes[request.pod_sandbox_id])
+        return cri_v1.PodSandboxStatusResponse(
+            status=self.sandboxes[request.pod_sandbox_id],
+            containers_statuses=self._held(request.pod_sandbox_id),
+            timestamp=time.time_ns(),
+        )
 
     async def list_pod_sandbox(self, request: Any, context: Any) -> Any:
         wanted = dict(request.filter.label_selector)
