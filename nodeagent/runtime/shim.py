@@ -21,6 +21,7 @@ from typing import Any
 
 from nodeagent.runtime import container_init, shim_sandbox, syscalls
 from nodeagent.runtime.shim_container import Container, Refusal, Spawned, spawn, start_time, write_json
+from nodeagent.runtime.shim_reply import Further, Reply
 
 PROTOCOL = 1
 MESSAGE_BYTES_MAX = 131072
@@ -193,7 +194,7 @@ class Shim:
         except (OSError, ValueError) as error:
             reply.refuse(_words(error), "failed")
 
-    def _serve(self, request: dict[str, Any], descriptors: list[int], reply: "Reply") -> None:
+    def _serve(self, request: dict[str, Any], descriptors: list[int], reply: Reply) -> None:
         operation = request["op"]
         if operation == "start":
             self._start(request, reply)
@@ -218,7 +219,7 @@ class Shim:
             raise Refusal(f"container {request['container']}: it is not running", "not-running")
         return container
 
-    def _start(self, request: dict[str, Any], reply: "Reply") -> None:
+    def _start(self, request: dict[str, Any], reply: Reply) -> None:
         name = request["container"]
         if name in self._containers:
             raise Refusal(f"container {name}: it has been started before; create another", "started-before")
@@ -278,7 +279,7 @@ class Shim:
         self.watch(status.fileno(), on_message)
 
     def _on_container_start(
-        self, container: Container, heard: dict[str, Any] | None, rights: list[int], reply: "Reply"
+        self, container: Container, heard: dict[str, Any] | None, rights: list[int], reply: Reply
     ) -> None:
         heard = heard or {"error": "its first process was killed before it could run the command", "exit_code": 128}
         if "error" in heard:
@@ -312,7 +313,7 @@ class Shim:
         if container.failed_start:
             self._refused.pop(container.name).refuse(container.failed_start["error"], "start-failed")
 
-    def _exec(self, request: dict[str, Any], descriptors: list[int], reply: "Reply") -> None:
+    def _exec(self, request: dict[str, Any], descriptors: list[int], reply: Reply) -> None:
         container = self._of(request)
         process = {**container.config["process"], **request["process"]}
         pidfd = os.pidfd_open(container.pid)
@@ -349,60 +350,6 @@ class Shim:
                 client.send(message)
             except OSError:
                 continue  # It has gone or doesn't listen; exit.json tells whoever comes next.
-
-
-class Further:
-    """A further process in a container: its start is the answer to the request, its end an event to the same client."""
-
-    def __init__(self, pid: int, name: str, reply: "Reply") -> None:
-        self.pid = pid
-        self._name = name
-        self._reply = reply
-        self._is_started = False
-        self._status: int | None = None
-
-    def on_start(self, heard: dict[str, Any] | None, rights: list[int]) -> None:
-        """Answer with the pid (and the terminal's master), or with why it could not start."""
-        if heard is None or "error" in heard:
-            failure = heard or {"error": "it was killed before it could run the command", "exit_code": 137}
-            self._reply.refuse(failure["error"], "start-failed", failure["exit_code"])
-        else:
-            self._is_started = True
-            self._reply.accept({"pid": self.pid}, rights)
-            if self._status is not None:
-                self.on_exit(self._status)
-        for descriptor in rights:
-            os.close(descriptor)
-
-    def on_exit(self, status: int) -> None:
-        """Tell the client that asked, after it has heard of the start."""
-        self._status = status
-        if self._is_started:
-            code = os.waitstatus_to_exitcode(status)
-            self._reply.tell({"event": "exec-exit", "exec": self._name, "exit_code": code if code >= 0 else 128 - code})
-
-
-class Reply:
-    """Where the answer to one request goes; a client that has left is not an error."""
-
-    def __init__(self, client: socket.socket, number: int) -> None:
-        self._client = client
-        self._number = number
-
-    def accept(self, result: dict[str, Any], rights: list[int] | None = None) -> None:
-        """Answer with `result` and descriptors."""
-        self.tell({"id": self._number, "ok": result}, rights)
-
-    def refuse(self, message: str, kind: str, exit_code: int = 0) -> None:
-        """Answer with an error; kind: a word that the client acts on."""
-        self.tell({"id": self._number, "error": {"message": message, "kind": kind, "exit_code": exit_code}})
-
-    def tell(self, message: dict[str, Any], rights: list[int] | None = None) -> None:
-        """Send one message."""
-        try:
-            socket.send_fds(self._client, [json.dumps(message).encode()], rights or [])
-        except OSError:
-            return
 
 
 def _return_to_own_pid_namespace() -> None:
