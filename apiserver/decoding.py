@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from apiserver.protobuf.envelope import decode as decode_protobuf
+from apiserver.strictness import strange_fields
 from kube.api.meta_v1 import DeleteOptions
-from kube.codec import DecodeError, decode_plain, encode, from_plain, unknown_fields
+from kube.codec import DecodeError, decode_plain, encode, from_plain
 from kube.errors import ApiError, bad_request, unsupported_media_type
 from kube.kinds import Kind, Resource
 from kube.yaml import YamlError, load_all
@@ -87,7 +88,7 @@ def typed(plain: Any, kind: Kind) -> Resource:
 
 def strict_problems(plain: Any, text: bytes, wanted: type) -> Sequence[str]:
     """Return what strict decoding objects to: fields that the type hasn't, and keys that stand twice in `text`."""
-    found = [f'unknown field "{path}"' for path in unknown_fields(plain, wanted)]
+    found = [f'unknown field "{path}"' for path in strange_fields(plain, wanted)]
     if text and len(encode(plain)) != len(text.strip()):
         found += [f'duplicate field "{path}"' for path in duplicate_keys(text)]
     return found

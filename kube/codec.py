@@ -79,6 +79,10 @@ def to_plain(value: Any) -> Any:
 def from_plain(plain: Any, wanted: type[T]) -> T:
     """Return the object of type `wanted` that dicts, lists and scalars describe. Raises DecodeError."""
     try:
+        return msgspec.convert(plain, wanted, dec_hook=_from_wire)
+    except (msgspec.ValidationError, RecursionError):
+        pass  # Most often a null; seldom enough to be looked at a second time.
+    try:
         return msgspec.convert(_without_nulls(plain), wanted, dec_hook=_from_wire)
     except msgspec.ValidationError as error:
         raise DecodeError(_with_field_path(str(error))) from error
