@@ -5,6 +5,7 @@ Nothing is decided here: each part is a task of one runner, and they meet at the
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from nodeagent import machine
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import RuntimeVersion
 from nodeagent.dns.server import DnsServer, DnsSettings
+from nodeagent.log_rotation import keep_rotating
 from nodeagent.node import NodeKeeper
 from nodeagent.node_routes import follow_nodes, gateway_of
 from nodeagent.node_status import NodeIdentity, node_labels, parse_taint
@@ -99,6 +101,7 @@ class _Agent:
         runner.start("node lease", keeper.keep_lease)
         runner.start("pods", roster.run)
         runner.start("pod CIDR", lambda: self._tell_restarts(keeper))
+        runner.start("log rotation", lambda: self._rotate_logs(roster, room.dirs))
         if settings.serving_cert is not None:
             server = NodeServer(settings, roster, self._cri, room.dirs, self._clock)
             runner.start("server", lambda: server.run(identity.addresses[0]))
@@ -106,6 +109,15 @@ class _Agent:
 
     async def _keep_runtime(self) -> None:
         await keep_runtime(self._settings, self._clock, self._runtime_restarted.set)
+
+    async def _rotate_logs(self, roster: Roster, dirs: NodeDirs) -> None:
+        def running() -> Iterator[tuple[str, Path]]:
+            for worker in roster.workers():
+                for record in worker.record.running:
+                    yield record.id, dirs.logs(worker.pod) / record.name / f"{record.restart_count}.log"
+
+        most_bytes, most_files = self._settings.log_max_bytes, self._settings.log_max_files
+        await keep_rotating(self._cri, running, self._clock, most_bytes=most_bytes, most_files=most_files)
 
     async def _tell_restarts(self, keeper: NodeKeeper) -> None:
         while True:

@@ -15,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ from kube.config import Access, save_kubeconfig
 from kube.errors import ApiError
 from kube.http_client import HttpClient
 from kube.pki import Pair, Subject, issue, load_pair, save_pair
+from nodeagent.cri.client import Cri
+from nodeagent.log_rotation import rotate
 from nodeagent.network.hosts import Host, create_host, remove_hosts
 from nodeagent.pods.mounts import is_tmpfs, mounts_below
-from tests.nodeagent.make import container
+from tests.nodeagent.make import NOW, container
 
 pytestmark = pytest.mark.root
 
@@ -469,6 +472,34 @@ async def test_a_followed_log_shows_lines_as_they_come_and_ends_with_the_contain
 
     assert text == b"1\n2\n3\n"
     await cluster.delete("slow")
+
+
+async def test_a_rotated_log_loses_no_line_even_for_those_who_follow_it(cluster: Cluster) -> None:
+    """The node's limits are large; here the rotation itself is done by hand, on the same socket as the agent's."""
+    await cluster.run("rotated", sh("for i in $(seq 200); do echo line $i; sleep 0.005; done"), restartPolicy="Never")
+    await cluster.wait_phase("rotated", "Running")
+    folder = next((cluster.machine.folder / "state/logs").glob("default_rotated_*")) / "main"
+    container_id = (await cluster.pod("rotated")).status.container_statuses[0].container_id.partition("://")[2]
+    cri = Cri(f"unix:{cluster.machine.folder / 'run' / 'runtime.sock'}")
+    path = "/api/v1/namespaces/default/pods/rotated/log"
+
+    async def follow() -> str:
+        async with cluster.client.stream(path, query={"follow": "true"}, accept="*/*") as pieces:
+            return b"".join([piece async for piece in pieces]).decode()
+
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(follow())
+        for number in range(3):
+            size = (folder / "0.log").stat().st_size
+            await until(lambda size=size: (folder / "0.log").stat().st_size > size, "more lines")  # type: ignore[misc]
+            await rotate(cri, container_id, folder / "0.log", NOW + timedelta(seconds=number), 5)
+    await cri.close()
+
+    lines = [f"line {number}" for number in range(1, 201)]
+    assert following.result().splitlines() == lines
+    assert (await cluster.logs("rotated")).splitlines() == lines
+    assert len(list(folder.iterdir())) == 4
+    await cluster.delete("rotated")
 
 
 async def test_killing_the_agent_stops_no_container_and_loses_no_line(cluster: Cluster) -> None:
