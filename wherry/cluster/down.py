@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from nodeagent.network.hosts import remove_hosts
+from nodeagent.purge import clear
 from wherry.cluster.layout import RUN_ROOT, STATE_ROOT, Layout
-from wherry.cluster.nodes import clear_node, node_names
+from wherry.cluster.nodes import agent_settings, node_names
 from wherry.cluster.processes import records, stop
 from wherry.targets import UsageError
 
@@ -29,7 +30,7 @@ def bring_down(layout: Layout, *, purge: bool, say: Callable[[str], None]) -> No
         if not stop(layout.run, record, grace_s=GRACE_S):
             say(f"{record.name} (pid {record.pid}) didn't end by itself and was killed")
     for node in node_names(layout):
-        clear_node(layout, node)
+        clear(agent_settings(layout, node))
     remove_hosts(layout.name)
     shutil.rmtree(layout.run, ignore_errors=True)
     if purge:

@@ -7,10 +7,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from nodeagent.network.network import link_prefix
-from nodeagent.purge import clear
 from nodeagent.settings import AgentSettings
+from wherry.cluster.credentials import Credentials
 from wherry.cluster.layout import Layout
-from wherry.joining import Credentials
 
 DEVELOPMENT: Final[dict[str, Any]] = {
     "allow_host_image": True,
@@ -47,14 +46,6 @@ def machine_name() -> str:
 def credentials_of(layout: Layout, node: str) -> Credentials:
     """Return where a node keeps its keys and certificates."""
     return Credentials(layout.node_state(node) / "pki")
-
-
-def clear_node(layout: Layout, node: str) -> list[str]:
-    """Remove what a node has in the kernel: containers, mounts, links, rules, cgroups. Its agent must have ended.
-
-    Returns a sentence for each thing that was there.
-    """
-    return clear(agent_settings(layout, node))
 
 
 def node_names(layout: Layout) -> list[str]:

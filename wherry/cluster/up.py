@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from kube.config import Access, save_kubeconfig
 from kube.errors import ApiError
-from kube.pki import load_pair
+from kube.files import write_private
+from kube.times import parse_time
 from nodeagent.machine import address_towards
 from nodeagent.network.hosts import Host, create_host
 from wherry.cluster.layout import Layout
@@ -23,8 +25,8 @@ from wherry.cluster.processes import Record, find, last_words, spawn
 from wherry.cluster.shape import Shape, free_node_port, free_slot, load_shape, save_shape, taken_slots
 from wherry.commands.doctor import examine, obstacles
 from wherry.connection import Connection, Json, Unreachable
-from wherry.joining import make_token
 from wherry.targets import UsageError
+from wherry.tokens import make_token
 
 START_TIMEOUT_S: Final = 30.0
 READY_TIMEOUT_S: Final = 60.0
@@ -62,16 +64,18 @@ def bring_up(wish: Wish, say: Callable[[str], None]) -> Layout:
     shape = settle(wish, load_shape(layout), taken_slots(layout), free_node_port())
     server = find(layout.run, "server")
     _refuse_now(layout, shape, server)
-    began = time.monotonic()
+    began, began_at = time.monotonic(), datetime.now(UTC)
     layout.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     save_shape(layout, shape)
     places = _places(layout, shape)
     server = server or _start_server(layout, shape, places[0].server)
+    token_file = layout.run / "token"
+    token_file.unlink(missing_ok=True)
+    agents = {place.node: _agent(layout, shape, place, token_file) for place in places}
     connection = _wait_for_server(layout, server, shape.port)
     say(f"server ready after {time.monotonic() - began:.1f} s at {connection.access.server}")
-    token = make_token(connection, TOKEN_LIFETIME_S)
-    agents = {place.node: _agent(layout, shape, place, token) for place in places}
-    _wait_for_nodes(layout, connection, agents)
+    write_private(token_file, make_token(connection, TOKEN_LIFETIME_S))
+    _wait_for_nodes(layout, connection, agents, began_at)
     names = ", ".join(agents)
     say(f"{len(agents)} node{'s' if len(agents) > 1 else ''} ready after {time.monotonic() - began:.1f} s: {names}")
     return layout
@@ -163,10 +167,11 @@ def _wait_for_server(layout: Layout, server: Record, port: int) -> Connection:
 
 def _access(layout: Layout, port: int) -> Access | None:
     """Return the administrator's access once the server has made its keys."""
-    authority, admin = layout.pki / "ca.crt", load_pair(layout.pki, "admin")
-    if admin is None or not authority.exists():
+    files = [layout.pki / name for name in ("ca.crt", "admin.crt", "admin.key")]
+    if not all(file.exists() for file in files):
         return None
-    return Access(f"https://127.0.0.1:{port}", authority.read_text(), admin.certificate_pem, admin.key_pem)
+    authority, certificate, key = (file.read_text() for file in files)
+    return Access(f"https://127.0.0.1:{port}", authority, certificate, key)
 
 
 def _is_ready(connection: Connection) -> bool:
@@ -178,14 +183,21 @@ def _is_ready(connection: Connection) -> bool:
         connection.close()
 
 
-def _agent(layout: Layout, shape: Shape, place: Place, token: str) -> Record:
-    """Return the node's agent, started unless it runs."""
+def _agent(layout: Layout, shape: Shape, place: Place, token_file: Path) -> Record:
+    """Return the node's agent, started unless it runs. It gets ready while the server does, and waits for its token."""
     running = find(layout.run, f"agent-{place.node}")
     if running is not None:
         return running
     argv = [
         *(sys.executable, "-m", "wherry", "agent", "--cluster", layout.name, "--node-name", place.node),
-        *("--server", f"https://{place.server}:{shape.port}", "--token", token, "--port", str(shape.node_port)),
+        *(
+            "--server",
+            f"https://{place.server}:{shape.port}",
+            "--token-file",
+            str(token_file),
+            "--port",
+            str(shape.node_port),
+        ),
         *_ranges(shape),
     ]
     if place.host is not None:
@@ -193,11 +205,13 @@ def _agent(layout: Layout, shape: Shape, place: Place, token: str) -> Record:
     return spawn(layout.run, f"agent-{place.node}", argv, layout.logs / f"agent-{place.node}.log")
 
 
-def _wait_for_nodes(layout: Layout, connection: Connection, agents: dict[str, Record]) -> None:
+def _wait_for_nodes(layout: Layout, connection: Connection, agents: dict[str, Record], since: datetime) -> None:
+    """Wait until every node is Ready and has given a sign of life after `since`."""
     until = time.monotonic() + READY_TIMEOUT_S
     while True:
         nodes = {node["metadata"]["name"]: node for node in connection.get("/api/v1/nodes")["items"]}
-        waiting = [name for name in agents if not _node_is_ready(nodes.get(name))]
+        alive = _alive(connection, since)
+        waiting = [name for name in agents if name not in alive or not _node_is_ready(nodes.get(name))]
         if not waiting:
             return
         for name in waiting:
@@ -207,6 +221,13 @@ def _wait_for_nodes(layout: Layout, connection: Connection, agents: dict[str, Re
             why = "; ".join(f"{name}: {_unready_reason(nodes.get(name))}" for name in waiting)
             raise UsageError(f"up: not ready after {READY_TIMEOUT_S:g} s: {why}; see {layout.logs}")
         time.sleep(POLL_S)
+
+
+def _alive(connection: Connection, since: datetime) -> set[str]:
+    """Return the nodes that have renewed their leases after `since`; what the store says of others is old."""
+    leases = connection.get("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases")["items"]
+    renewed = {lease["metadata"]["name"]: lease["spec"].get("renewTime") for lease in leases}
+    return {name for name, moment in renewed.items() if moment and parse_time(moment) > since}
 
 
 def _ready_condition(node: Json | None) -> Json:

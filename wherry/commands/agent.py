@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import ctypes
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -12,6 +13,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from kube.config import Access
+from kube.http_client import HttpClient
+from kube.log import set_up_logging
+from nodeagent.agent import run_agent
 from nodeagent.machine import address_towards
 from nodeagent.settings import AgentSettings
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
@@ -21,6 +25,8 @@ from wherry.joining import join
 from wherry.targets import UsageError
 
 CLONE_NEWNET: Final = 0x40000000
+TOKEN_TIMEOUT_S: Final = 60.0
+TOKEN_LOOK_S: Final = 0.01
 
 
 def _pairs(text: str) -> dict[str, str]:
@@ -73,6 +79,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", required=True, help="the API server: https://HOST:6443")
     parser.add_argument("--token", default="", help="from `wherry token create`; needed to join, not to come back")
     parser.add_argument("--node-name", default="", help="what to call the node (the machine's name)")
+    parser.add_argument("--token-file", type=Path, help="a file with the token; waited for where it isn't there yet")
     parser.add_argument("--netns", default="", help="run in this network namespace")
     parser.add_argument("--development", action="store_true", help="as `wherry up` does: host image, short pauses")
     for field, flag in FLAGS.items():
@@ -89,9 +96,23 @@ def run(context: Context) -> int:
     layout = Layout(args.cluster or DEFAULT_CLUSTER)
     settings = _settings(layout, args)
     credentials = credentials_of(layout, settings.node_name)
-    join(args.server, args.token, settings.node_name, [settings.node_address], credentials.directory)
+    if not credentials.are_complete:
+        token = args.token or _token_of(args.token_file)
+        join(args.server, token, settings.node_name, [settings.node_address], credentials)
     asyncio.run(_serve(settings, credentials.access(args.server)))
     return 0
+
+
+def _token_of(file: Path | None) -> str:
+    """Return the token in a file, once it is there. Raises UsageError."""
+    if file is None:
+        raise UsageError("--token: is not set; make one on the server's machine with `wherry token create`")
+    until = time.monotonic() + TOKEN_TIMEOUT_S
+    while not file.exists():
+        if time.monotonic() > until:
+            raise UsageError(f"--token-file {file}: is not there after {TOKEN_TIMEOUT_S:g} s")
+        time.sleep(TOKEN_LOOK_S)
+    return file.read_text().strip()
 
 
 def _settings(layout: Layout, args: argparse.Namespace) -> AgentSettings:
@@ -124,10 +145,6 @@ def enter_network(path: str) -> None:
 
 
 async def _serve(settings: AgentSettings, access: Access) -> None:
-    from kube.http_client import HttpClient  # noqa: PLC0415 - aiohttp and grpc start nothing before the namespace is set.
-    from kube.log import set_up_logging  # noqa: PLC0415
-    from nodeagent.agent import run_agent  # noqa: PLC0415
-
     set_up_logging()
     async with HttpClient(access, user_agent="kubelet") as client:
         await run_agent(settings, client)

@@ -4,8 +4,8 @@ import argparse
 
 from kube.times import parse_duration
 from wherry.context import Context
-from wherry.joining import make_token
 from wherry.targets import UsageError
+from wherry.tokens import make_token
 
 
 def add(parser: argparse.ArgumentParser) -> None:
