@@ -107,7 +107,7 @@ class Writings:
         errors = [*validate_metadata(obj.metadata, strategy), *strategy.validate(obj)]
         if errors:
             raise invalid_object(write.kind, obj.metadata.name, errors)
-        obj = await strategy.allocate(obj, None, context)
+        obj = await _allocated(strategy, obj, None, context)
         try:
             item = await self._put(strategy.kind, obj, None, dry_run=write.dry_run)
         except BaseException:
@@ -167,7 +167,7 @@ class Writings:
             raise invalid_object(write.kind, write.name, errors)
         allocated = write.subresource == ""
         if allocated:
-            new = await strategy.allocate(new, old, context)
+            new = await _allocated(strategy, new, old, context)
         try:
             stored = await self._put(strategy.kind, new, item, dry_run=write.dry_run, ends=ends_now(strategy, new))
         except BaseException:
@@ -233,6 +233,14 @@ class Writings:
         if seen is not None and seen.revision == revision:
             return seen
         return Item(kind, namespace, name, revision, value, obj)
+
+
+async def _allocated(strategy: Strategy[Any], new: Any, old: Any, context: Context) -> Any:
+    """Return the object with what comes from a pool. Raises ApiError, 503 where the store is away."""
+    try:
+        return await strategy.allocate(new, old, context)
+    except StoreUnavailable as error:
+        raise unavailable(f"the store does not answer: {error}") from error
 
 
 def same_state(value: bytes, previous: Item) -> bool:

@@ -1,0 +1,131 @@
+"""Logs and exec pass through the API server to the agent of the pod's node and back, byte for byte."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from apiserver.authentication import user_of_certificate
+from apiserver.server import ApiServer
+from kube.pki import Subject, issue, save_pair
+from tests.apiserver.wire import Wire, pod
+
+PODS = "/api/v1/namespaces/default/pods"
+PATIENCE_S = 5.0
+
+
+class PretendedAgent:
+    """A node's agent that serves one log and echoes what exec sends."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.asked: list[str] = []
+        self.callers: list[str] = []
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.asked.append(request.raw_path)
+        assert request.transport is not None
+        user = user_of_certificate(request.transport.get_extra_info("ssl_object").getpeercert())
+        self.callers.append(user.name if user else "")
+        if request.path.startswith("/containerLogs/"):
+            if "previous" in request.query:
+                return web.Response(status=400, text='previous terminated container "main" in pod "web" not found')
+            return web.Response(text="one\ntwo\n")
+        socket = web.WebSocketResponse(protocols=("v5.channel.k8s.io",))
+        await socket.prepare(request)
+        async for message in socket:
+            if message.data == b"\xff\x00":
+                await socket.send_bytes(b'\x03{"metadata":{},"status":"Success"}')
+                break
+            await socket.send_bytes(b"\x01" + message.data[1:])
+        await socket.close(code=1000)
+        return socket
+
+
+@pytest.fixture
+async def agent(server: ApiServer, wire: Wire, tmp_path: Path) -> AsyncIterator[PretendedAgent]:
+    """A node `here` with a pretended agent, and a pod on it."""
+    authority = server.credentials.authority
+    save_pair(tmp_path, "node", issue(authority, Subject("system:node:here", ("system:nodes",)), ("server",)))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(str(tmp_path / "node.crt"), str(tmp_path / "node.key"))
+    tls.load_verify_locations(str(server.credentials.certificate("ca")))
+    tls.verify_mode = ssl.CERT_REQUIRED
+    agent = PretendedAgent()
+    runner = web.ServerRunner(web.Server(agent.handle), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    port = runner.addresses[0][1]
+    status = {
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+    }
+    await wire.send("POST", "/api/v1/nodes", {"metadata": {"name": "here"}, "status": status})
+    await wire.send("POST", PODS, pod(nodeName="here"))
+    yield agent
+    await runner.cleanup()
+
+
+async def test_a_log_comes_through(wire: Wire, agent: PretendedAgent) -> None:
+    reply = await wire.send("GET", f"{PODS}/web/log?tailLines=2&timestamps=true&colour=blue")
+
+    assert (reply.status, reply.body, reply.headers["Content-Type"]) == (200, b"one\ntwo\n", "text/plain")
+    assert agent.asked == ["/containerLogs/default/web/main?timestamps=true&tailLines=2"]
+    assert agent.callers == ["kube-apiserver"]
+
+
+async def test_what_the_agent_refuses_is_refused_with_its_words(wire: Wire, agent: PretendedAgent) -> None:
+    reply = await wire.send("GET", f"{PODS}/web/log?previous=true")
+
+    assert (reply.status, reply.reason) == (400, "BadRequest")
+    assert reply.json["message"] == 'previous terminated container "main" in pod "web" not found'
+
+
+async def test_a_container_that_the_pod_has_not_is_refused(wire: Wire, agent: PretendedAgent) -> None:
+    reply = await wire.send("GET", f"{PODS}/web/log?container=other")
+
+    assert (reply.status, reply.json["message"]) == (400, "container other is not valid for pod web")
+    assert agent.asked == []
+
+
+async def test_exec_passes_both_ways_and_ends_as_the_agent_ends_it(
+    server: ApiServer, wire: Wire, agent: PretendedAgent
+) -> None:
+    keys = server.credentials
+    tls = ssl.create_default_context(cafile=str(keys.certificate("ca")))
+    tls.load_cert_chain(str(keys.certificate("admin")), str(keys.key("admin")))
+    url = f"{server.url}{PODS}/web/exec?command=cat&command=-&stdin=true&stdout=true"
+
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, ssl=tls, protocols=("v5.channel.k8s.io", "v4.channel.k8s.io")) as socket,
+    ):
+        await socket.send_bytes(b"\x00hello")
+        echoed = await socket.receive_bytes()
+        await socket.send_bytes(b"\xff\x00")
+        status = await socket.receive_bytes()
+        end = await socket.receive()
+
+    assert socket.protocol == "v5.channel.k8s.io"
+    assert (echoed, status[:1]) == (b"\x01hello", b"\x03")
+    assert (end.type, socket.close_code) == (aiohttp.WSMsgType.CLOSE, 1000)
+    assert agent.asked[0].startswith("/exec/default/web/main?command=cat&command=-&")
+
+
+async def test_a_node_that_does_not_answer_is_an_error_and_not_a_hang(wire: Wire) -> None:
+    status = {
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 9}},
+    }
+    await wire.send("POST", "/api/v1/nodes", {"metadata": {"name": "gone"}, "status": status})
+    await wire.send("POST", PODS, pod(nodeName="gone"))
+
+    reply = await wire.send("GET", f"{PODS}/web/log")
+
+    assert (reply.status, reply.reason) == (500, "InternalError")
+    assert "error dialing backend" in reply.json["message"]
