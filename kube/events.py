@@ -157,7 +157,7 @@ class EventRecorder:
     def _drop(self, event: Event, why: str) -> None:
         self.dropped += 1
         about = event.involved_object
-        _log.info(
+        _log.debug(
             "event dropped (%s): %s %s/%s: %s: %s",
             why,
             about.kind,

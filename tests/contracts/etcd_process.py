@@ -42,7 +42,7 @@ class EtcdProcess:
         """Start it and return when it listens."""
         self._spawn()
         async with asyncio.timeout(READY_TIMEOUT_S):
-            while not await self._listens():  # noqa: ASYNC110 - nothing tells when another process listens.
+            while not await self._listens():
                 await asyncio.sleep(0.02)
 
     def _spawn(self) -> None:
