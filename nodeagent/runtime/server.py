@@ -79,7 +79,7 @@ def _host(settings: RuntimeSettings, network: Network, zygote: Zygote) -> Host:
 
 @asynccontextmanager
 async def _listening(host: Host, sandboxes: Sandboxes, containers: Containers) -> AsyncIterator[None]:
-    streaming = StreamingServer(containers.shim_of)
+    streaming = StreamingServer()
     await streaming.start(host.settings.streaming_address)
     options = [("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX), ("grpc.max_send_message_length", -1)]
     server = grpc.aio.server(options=options)

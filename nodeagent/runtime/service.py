@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 
 from nodeagent.runtime import containers as containers_module
-from nodeagent.runtime import execs, statuses
+from nodeagent.runtime import execs, port_forward, statuses, stream_sessions
 from nodeagent.runtime.containers import Containers
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, precondition
 from nodeagent.runtime.host import Host
@@ -233,20 +233,39 @@ class RuntimeService(cri.RuntimeServiceServicer):
     async def exec(self, request: cri.ExecRequest) -> cri.ExecResponse:
         """Return a URL where a command runs with streams."""
         container = self._containers.get(request.container_id)
-        self._containers.shim_of(container)
+        shim = self._containers.shim_of(container)
         if not request.cmd:
             raise invalid(f"container {container.id}", "no command was given; set cmd")
-        return cri.ExecResponse(url=self._streaming.offer(container, request))
+        url = self._streaming.offer(
+            "exec", lambda socket: stream_sessions.serve_exec(socket, shim, request, container.id)
+        )
+        return cri.ExecResponse(url=url)
 
     @answering
     async def attach(self, request: cri.AttachRequest) -> cri.AttachResponse:
         """Return a URL where a container's own streams are."""
         container = self._containers.get(request.container_id)
-        self._containers.shim_of(container)
+        shim = self._containers.shim_of(container)
         if request.tty != container.config.tty:
             has = "has" if container.config.tty else "has no"
             raise precondition(f"container {container.id}", f"it {has} terminal; ask with tty={container.config.tty}")
-        return cri.AttachResponse(url=self._streaming.offer(container, request))
+        url = self._streaming.offer(
+            "attach", lambda socket: stream_sessions.serve_attach(socket, shim, request, container)
+        )
+        return cri.AttachResponse(url=url)
+
+    @answering
+    async def port_forward(self, request: cri.PortForwardRequest) -> cri.PortForwardResponse:
+        """Return a URL where ports of a pod are reached."""
+        sandbox = self._sandboxes.get(request.pod_sandbox_id)
+        if not sandbox.is_ready:
+            raise precondition(f"sandbox {sandbox.id}", "it is not ready; run another")
+        ports = list(request.port)
+        if not ports or not all(0 < port < 65536 for port in ports):
+            raise invalid(f"sandbox {sandbox.id}", f"ports {ports} can't be forwarded; name some of 1 to 65535")
+        netns = sandbox.netns_path
+        url = self._streaming.offer("portforward", lambda socket: port_forward.serve(socket, netns, ports))
+        return cri.PortForwardResponse(url=url)
 
     @answering
     async def container_stats(self, request: cri.ContainerStatsRequest) -> cri.ContainerStatsResponse:

@@ -25,7 +25,7 @@ WAIT_S = 10.0
 _NUMBERS = itertools.count(1)
 _REPOSITORY = Path(__file__).parents[2]
 _APPLETS = (
-    "cat dd echo env grep head hostname id kill ln ls mkdir mknod mount ps rm sh sleep stat stty tail test touch tr "
+    "cat dd echo env grep head hostname id kill ln ls mkdir mknod mount nc ps rm sh sleep stat stty tail test touch tr "
     "true umount wc yes"
 )
 

@@ -206,6 +206,34 @@ async def _is_written(log: Path) -> bool:
     return log.exists() and log.stat().st_size > 0
 
 
+async def test_a_port_of_the_pods_own_loopback_is_reached(client: Client) -> None:
+    """Only inside the pod's network namespace is anything listening there."""
+    pod = await client.pod()
+    await client.run(pod, "nc", "-l", "-l", "-p", "8080", "-e", "cat")
+    request = cri.PortForwardRequest(pod_sandbox_id=pod, port=[8080])
+
+    async def is_echoed() -> bool:
+        url = (await client.runtime.port_forward(request)).url
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, protocols=(V5,)) as socket:
+            assert await socket.receive_bytes() == b"\x00\x90\x1f"
+            assert await socket.receive_bytes() == b"\x01\x90\x1f"
+            await socket.send_bytes(b"\x00hello")
+            message = await socket.receive()
+            return bool(message.data == b"\x00hello")
+
+    await until(is_echoed, "the pod's server answers")
+
+
+async def test_a_port_where_nothing_listens_says_so_on_its_error_channel(client: Client) -> None:
+    pod = await client.pod()
+    url = (await client.runtime.port_forward(cri.PortForwardRequest(pod_sandbox_id=pod, port=[81]))).url
+
+    async with aiohttp.ClientSession() as session, session.ws_connect(url, protocols=(V5,)) as socket:
+        stream = await Stream().read(socket)
+
+    assert b"port 81" in stream.channels[1]
+
+
 async def test_attach_must_agree_about_the_terminal(client: Client) -> None:
     container = await client.run(await client.pod(), "sleep", "1000")
 
