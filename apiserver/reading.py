@@ -145,7 +145,7 @@ class Readings:
         for item in found:
             if len(page) == limit:
                 token = Continue(revision, _relative(page[-1])).encoded()
-                remaining = None if selection.is_partial else 1 + sum(1 for _ in found)
+                remaining = None if selection.is_partial else _remaining(shelf, selection, found, limit, bool(start))
                 return Listed(page, ListInfo(revision, token, remaining))
             page.append(item)
         return Listed(page, ListInfo(revision))
@@ -170,6 +170,11 @@ class Readings:
                     return Listed(found, ListInfo(revision, token, None if selection.is_partial else rest))
             if not page.more:
                 return Listed(found, ListInfo(revision))
+
+
+def _remaining(shelf: Shelf, selection: Selection, rest: Iterator[Item], told: int, is_later: bool) -> int:
+    """Return how many follow a page. rest: those after the next one; is_later: this is not the first page."""
+    return 1 + sum(1 for _ in rest) if is_later else shelf.count(selection.namespace) - told
 
 
 def _relative(item: Item) -> str:
