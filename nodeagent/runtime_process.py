@@ -54,7 +54,7 @@ class BridgedPods:
 
 def _host_port(port: PortMapping) -> HostPort:
     address = IPv4Address(port.host_ip) if port.host_ip not in ("", "0.0.0.0") else None
-    return HostPort(port.protocol, port.host_port, port.container_port, address)
+    return HostPort(port.protocol.upper(), port.host_port, port.container_port, address)
 
 
 def network_settings(settings: AgentSettings) -> NetworkSettings:

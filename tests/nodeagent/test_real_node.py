@@ -428,6 +428,49 @@ async def test_a_command_runs_in_the_pod_and_tells_how_it_ended(cluster: Cluster
     await cluster.delete("target")
 
 
+async def test_a_port_of_the_host_leads_to_the_pod(cluster: Cluster) -> None:
+    serve = "echo hello > /tmp/hello; cd /tmp; exec python3 -m http.server 8080"
+    ports = [{"containerPort": 8080, "hostPort": 18080}]
+    await cluster.run(
+        "ported", sh(serve, ports=ports, readinessProbe={"tcpSocket": {"port": 8080}, "periodSeconds": 1})
+    )
+    await cluster.wait_ready("ported")
+
+    reader, writer = await asyncio.open_connection(str(cluster.machine.host.address), 18080)
+    writer.write(b"GET /hello HTTP/1.0\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+    assert answer.endswith(b"hello\n")
+    await cluster.delete("ported")
+
+
+async def test_hooks_run_and_sidecars_outlive_the_others(cluster: Cluster) -> None:
+    wait = "trap 'echo NAME >> /v/story; exit 0' TERM; while :; do sleep 1 & wait; done"
+    mounts = [{"name": "v", "mountPath": "/v"}]
+    hooks = {
+        "postStart": {"exec": {"command": ["sh", "-c", "echo began >> /v/story"]}},
+        "preStop": {"exec": {"command": ["sh", "-c", "echo hook >> /v/story"]}},
+    }
+    main = sh(wait.replace("NAME", "main"), volumeMounts=mounts, lifecycle=hooks)
+    side = sh(wait.replace("NAME", "side"), volumeMounts=mounts, restartPolicy="Always")
+    folder = cluster.machine.folder / "story"
+    folder.mkdir()
+    await cluster.run(
+        "told",
+        main,
+        initContainers=[side | {"name": "side"}],
+        volumes=[{"name": "v", "hostPath": {"path": str(folder), "type": "Directory"}}],
+        terminationGracePeriodSeconds=10,
+    )
+    await cluster.wait_ready("told")
+
+    await cluster.delete("told")
+
+    assert (folder / "story").read_text().split() == ["began", "hook", "main", "side"]
+
+
 async def test_a_container_that_eats_too_much_memory_is_oom_killed(cluster: Cluster) -> None:
     await cluster.run(
         "glutton",
