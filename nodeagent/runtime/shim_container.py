@@ -8,6 +8,7 @@ Standard library only.
 import fcntl
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -22,6 +23,7 @@ from nodeagent.runtime.shim_log import LogFile
 _READ_BYTES = 65536
 _DRAIN_BYTES_MAX = 64 << 20
 _SINK_BYTES = 1 << 20
+_KILL_S = 2.0
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault.
@@ -78,6 +80,31 @@ def write_json(path: str, value: dict[str, Any]) -> None:
     with open(f"{path}.new", "w", encoding="utf-8") as file:
         json.dump(value, file)
     os.rename(f"{path}.new", path)
+
+
+def _read_pids(listing: str) -> set[int]:
+    """Return the processes of a cgroup, or nothing where the group is gone."""
+    try:
+        with open(listing, encoding="utf-8") as file:
+            return {int(line) for line in file}
+    except FileNotFoundError:
+        return set()
+
+
+def _kill_and_wait(pid: int, until: float) -> None:
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:  # It has ended meanwhile, or is a thread whose process is listed too.
+        return
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll(max(0.0, until - time.monotonic()) * 1000)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def _read_json(path: str) -> dict[str, Any]:
@@ -219,19 +246,12 @@ class Container:
         if self.launch["pid_mode"] == "container" or not self.launch["cgroups"]:
             return
         listing = self.launch["cgroups"][0]
-        for _ in range(64):
-            try:
-                with open(listing, encoding="utf-8") as file:
-                    pids = [int(line) for line in file]
-            except FileNotFoundError:
-                return
-            if not pids:
-                return
-            for pid in pids:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+        until = time.monotonic() + _KILL_S
+        killed: set[int] = set()
+        while fresh := _read_pids(listing) - killed:  # What they forked before they were killed is in the next list.
+            for pid in fresh:
+                _kill_and_wait(pid, until)
+            killed |= fresh
 
     def conclude(self) -> list[int]:
         """Drain the output, close the log, write exit.json; return the streams that were watched."""
