@@ -6,6 +6,7 @@ Source: prometheus.io/docs/instrumenting/exposition_formats; the names are kube-
 import resource
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 BUCKETS_S: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0)
@@ -57,7 +58,8 @@ class Metrics:
         yield "# TYPE process_cpu_seconds_total counter"
         yield f"process_cpu_seconds_total {usage.ru_utime + usage.ru_stime:.3f}"
         yield "# TYPE process_resident_memory_bytes gauge"
-        yield f"process_resident_memory_bytes {usage.ru_maxrss * 1024}"
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        yield f"process_resident_memory_bytes {pages * resource.getpagesize()}"
 
 
 def _labels(labels: Iterable[tuple[str, str]]) -> str:

@@ -42,7 +42,7 @@ from kube.runner import Runner
 
 COMPACT_S: Final = 300.0
 BOOKMARK_S: Final = 60.0
-SHUTDOWN_S: Final = 2.0
+SHUTDOWN_S: Final = 0.5
 BACKLOG: Final = 1024
 SELF: Final = component("system:apiserver")
 GC_GENERATIONS: Final = (10_000, 50, 100)

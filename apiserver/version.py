@@ -1,6 +1,7 @@
-"""Which Kubernetes this server is, as clients are told.
+"""Which Kubernetes this server is, as clients are told: they choose what they do by major and minor.
 
-Source: wherry's version stands in gitVersion's build part; clients read major, minor and gitVersion.
+Our own version stands behind the plus sign of gitVersion, as distributions of Kubernetes have it.
+Source: kubernetes.io/releases/version-skew-policy; semver.org on build metadata.
 """
 
 import platform
