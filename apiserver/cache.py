@@ -164,7 +164,8 @@ class Cache:
 
     async def _reload(self) -> None:
         page = await self._store.range(ROOT)
-        self._apply(Batch(page.revision, tuple(self._differences(page.entries, page.revision))))
+        missed = sorted(self._differences(page.entries, page.revision), key=lambda event: event.mod_revision)
+        self._apply(Batch(page.revision, tuple(missed)))
         for shelf in self._shelves.values():
             shelf.floor = page.revision
             shelf.window.clear()

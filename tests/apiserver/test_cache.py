@@ -1,0 +1,99 @@
+"""The watch cache on its own: what it shows after it has lost the thread of its store."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from apiserver.cache import Cache
+from apiserver.fanout import Told
+from apiserver.item import store_key
+from apiserver.selection import Selection
+from apiserver.store.contract import Compacted, Watch
+from apiserver.store.memory import MemoryStore
+from kube.api.core_v1 import ConfigMap
+from kube.api.meta_v1 import ObjectMeta
+from kube.codec import encode
+from kube.kinds import kind_of
+
+MAP = kind_of(ConfigMap)
+PATIENCE_S = 5.0
+
+
+class ForgetfulStore(MemoryStore):
+    """A store whose watches break off, as after a compaction, when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.breaks = asyncio.Event()
+        self.watches = 0
+
+    def watch(self, prefix: str, *, from_revision: int) -> Watch:
+        self.watches += 1
+        return _Breaking(self) if self.watches == 1 else super().watch(prefix, from_revision=from_revision)
+
+
+class _Breaking:
+    def __init__(self, store: ForgetfulStore) -> None:
+        self._store = store
+
+    def __aiter__(self) -> "_Breaking":
+        return self
+
+    async def __anext__(self) -> Any:
+        await self._store.breaks.wait()
+        raise Compacted(9, 2)
+
+    async def request_progress(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Names:
+    """A form and sink in one: keeps the type and name of each event."""
+
+    wants_bookmarks = False
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    def payload(self, told: Iterable[Told]) -> list[tuple[str, str]]:
+        return [(event.type.value, event.item.name) for event in told]
+
+    def bookmark(self, revision: int, *, ends_initial: bool = False) -> list[tuple[str, str]]:
+        return []
+
+    def after_first(self) -> "Names":
+        return self
+
+    def send(self, payload: list[tuple[str, str]]) -> None:
+        self.seen += payload
+
+
+def stored(name: str, **data: str) -> tuple[str, bytes]:
+    obj = ConfigMap(metadata=ObjectMeta(name=name, namespace="default"), data=data)
+    return store_key(MAP, "default", name), encode(obj)
+
+
+async def test_a_cache_that_missed_changes_tells_watchers_the_differences() -> None:
+    """A controller that heard nothing of a deletion would keep the object for ever."""
+    store = ForgetfulStore()
+    for name in ("changed", "gone", "kept"):
+        await store.create(*stored(name))
+    cache, watcher = Cache(store), Names()
+    task = asyncio.ensure_future(cache.run())
+    async with asyncio.timeout(PATIENCE_S):
+        await cache.loaded.wait()
+        first, _ = cache.watch(MAP, Selection(), watcher, watcher, since=None)
+        await store.create(*stored("new"))
+        await store.update(*stored("changed", a="b"), expected_revision=2)
+        last = await store.delete(store_key(MAP, "default", "gone"), expected_revision=3)
+
+        store.breaks.set()
+        await cache.wait_seen(last)
+    task.cancel()
+    await asyncio.wait((task,))
+    await store.close()
+
+    assert [told.item.name for told in first] == ["changed", "gone", "kept"]
+    assert watcher.seen == [("ADDED", "new"), ("MODIFIED", "changed"), ("DELETED", "gone")]
+    assert [item.name for item in cache.shelf(MAP).in_order()] == ["changed", "kept", "new"]
