@@ -31,16 +31,17 @@ from kube.pki import Pair, Subject, issue, load_pair, save_pair
 from nodeagent.cri.client import Cri
 from nodeagent.log_rotation import rotate
 from nodeagent.network.hosts import Host, create_host, remove_hosts
+from nodeagent.network.network import link_prefix
 from nodeagent.pods.mounts import is_tmpfs, mounts_below
 from tests.nodeagent.make import NOW, container
 
 pytestmark = pytest.mark.root
 
-CLUSTER = "natest"
+CLUSTER = f"nt{os.getpid()}"  # Others may test on this machine at the same time.
 NODE = "n1"
 WAIT_S = 15.0
-PREFIX = "wnate"
-CGROUP = "/wherry-natest"
+PREFIX = link_prefix(f"{CLUSTER}-node")
+CGROUP = f"/wherry-{CLUSTER}"
 COUNTING = "i=0; while true; do i=$((i+1)); echo line $i; sleep 0.02; done"
 
 
