@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nodeagent.runtime import server
 from nodeagent.runtime.sandbox_network import LoopbackOnly
-from nodeagent.runtime.settings import RuntimeSettings
+from nodeagent.runtime.settings import HIDDEN_PATHS, RuntimeSettings
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
         cgroup_parent=flags.cgroup_parent,
         allow_host_image=flags.allow_host_image,
         insecure_registries=tuple(flags.insecure_registry),
-        hidden_paths=tuple(flags.hidden_path) or RuntimeSettings.__struct_defaults__[-3],
+        hidden_paths=tuple(flags.hidden_path) or HIDDEN_PATHS,
     )
     asyncio.run(server.serve(settings, LoopbackOnly()))
 

@@ -44,9 +44,3 @@ def effective_set(added: Iterable[str], dropped: Iterable[str]) -> frozenset[str
 def mask(names: Iterable[str]) -> int:
     """Return the bit mask of capabilities in the form CAP_X."""
     return sum(1 << _NUMBERS[name] for name in set(names))
-
-
-def last_known_to_kernel() -> int:
-    """Return the number of the newest capability that this kernel has."""
-    with open("/proc/sys/kernel/cap_last_cap", encoding="utf-8") as file:
-        return int(file.read())

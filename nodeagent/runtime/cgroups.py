@@ -18,7 +18,6 @@ from nodeagent.runtime.device_filter import DeviceRule
 
 CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "cpuset", "hugetlb", "devices")
 _ON_DEMAND = {"cpuset", "hugetlb", "devices"}
-NO_LIMIT = -1
 _V1_NO_LIMIT_BYTES = 1 << 62
 
 

@@ -5,7 +5,6 @@ is announced once. The one place where a container's records change.
 """
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 from nodeagent.runtime import state
@@ -100,6 +99,3 @@ def namespaces(config: cri.PodSandboxConfig) -> list[str]:
 def identified(prefix: str, known: dict[str, "Container"] | dict[str, "Sandbox"]) -> list[str]:
     """Return the identifiers that `prefix` may stand for, as crictl abbreviates them."""
     return [prefix] if prefix in known else [item for item in known if prefix and item.startswith(prefix)]
-
-
-Announce = Callable[[cri.ContainerEventType, str, Sandbox], None]

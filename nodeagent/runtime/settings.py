@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+HIDDEN_PATHS = ("/root", "/home", "/var/lib/wherry", "/run/wherry")
+
 
 class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one runtime; every folder is made with mode 0700 when it is missing.
@@ -14,6 +16,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     hidden_paths: what a container of `wherry.local/host` sees as empty.
     insecure_registries: host[:port] of registries that are spoken to over http; loopback addresses always are.
     streaming_address: where exec and attach are served; the port is any free one.
+    pids_per_container: how many processes one may have where it names no limit itself; 0 for any number.
     """
 
     socket_path: Path
@@ -23,7 +26,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_parent: str = "/wherry"
     allow_host_image: bool = False
     insecure_registries: tuple[str, ...] = ()
-    hidden_paths: tuple[str, ...] = ("/root", "/home", "/var/lib/wherry", "/run/wherry")
+    hidden_paths: tuple[str, ...] = HIDDEN_PATHS
     streaming_address: str = "127.0.0.1"
     pids_per_container: int = 0
 

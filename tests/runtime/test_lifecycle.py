@@ -132,6 +132,26 @@ async def test_stopping_a_sandbox_ends_its_containers_and_keeps_their_status(cli
     assert (await client.status(container)).exit_code == 137
 
 
+async def test_the_runtime_says_who_it_is_and_what_works(client: Client) -> None:
+    network = cri.RuntimeConfig(network_config=cri.NetworkConfig(pod_cidr="10.1.0.0/24"))
+    await client.runtime.update_runtime_config(cri.UpdateRuntimeConfigRequest(runtime_config=network))
+
+    version = await client.runtime.version(cri.VersionRequest())
+    conditions = (await client.runtime.status(cri.StatusRequest())).status.conditions
+    config = await client.runtime.runtime_config(cri.RuntimeConfigRequest())
+
+    assert (version.runtime_name, version.runtime_api_version) == ("wherry", "v1")
+    assert {item.type for item in conditions if item.status} >= {"RuntimeReady", "NetworkReady"}
+    assert config.linux.cgroup_driver == cri.CGROUPFS
+
+
+async def test_what_is_not_served_is_refused_by_name(client: Client) -> None:
+    code, message = await client.refusal(client.runtime.checkpoint_container(cri.CheckpointContainerRequest()))
+    other, _ = await client.refusal(client.runtime.list_metric_descriptors(cri.ListMetricDescriptorsRequest()))
+
+    assert (code, "checkpoints are not supported" in message, other) == ("UNIMPLEMENTED", True, "UNIMPLEMENTED")
+
+
 async def test_what_is_unknown_is_not_found(client: Client) -> None:
     code, message = await client.refusal(client.status("nothing"))
 

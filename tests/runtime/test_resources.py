@@ -100,6 +100,14 @@ async def test_figures_of_a_container_and_its_pod_are_real(client: Client) -> No
     assert [item.attributes.id for item in whole.linux.containers] == [container]
 
 
+async def test_all_pods_are_measured_in_one_call(client: Client) -> None:
+    pods = {await client.pod(), await client.pod()}
+
+    listed = (await client.runtime.list_pod_sandbox_stats(cri.ListPodSandboxStatsRequest())).stats
+
+    assert {item.attributes.id for item in listed} == pods
+
+
 async def test_an_oom_score_that_root_may_not_set_is_told_and_not_fatal(client: Client) -> None:
     limits = cri.LinuxContainerResources(oom_score_adj=-999)
 
