@@ -109,10 +109,14 @@ class Containers:
             raise RuntimeRefusal(Reason.UNAVAILABLE, f"{where}: {error}") from None
         finally:
             container.is_starting = False
-        container.read_records()
+        has_ended = container.read_records()
         for warning in container.started.warnings if container.started else ():
             _LOG.warning("%s: %s", where, warning)
         self._sandboxes.announce(cri.CONTAINER_STARTED_EVENT, container.id, sandbox)
+        if (
+            has_ended
+        ):  # So soon that its end was on record before we looked: the shim's word of it will tell us no more.
+            self._sandboxes.note_end(container, sandbox)
 
     async def stop(self, container: Container, timeout_s: int) -> None:
         """Ask the container to end, and end all of it after `timeout_s`; one that doesn't run is stopped already."""

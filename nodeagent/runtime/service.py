@@ -133,8 +133,10 @@ class RuntimeService(cri.RuntimeServiceServicer):
         await self._sandboxes.stop(request.pod_sandbox_id)
         sandbox = self._sandboxes.known.get(request.pod_sandbox_id)
         for container in list(sandbox.containers.values()) if sandbox else []:
-            await self._containers.remove(container)
+            await self._remove(container)
         await self._sandboxes.remove(request.pod_sandbox_id)
+        if sandbox is not None:
+            self._stats.rates.forget(sandbox.record.cgroup)
         return cri.RemovePodSandboxResponse()
 
     @answering
@@ -184,8 +186,7 @@ class RuntimeService(cri.RuntimeServiceServicer):
         """Remove a container; one that is gone is removed."""
         container = self._containers.known.get(request.container_id)
         if container is not None:
-            await self._containers.remove(container)
-            self._stats.rates.forget(container.record.cgroup)
+            await self._remove(container)
         return cri.RemoveContainerResponse()
 
     @answering
@@ -319,6 +320,10 @@ class RuntimeService(cri.RuntimeServiceServicer):
         """Refuse: nothing here can freeze a process into a file."""
         found = f"container {request.container_id}: checkpoints are not supported"
         raise RuntimeRefusal(Reason.UNIMPLEMENTED, f"{found}; stop the container and start another")
+
+    async def _remove(self, container: Container) -> None:
+        await self._containers.remove(container)
+        self._stats.rates.forget(container.record.cgroup)
 
     def _chosen_sandboxes(self, identifier: str, labels: Mapping[str, str]) -> list[Sandbox]:
         return [

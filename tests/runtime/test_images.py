@@ -137,6 +137,26 @@ class TestStore:
 
         assert [image.repo_tags for image in store.all()] == [("docker.io/library/b:1",)]
 
+    def test_a_name_that_looks_like_part_of_an_id_is_a_name(self, tmp_path: Path, busybox_root: Path) -> None:
+        store = ImageStore(tmp_path / "store", tmp_path)
+        import_archive(store.folder, busybox_root, "b:1")
+        name = store.all()[0].id[10:14]
+        import_archive(store.folder, busybox_root, name)
+
+        store.remove(name)
+
+        assert [image.repo_tags for image in store.all()] == [("docker.io/library/b:1",)]
+
+    def test_an_id_stands_for_all_names(self, tmp_path: Path, busybox_root: Path) -> None:
+        store = ImageStore(tmp_path / "store", tmp_path)
+        import_archive(store.folder, busybox_root, "a:1")
+        import_archive(store.folder, busybox_root, "b:1")
+
+        store.remove(store.all()[0].id)
+
+        assert store.all() == []
+        assert list((store.folder / "names").iterdir()) == []
+
     def test_an_image_without_its_layers_is_not_taken(self, tmp_path: Path) -> None:
         store = ImageStore(tmp_path / "store", tmp_path)
 

@@ -251,6 +251,25 @@ async def test_events_tell_of_a_container_from_creation_to_removal(client: Clien
     assert stopped.created_at - stopped.containers_statuses[0].finished_at < 50_000_000
 
 
+async def test_the_end_of_the_shortest_containers_is_always_told(client: Client) -> None:
+    """The node agent waits for this event: one lost is a pod that never completes."""
+    pod = await client.pod()
+    stream = client.runtime.get_container_events(cri.GetEventsRequest())
+    await stream.wait_for_connection()
+
+    made = {await client.run(pod, "true", name=f"c{number}") for number in range(20)}
+
+    ended: set[str] = set()
+    async with asyncio.timeout(10):
+        while ended != made:
+            event = await stream.read()
+            assert isinstance(event, cri.ContainerEventResponse)
+            if event.container_event_type == cri.CONTAINER_STOPPED_EVENT:
+                assert event.container_id not in ended
+                ended.add(event.container_id)
+    stream.cancel()
+
+
 async def test_the_hosts_own_root_is_an_image_with_its_secrets_hidden(client: Client) -> None:
     """A pod on wherry.local/host runs any program of the machine, writes nothing to it, and sees no state of ours."""
     mark = Path("/wherry-test-mark")

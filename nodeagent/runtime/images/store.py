@@ -117,7 +117,8 @@ class ImageStore:
         if image.id == HOST_IMAGE_ID:
             raise ValueError(f"image {reference.HOST_IMAGE}: it is the machine itself and can't be removed")
         names = [*image.repo_tags, *image.repo_digests]
-        dropped = names if name in image.id else [str(reference.parse(name))]
+        full = "" if reference.is_image_id(name) else str(reference.parse(name))
+        dropped = [full] if full in names else names
         with self.locked():
             for item in dropped:
                 (self.folder / "names" / urllib.parse.quote(item, safe="")).unlink(missing_ok=True)
