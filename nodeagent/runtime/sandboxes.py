@@ -115,7 +115,7 @@ class Sandboxes:
         """Take up with the shim of a sandbox found on disk, or account for its loss; containers must be known."""
         if not sandbox.record.is_ready:
             async with sandbox.lock:
-                await self._dismantle(sandbox)
+                await self._dismantle_if_possible(sandbox)
             return
         if state.is_alive(sandbox.record.shim_pid, sandbox.record.shim_start_time):
             with contextlib.suppress(OSError):
@@ -273,8 +273,15 @@ class Sandboxes:
             if sandbox.shim is not None or not sandbox.record.is_ready:
                 return
             _LOG.warning("sandbox %s: ready -> not ready, its shim has gone", sandbox.id)
-            await self._dismantle(sandbox)
+            await self._dismantle_if_possible(sandbox)
         self.announce(cri.CONTAINER_STOPPED_EVENT, sandbox.id, sandbox)
+
+    async def _dismantle_if_possible(self, sandbox: Sandbox) -> None:
+        """Dismantle with nobody to tell of a failure: StopPodSandbox will come, and goes on where this stopped."""
+        try:
+            await self._dismantle(sandbox)
+        except (OSError, RuntimeError, RuntimeRefusal) as error:
+            _LOG.error("sandbox %s: it could not be dismantled (%s); StopPodSandbox tries again", sandbox.id, error)
 
     async def _dismantle(self, sandbox: Sandbox) -> None:
         """End the processes, the network and the pins of a sandbox; every step may have been done before."""

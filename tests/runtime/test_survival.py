@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from nodeagent.runtime import state
+from nodeagent.runtime.images.archive import import_archive
 from nodeagent.runtime.purge import purge
 from nodeagent.runtime.sandbox_network import LoopbackOnly
 from nodeagent.runtime.server import serving
 from proto import cri_v1 as cri
-from tests.runtime.machine import Client, RuntimeProcess, leftovers, until
+from tests.runtime.machine import IMAGE, Client, RuntimeProcess, leftovers, settings_in, until
 
 pytestmark = pytest.mark.root
 
@@ -164,6 +165,39 @@ async def test_purge_leaves_nothing_of_pods_that_ran_without_a_runtime(own_runti
     assert str(own_runtime.settings.run_dir) not in Path("/proc/self/mountinfo").read_text()
     assert not list(Path("/sys/fs/cgroup").glob(f"*{own_runtime.settings.cgroup_parent}"))
     assert purge(own_runtime.settings) == []
+
+
+class _BrokenNetwork(LoopbackOnly):
+    """A network whose first detach fails."""
+
+    failures = 1
+
+    async def detach(self, sandbox_id: str, netns_path: str) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("netlink: no buffer space")
+
+
+async def test_a_network_that_fails_while_a_lost_pod_is_cleared_away_takes_nothing_else_down(
+    tmp_path: Path, busybox_root: Path
+) -> None:
+    settings = settings_in(tmp_path)
+    import_archive(settings.image_dir, busybox_root, IMAGE)
+    async with serving(settings, _BrokenNetwork()):
+        client = Client(settings)
+        pod = await client.pod()
+        container = await client.run(pod, "sleep", "1000")
+        shim = state.load(settings.sandboxes_dir / pod / "shim.json", state.ShimRecord)
+        assert shim is not None
+
+        os.kill(shim.pid, signal.SIGKILL)
+        ended = await client.ended(container)
+        await client.remove_pod(pod)
+
+        assert ended.exit_code == 137
+        assert leftovers(settings) == []
+        await client.channel.close()
+    purge(settings)
 
 
 async def test_a_second_runtime_on_the_same_socket_is_refused(own_runtime: RuntimeProcess) -> None:
