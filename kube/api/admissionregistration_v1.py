@@ -102,8 +102,8 @@ class MutatingAdmissionPolicy(Object, frozen=True):
 
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("MutatingAdmissionPolicy")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: MutatingAdmissionPolicySpec = MutatingAdmissionPolicySpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: MutatingAdmissionPolicySpec = always(MutatingAdmissionPolicySpec())
 
 
 class ParamRef(Object, frozen=True):
@@ -128,8 +128,8 @@ class MutatingAdmissionPolicyBinding(Object, frozen=True):
 
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("MutatingAdmissionPolicyBinding")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: MutatingAdmissionPolicyBindingSpec = MutatingAdmissionPolicyBindingSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: MutatingAdmissionPolicyBindingSpec = always(MutatingAdmissionPolicyBindingSpec())
 
 
 class MutatingAdmissionPolicyBindingList(Object, frozen=True):
@@ -138,7 +138,7 @@ class MutatingAdmissionPolicyBindingList(Object, frozen=True):
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("MutatingAdmissionPolicyBindingList")
     items: tuple[MutatingAdmissionPolicyBinding, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class MutatingAdmissionPolicyList(Object, frozen=True):
@@ -147,7 +147,7 @@ class MutatingAdmissionPolicyList(Object, frozen=True):
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("MutatingAdmissionPolicyList")
     items: tuple[MutatingAdmissionPolicy, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class RuleWithOperations(Object, frozen=True):
@@ -181,7 +181,7 @@ class MutatingWebhook(Object, frozen=True):
     """One outside service that may modify requests, and when to call it."""
 
     admission_review_versions: tuple[str, ...] = always(())
-    client_config: WebhookClientConfig = WebhookClientConfig()
+    client_config: WebhookClientConfig = always(WebhookClientConfig())
     failure_policy: str | None = None
     match_conditions: Annotated[tuple[MatchCondition, ...], ListMap(keys=("name",), patch="name")] = ()
     match_policy: str | None = None
@@ -199,7 +199,7 @@ class MutatingWebhookConfiguration(Object, frozen=True):
 
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("MutatingWebhookConfiguration")
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     webhooks: Annotated[tuple[MutatingWebhook, ...], ListMap(keys=("name",), patch="name")] = ()
 
 
@@ -209,7 +209,7 @@ class MutatingWebhookConfigurationList(Object, frozen=True):
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("MutatingWebhookConfigurationList")
     items: tuple[MutatingWebhookConfiguration, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class TypeChecking(Object, frozen=True):
@@ -252,9 +252,9 @@ class ValidatingAdmissionPolicy(Object, frozen=True):
 
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("ValidatingAdmissionPolicy")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ValidatingAdmissionPolicySpec = ValidatingAdmissionPolicySpec()
-    status: ValidatingAdmissionPolicyStatus = ValidatingAdmissionPolicyStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ValidatingAdmissionPolicySpec = always(ValidatingAdmissionPolicySpec())
+    status: ValidatingAdmissionPolicyStatus = always(ValidatingAdmissionPolicyStatus())
 
 
 class ValidatingAdmissionPolicyBindingSpec(Object, frozen=True):
@@ -271,8 +271,8 @@ class ValidatingAdmissionPolicyBinding(Object, frozen=True):
 
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("ValidatingAdmissionPolicyBinding")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ValidatingAdmissionPolicyBindingSpec = ValidatingAdmissionPolicyBindingSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ValidatingAdmissionPolicyBindingSpec = always(ValidatingAdmissionPolicyBindingSpec())
 
 
 class ValidatingAdmissionPolicyBindingList(Object, frozen=True):
@@ -281,7 +281,7 @@ class ValidatingAdmissionPolicyBindingList(Object, frozen=True):
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("ValidatingAdmissionPolicyBindingList")
     items: tuple[ValidatingAdmissionPolicyBinding, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ValidatingAdmissionPolicyList(Object, frozen=True):
@@ -290,14 +290,14 @@ class ValidatingAdmissionPolicyList(Object, frozen=True):
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("ValidatingAdmissionPolicyList")
     items: tuple[ValidatingAdmissionPolicy, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ValidatingWebhook(Object, frozen=True):
     """One outside service that may refuse requests, and when to call it."""
 
     admission_review_versions: tuple[str, ...] = always(())
-    client_config: WebhookClientConfig = WebhookClientConfig()
+    client_config: WebhookClientConfig = always(WebhookClientConfig())
     failure_policy: str | None = None
     match_conditions: Annotated[tuple[MatchCondition, ...], ListMap(keys=("name",), patch="name")] = ()
     match_policy: str | None = None
@@ -314,7 +314,7 @@ class ValidatingWebhookConfiguration(Object, frozen=True):
 
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("ValidatingWebhookConfiguration")
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     webhooks: Annotated[tuple[ValidatingWebhook, ...], ListMap(keys=("name",), patch="name")] = ()
 
 
@@ -324,4 +324,4 @@ class ValidatingWebhookConfigurationList(Object, frozen=True):
     api_version: str = always("admissionregistration.k8s.io/v1")
     kind: str = always("ValidatingWebhookConfigurationList")
     items: tuple[ValidatingWebhookConfiguration, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

@@ -195,7 +195,7 @@ class CustomResourceDefinitionSpec(Object, frozen=True):
 
     conversion: CustomResourceConversion | None = None
     group: str = always("")
-    names: CustomResourceDefinitionNames = CustomResourceDefinitionNames()
+    names: CustomResourceDefinitionNames = always(CustomResourceDefinitionNames())
     preserve_unknown_fields: bool = False
     scope: str = always("")
     versions: tuple[CustomResourceDefinitionVersion, ...] = always(())
@@ -215,7 +215,7 @@ class CustomResourceDefinitionCondition(Object, frozen=True):
 class CustomResourceDefinitionStatus(Object, frozen=True):
     """The names accepted, versions stored and conditions of a custom resource."""
 
-    accepted_names: CustomResourceDefinitionNames = CustomResourceDefinitionNames()
+    accepted_names: CustomResourceDefinitionNames = always(CustomResourceDefinitionNames())
     conditions: Annotated[tuple[CustomResourceDefinitionCondition, ...], ListMap(keys=("type",))] = always(())
     observed_generation: int = 0
     stored_versions: tuple[str, ...] = always(())
@@ -226,9 +226,9 @@ class CustomResourceDefinition(Object, frozen=True):
 
     api_version: str = always("apiextensions.k8s.io/v1")
     kind: str = always("CustomResourceDefinition")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: CustomResourceDefinitionSpec = CustomResourceDefinitionSpec()
-    status: CustomResourceDefinitionStatus = CustomResourceDefinitionStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: CustomResourceDefinitionSpec = always(CustomResourceDefinitionSpec())
+    status: CustomResourceDefinitionStatus = always(CustomResourceDefinitionStatus())
 
 
 class CustomResourceDefinitionList(Object, frozen=True):
@@ -237,4 +237,4 @@ class CustomResourceDefinitionList(Object, frozen=True):
     api_version: str = always("apiextensions.k8s.io/v1")
     kind: str = always("CustomResourceDefinitionList")
     items: tuple[CustomResourceDefinition, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

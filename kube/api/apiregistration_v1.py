@@ -51,9 +51,9 @@ class APIService(Object, frozen=True):
 
     api_version: str = always("apiregistration.k8s.io/v1")
     kind: str = always("APIService")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: APIServiceSpec = APIServiceSpec()
-    status: APIServiceStatus = APIServiceStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: APIServiceSpec = always(APIServiceSpec())
+    status: APIServiceStatus = always(APIServiceStatus())
 
 
 class APIServiceList(Object, frozen=True):
@@ -62,4 +62,4 @@ class APIServiceList(Object, frozen=True):
     api_version: str = always("apiregistration.k8s.io/v1")
     kind: str = always("APIServiceList")
     items: tuple[APIService, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

@@ -17,7 +17,7 @@ class ControllerRevision(Object, frozen=True):
     api_version: str = always("apps/v1")
     kind: str = always("ControllerRevision")
     data: JsonObject | None = None
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     revision: int = always(0)
 
 
@@ -27,7 +27,7 @@ class ControllerRevisionList(Object, frozen=True):
     api_version: str = always("apps/v1")
     kind: str = always("ControllerRevisionList")
     items: tuple[ControllerRevision, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class RollingUpdateDaemonSet(Object, frozen=True):
@@ -50,8 +50,8 @@ class DaemonSetSpec(Object, frozen=True):
     min_ready_seconds: int = 0
     revision_history_limit: int | None = None
     selector: LabelSelector | None = None
-    template: PodTemplateSpec = PodTemplateSpec()
-    update_strategy: DaemonSetUpdateStrategy = DaemonSetUpdateStrategy()
+    template: PodTemplateSpec = always(PodTemplateSpec())
+    update_strategy: DaemonSetUpdateStrategy = always(DaemonSetUpdateStrategy())
 
 
 class DaemonSetCondition(Object, frozen=True):
@@ -84,9 +84,9 @@ class DaemonSet(Object, frozen=True):
 
     api_version: str = always("apps/v1")
     kind: str = always("DaemonSet")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: DaemonSetSpec = DaemonSetSpec()
-    status: DaemonSetStatus = DaemonSetStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: DaemonSetSpec = always(DaemonSetSpec())
+    status: DaemonSetStatus = always(DaemonSetStatus())
 
 
 class DaemonSetList(Object, frozen=True):
@@ -95,7 +95,7 @@ class DaemonSetList(Object, frozen=True):
     api_version: str = always("apps/v1")
     kind: str = always("DaemonSetList")
     items: tuple[DaemonSet, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class RollingUpdateDeployment(Object, frozen=True):
@@ -121,8 +121,8 @@ class DeploymentSpec(Object, frozen=True):
     replicas: int | None = None
     revision_history_limit: int | None = None
     selector: LabelSelector | None = None
-    strategy: Annotated[DeploymentStrategy, Patch(retain_keys=True)] = DeploymentStrategy()
-    template: PodTemplateSpec = PodTemplateSpec()
+    strategy: Annotated[DeploymentStrategy, Patch(retain_keys=True)] = always(DeploymentStrategy())
+    template: PodTemplateSpec = always(PodTemplateSpec())
 
 
 class DeploymentCondition(Object, frozen=True):
@@ -155,9 +155,9 @@ class Deployment(Object, frozen=True):
 
     api_version: str = always("apps/v1")
     kind: str = always("Deployment")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: DeploymentSpec = DeploymentSpec()
-    status: DeploymentStatus = DeploymentStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: DeploymentSpec = always(DeploymentSpec())
+    status: DeploymentStatus = always(DeploymentStatus())
 
 
 class DeploymentList(Object, frozen=True):
@@ -166,7 +166,7 @@ class DeploymentList(Object, frozen=True):
     api_version: str = always("apps/v1")
     kind: str = always("DeploymentList")
     items: tuple[Deployment, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ReplicaSetSpec(Object, frozen=True):
@@ -175,7 +175,7 @@ class ReplicaSetSpec(Object, frozen=True):
     min_ready_seconds: int = 0
     replicas: int | None = None
     selector: LabelSelector | None = None
-    template: PodTemplateSpec = PodTemplateSpec()
+    template: PodTemplateSpec = always(PodTemplateSpec())
 
 
 class ReplicaSetCondition(Object, frozen=True):
@@ -205,9 +205,9 @@ class ReplicaSet(Object, frozen=True):
 
     api_version: str = always("apps/v1")
     kind: str = always("ReplicaSet")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ReplicaSetSpec = ReplicaSetSpec()
-    status: ReplicaSetStatus = ReplicaSetStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ReplicaSetSpec = always(ReplicaSetSpec())
+    status: ReplicaSetStatus = always(ReplicaSetStatus())
 
 
 class ReplicaSetList(Object, frozen=True):
@@ -216,7 +216,7 @@ class ReplicaSetList(Object, frozen=True):
     api_version: str = always("apps/v1")
     kind: str = always("ReplicaSetList")
     items: tuple[ReplicaSet, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class RollingUpdateStatefulSetStrategy(Object, frozen=True):
@@ -257,8 +257,8 @@ class StatefulSetSpec(Object, frozen=True):
     revision_history_limit: int | None = None
     selector: LabelSelector | None = None
     service_name: str = always("")
-    template: PodTemplateSpec = PodTemplateSpec()
-    update_strategy: StatefulSetUpdateStrategy = StatefulSetUpdateStrategy()
+    template: PodTemplateSpec = always(PodTemplateSpec())
+    update_strategy: StatefulSetUpdateStrategy = always(StatefulSetUpdateStrategy())
     volume_claim_templates: tuple[PersistentVolumeClaim, ...] = ()
 
 
@@ -292,9 +292,9 @@ class StatefulSet(Object, frozen=True):
 
     api_version: str = always("apps/v1")
     kind: str = always("StatefulSet")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: StatefulSetSpec = StatefulSetSpec()
-    status: StatefulSetStatus = StatefulSetStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: StatefulSetSpec = always(StatefulSetSpec())
+    status: StatefulSetStatus = always(StatefulSetStatus())
 
 
 class StatefulSetList(Object, frozen=True):
@@ -303,4 +303,4 @@ class StatefulSetList(Object, frozen=True):
     api_version: str = always("apps/v1")
     kind: str = always("StatefulSetList")
     items: tuple[StatefulSet, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

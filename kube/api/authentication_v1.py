@@ -31,7 +31,7 @@ class UserInfo(Object, frozen=True):
 class SelfSubjectReviewStatus(Object, frozen=True):
     """The user details the server sees for the caller."""
 
-    user_info: UserInfo = UserInfo()
+    user_info: UserInfo = always(UserInfo())
 
 
 class SelfSubjectReview(Object, frozen=True):
@@ -39,8 +39,8 @@ class SelfSubjectReview(Object, frozen=True):
 
     api_version: str = always("authentication.k8s.io/v1")
     kind: str = always("SelfSubjectReview")
-    metadata: ObjectMeta = ObjectMeta()
-    status: SelfSubjectReviewStatus = SelfSubjectReviewStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    status: SelfSubjectReviewStatus = always(SelfSubjectReviewStatus())
 
 
 class TokenRequestSpec(Object, frozen=True):
@@ -63,9 +63,9 @@ class TokenRequest(Object, frozen=True):
 
     api_version: str = always("authentication.k8s.io/v1")
     kind: str = always("TokenRequest")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: TokenRequestSpec = TokenRequestSpec()
-    status: TokenRequestStatus = TokenRequestStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: TokenRequestSpec = always(TokenRequestSpec())
+    status: TokenRequestStatus = always(TokenRequestStatus())
 
 
 class TokenReviewSpec(Object, frozen=True):
@@ -81,7 +81,7 @@ class TokenReviewStatus(Object, frozen=True):
     audiences: tuple[str, ...] = ()
     authenticated: bool = False
     error: str = ""
-    user: UserInfo = UserInfo()
+    user: UserInfo = always(UserInfo())
 
 
 class TokenReview(Object, frozen=True):
@@ -89,6 +89,6 @@ class TokenReview(Object, frozen=True):
 
     api_version: str = always("authentication.k8s.io/v1")
     kind: str = always("TokenReview")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: TokenReviewSpec = TokenReviewSpec()
-    status: TokenReviewStatus = TokenReviewStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: TokenReviewSpec = always(TokenReviewSpec())
+    status: TokenReviewStatus = always(TokenReviewStatus())

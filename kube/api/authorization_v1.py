@@ -69,9 +69,9 @@ class LocalSubjectAccessReview(Object, frozen=True):
 
     api_version: str = always("authorization.k8s.io/v1")
     kind: str = always("LocalSubjectAccessReview")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: SubjectAccessReviewSpec = SubjectAccessReviewSpec()
-    status: SubjectAccessReviewStatus = SubjectAccessReviewStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: SubjectAccessReviewSpec = always(SubjectAccessReviewSpec())
+    status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus())
 
 
 class NonResourceRule(Object, frozen=True, rename=renamed(non_resource_urls="nonResourceURLs")):
@@ -102,9 +102,9 @@ class SelfSubjectAccessReview(Object, frozen=True):
 
     api_version: str = always("authorization.k8s.io/v1")
     kind: str = always("SelfSubjectAccessReview")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: SelfSubjectAccessReviewSpec = SelfSubjectAccessReviewSpec()
-    status: SubjectAccessReviewStatus = SubjectAccessReviewStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: SelfSubjectAccessReviewSpec = always(SelfSubjectAccessReviewSpec())
+    status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus())
 
 
 class SelfSubjectRulesReviewSpec(Object, frozen=True):
@@ -127,9 +127,9 @@ class SelfSubjectRulesReview(Object, frozen=True):
 
     api_version: str = always("authorization.k8s.io/v1")
     kind: str = always("SelfSubjectRulesReview")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: SelfSubjectRulesReviewSpec = SelfSubjectRulesReviewSpec()
-    status: SubjectRulesReviewStatus = SubjectRulesReviewStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: SelfSubjectRulesReviewSpec = always(SelfSubjectRulesReviewSpec())
+    status: SubjectRulesReviewStatus = always(SubjectRulesReviewStatus())
 
 
 class SubjectAccessReview(Object, frozen=True):
@@ -137,6 +137,6 @@ class SubjectAccessReview(Object, frozen=True):
 
     api_version: str = always("authorization.k8s.io/v1")
     kind: str = always("SubjectAccessReview")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: SubjectAccessReviewSpec = SubjectAccessReviewSpec()
-    status: SubjectAccessReviewStatus = SubjectAccessReviewStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: SubjectAccessReviewSpec = always(SubjectAccessReviewSpec())
+    status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus())

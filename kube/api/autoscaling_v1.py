@@ -23,7 +23,7 @@ class HorizontalPodAutoscalerSpec(
 
     max_replicas: int = always(0)
     min_replicas: int | None = None
-    scale_target_ref: CrossVersionObjectReference = CrossVersionObjectReference()
+    scale_target_ref: CrossVersionObjectReference = always(CrossVersionObjectReference())
     target_cpu_utilization_percentage: int | None = None
 
 
@@ -44,9 +44,9 @@ class HorizontalPodAutoscaler(Object, frozen=True):
 
     api_version: str = always("autoscaling/v1")
     kind: str = always("HorizontalPodAutoscaler")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: HorizontalPodAutoscalerSpec = HorizontalPodAutoscalerSpec()
-    status: HorizontalPodAutoscalerStatus = HorizontalPodAutoscalerStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: HorizontalPodAutoscalerSpec = always(HorizontalPodAutoscalerSpec())
+    status: HorizontalPodAutoscalerStatus = always(HorizontalPodAutoscalerStatus())
 
 
 class HorizontalPodAutoscalerList(Object, frozen=True):
@@ -55,7 +55,7 @@ class HorizontalPodAutoscalerList(Object, frozen=True):
     api_version: str = always("autoscaling/v1")
     kind: str = always("HorizontalPodAutoscalerList")
     items: tuple[HorizontalPodAutoscaler, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ScaleSpec(Object, frozen=True):
@@ -76,6 +76,6 @@ class Scale(Object, frozen=True):
 
     api_version: str = always("autoscaling/v1")
     kind: str = always("Scale")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ScaleSpec = ScaleSpec()
-    status: ScaleStatus = ScaleStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ScaleSpec = always(ScaleSpec())
+    status: ScaleStatus = always(ScaleStatus())

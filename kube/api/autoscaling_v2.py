@@ -25,7 +25,7 @@ class ContainerResourceMetricSource(Object, frozen=True):
 
     container: str = always("")
     name: str = always("")
-    target: MetricTarget = MetricTarget()
+    target: MetricTarget = always(MetricTarget())
 
 
 class MetricValueStatus(Object, frozen=True):
@@ -40,7 +40,7 @@ class ContainerResourceMetricStatus(Object, frozen=True):
     """The latest reading of one named container's CPU or memory use."""
 
     container: str = always("")
-    current: MetricValueStatus = MetricValueStatus()
+    current: MetricValueStatus = always(MetricValueStatus())
     name: str = always("")
 
 
@@ -62,15 +62,15 @@ class MetricIdentifier(Object, frozen=True):
 class ExternalMetricSource(Object, frozen=True):
     """A target for a metric that comes from outside the cluster."""
 
-    metric: MetricIdentifier = MetricIdentifier()
-    target: MetricTarget = MetricTarget()
+    metric: MetricIdentifier = always(MetricIdentifier())
+    target: MetricTarget = always(MetricTarget())
 
 
 class ExternalMetricStatus(Object, frozen=True):
     """The latest reading of a metric from outside the cluster."""
 
-    current: MetricValueStatus = MetricValueStatus()
-    metric: MetricIdentifier = MetricIdentifier()
+    current: MetricValueStatus = always(MetricValueStatus())
+    metric: MetricIdentifier = always(MetricIdentifier())
 
 
 class HPAScalingPolicy(Object, frozen=True):
@@ -100,23 +100,23 @@ class HorizontalPodAutoscalerBehavior(Object, frozen=True):
 class ObjectMetricSource(Object, frozen=True):
     """A target for a metric that describes a single other object."""
 
-    described_object: CrossVersionObjectReference = CrossVersionObjectReference()
-    metric: MetricIdentifier = MetricIdentifier()
-    target: MetricTarget = MetricTarget()
+    described_object: CrossVersionObjectReference = always(CrossVersionObjectReference())
+    metric: MetricIdentifier = always(MetricIdentifier())
+    target: MetricTarget = always(MetricTarget())
 
 
 class PodsMetricSource(Object, frozen=True):
     """A target for a custom metric averaged over the pods."""
 
-    metric: MetricIdentifier = MetricIdentifier()
-    target: MetricTarget = MetricTarget()
+    metric: MetricIdentifier = always(MetricIdentifier())
+    target: MetricTarget = always(MetricTarget())
 
 
 class ResourceMetricSource(Object, frozen=True):
     """A target for the CPU or memory use of whole pods."""
 
     name: str = always("")
-    target: MetricTarget = MetricTarget()
+    target: MetricTarget = always(MetricTarget())
 
 
 class MetricSpec(Object, frozen=True):
@@ -137,7 +137,7 @@ class HorizontalPodAutoscalerSpec(Object, frozen=True):
     max_replicas: int = always(0)
     metrics: tuple[MetricSpec, ...] = ()
     min_replicas: int | None = None
-    scale_target_ref: CrossVersionObjectReference = CrossVersionObjectReference()
+    scale_target_ref: CrossVersionObjectReference = always(CrossVersionObjectReference())
 
 
 class HorizontalPodAutoscalerCondition(Object, frozen=True):
@@ -153,22 +153,22 @@ class HorizontalPodAutoscalerCondition(Object, frozen=True):
 class ObjectMetricStatus(Object, frozen=True):
     """The latest reading of a metric that describes a single other object."""
 
-    current: MetricValueStatus = MetricValueStatus()
-    described_object: CrossVersionObjectReference = CrossVersionObjectReference()
-    metric: MetricIdentifier = MetricIdentifier()
+    current: MetricValueStatus = always(MetricValueStatus())
+    described_object: CrossVersionObjectReference = always(CrossVersionObjectReference())
+    metric: MetricIdentifier = always(MetricIdentifier())
 
 
 class PodsMetricStatus(Object, frozen=True):
     """The latest average of a custom metric over the pods."""
 
-    current: MetricValueStatus = MetricValueStatus()
-    metric: MetricIdentifier = MetricIdentifier()
+    current: MetricValueStatus = always(MetricValueStatus())
+    metric: MetricIdentifier = always(MetricIdentifier())
 
 
 class ResourceMetricStatus(Object, frozen=True):
     """The latest reading of the pods' CPU or memory use."""
 
-    current: MetricValueStatus = MetricValueStatus()
+    current: MetricValueStatus = always(MetricValueStatus())
     name: str = always("")
 
 
@@ -199,9 +199,9 @@ class HorizontalPodAutoscaler(Object, frozen=True):
 
     api_version: str = always("autoscaling/v2")
     kind: str = always("HorizontalPodAutoscaler")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: HorizontalPodAutoscalerSpec = HorizontalPodAutoscalerSpec()
-    status: HorizontalPodAutoscalerStatus = HorizontalPodAutoscalerStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: HorizontalPodAutoscalerSpec = always(HorizontalPodAutoscalerSpec())
+    status: HorizontalPodAutoscalerStatus = always(HorizontalPodAutoscalerStatus())
 
 
 class HorizontalPodAutoscalerList(Object, frozen=True):
@@ -210,4 +210,4 @@ class HorizontalPodAutoscalerList(Object, frozen=True):
     api_version: str = always("autoscaling/v2")
     kind: str = always("HorizontalPodAutoscalerList")
     items: tuple[HorizontalPodAutoscaler, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

@@ -70,15 +70,15 @@ class JobSpec(Object, frozen=True):
     selector: LabelSelector | None = None
     success_policy: SuccessPolicy | None = None
     suspend: bool | None = None
-    template: PodTemplateSpec = PodTemplateSpec()
+    template: PodTemplateSpec = always(PodTemplateSpec())
     ttl_seconds_after_finished: int | None = None
 
 
 class JobTemplateSpec(Object, frozen=True):
     """The labels and spec that jobs are stamped out from."""
 
-    metadata: ObjectMeta = ObjectMeta()
-    spec: JobSpec = JobSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: JobSpec = always(JobSpec())
 
 
 class CronJobSpec(Object, frozen=True):
@@ -86,7 +86,7 @@ class CronJobSpec(Object, frozen=True):
 
     concurrency_policy: str = ""
     failed_jobs_history_limit: int | None = None
-    job_template: JobTemplateSpec = JobTemplateSpec()
+    job_template: JobTemplateSpec = always(JobTemplateSpec())
     schedule: str = always("")
     starting_deadline_seconds: int | None = None
     successful_jobs_history_limit: int | None = None
@@ -107,9 +107,9 @@ class CronJob(Object, frozen=True):
 
     api_version: str = always("batch/v1")
     kind: str = always("CronJob")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: CronJobSpec = CronJobSpec()
-    status: CronJobStatus = CronJobStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: CronJobSpec = always(CronJobSpec())
+    status: CronJobStatus = always(CronJobStatus())
 
 
 class CronJobList(Object, frozen=True):
@@ -118,7 +118,7 @@ class CronJobList(Object, frozen=True):
     api_version: str = always("batch/v1")
     kind: str = always("CronJobList")
     items: tuple[CronJob, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class JobCondition(Object, frozen=True):
@@ -160,9 +160,9 @@ class Job(Object, frozen=True):
 
     api_version: str = always("batch/v1")
     kind: str = always("Job")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: JobSpec = JobSpec()
-    status: JobStatus = JobStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: JobSpec = always(JobSpec())
+    status: JobStatus = always(JobStatus())
 
 
 class JobList(Object, frozen=True):
@@ -171,4 +171,4 @@ class JobList(Object, frozen=True):
     api_version: str = always("batch/v1")
     kind: str = always("JobList")
     items: tuple[Job, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

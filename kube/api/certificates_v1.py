@@ -47,9 +47,9 @@ class CertificateSigningRequest(Object, frozen=True):
 
     api_version: str = always("certificates.k8s.io/v1")
     kind: str = always("CertificateSigningRequest")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: CertificateSigningRequestSpec = CertificateSigningRequestSpec()
-    status: CertificateSigningRequestStatus = CertificateSigningRequestStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: CertificateSigningRequestSpec = always(CertificateSigningRequestSpec())
+    status: CertificateSigningRequestStatus = always(CertificateSigningRequestStatus())
 
 
 class CertificateSigningRequestList(Object, frozen=True):
@@ -58,4 +58,4 @@ class CertificateSigningRequestList(Object, frozen=True):
     api_version: str = always("certificates.k8s.io/v1")
     kind: str = always("CertificateSigningRequestList")
     items: tuple[CertificateSigningRequest, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

@@ -25,8 +25,8 @@ class Lease(Object, frozen=True):
 
     api_version: str = always("coordination.k8s.io/v1")
     kind: str = always("Lease")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: LeaseSpec = LeaseSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: LeaseSpec = always(LeaseSpec())
 
 
 class LeaseList(Object, frozen=True):
@@ -35,4 +35,4 @@ class LeaseList(Object, frozen=True):
     api_version: str = always("coordination.k8s.io/v1")
     kind: str = always("LeaseList")
     items: tuple[Lease, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

@@ -45,7 +45,7 @@ class NodeSelector(Object, frozen=True):
 class PreferredSchedulingTerm(Object, frozen=True):
     """A node preference and how much it weighs."""
 
-    preference: NodeSelectorTerm = NodeSelectorTerm()
+    preference: NodeSelectorTerm = always(NodeSelectorTerm())
     weight: int = always(0)
 
 
@@ -70,7 +70,7 @@ class PodAffinityTerm(Object, frozen=True):
 class WeightedPodAffinityTerm(Object, frozen=True):
     """A pod placement preference and how much it weighs."""
 
-    pod_affinity_term: PodAffinityTerm = PodAffinityTerm()
+    pod_affinity_term: PodAffinityTerm = always(PodAffinityTerm())
     weight: int = always(0)
 
 
@@ -155,8 +155,8 @@ class Binding(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("Binding")
-    metadata: ObjectMeta = ObjectMeta()
-    target: ObjectReference = ObjectReference()
+    metadata: ObjectMeta = always(ObjectMeta())
+    target: ObjectReference = always(ObjectReference())
 
 
 class SecretReference(Object, frozen=True):
@@ -275,7 +275,7 @@ class ComponentStatus(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("ComponentStatus")
     conditions: Annotated[tuple[ComponentCondition, ...], ListMap(keys=("type",), patch="type")] = ()
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
 
 
 class ComponentStatusList(Object, frozen=True):
@@ -284,7 +284,7 @@ class ComponentStatusList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("ComponentStatusList")
     items: tuple[ComponentStatus, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ConfigMap(Object, frozen=True):
@@ -295,7 +295,7 @@ class ConfigMap(Object, frozen=True):
     binary_data: Mapping[str, bytes] = {}
     data: Mapping[str, str] = {}
     immutable: bool | None = None
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
 
 
 class ConfigMapEnvSource(Object, frozen=True):
@@ -319,7 +319,7 @@ class ConfigMapList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("ConfigMapList")
     items: tuple[ConfigMap, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ConfigMapNodeConfigSource(Object, frozen=True):
@@ -619,7 +619,7 @@ class Container(Object, frozen=True):
     ports: Annotated[tuple[ContainerPort, ...], ListMap(keys=("containerPort", "protocol"), patch="containerPort")] = ()
     readiness_probe: Probe | None = None
     resize_policy: tuple[ContainerResizePolicy, ...] = ()
-    resources: ResourceRequirements = ResourceRequirements()
+    resources: ResourceRequirements = always(ResourceRequirements())
     restart_policy: str | None = None
     restart_policy_rules: tuple[ContainerRestartRule, ...] = ()
     security_context: SecurityContext | None = None
@@ -741,13 +741,13 @@ class ContainerStatus(Object, frozen=True, rename=renamed(container_id="containe
     container_id: str = ""
     image: str = always("")
     image_id: str = always("")
-    last_state: ContainerState = ContainerState()
+    last_state: ContainerState = always(ContainerState())
     name: str = always("")
     ready: bool = always(False)
     resources: ResourceRequirements | None = None
     restart_count: int = always(0)
     started: bool | None = None
-    state: ContainerState = ContainerState()
+    state: ContainerState = always(ContainerState())
     stop_signal: str | None = None
     user: ContainerUser | None = None
     volume_mounts: Annotated[tuple[VolumeMountStatus, ...], ListMap(keys=("mountPath",), patch="mountPath")] = ()
@@ -819,7 +819,7 @@ class Endpoints(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("Endpoints")
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     subsets: tuple[EndpointSubset, ...] = ()
 
 
@@ -829,7 +829,7 @@ class EndpointsList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("EndpointsList")
     items: tuple[Endpoints, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class EphemeralContainer(Object, frozen=True):
@@ -847,7 +847,7 @@ class EphemeralContainer(Object, frozen=True):
     ports: Annotated[tuple[ContainerPort, ...], ListMap(keys=("containerPort", "protocol"), patch="containerPort")] = ()
     readiness_probe: Probe | None = None
     resize_policy: tuple[ContainerResizePolicy, ...] = ()
-    resources: ResourceRequirements = ResourceRequirements()
+    resources: ResourceRequirements = always(ResourceRequirements())
     restart_policy: str | None = None
     restart_policy_rules: tuple[ContainerRestartRule, ...] = ()
     security_context: SecurityContext | None = None
@@ -893,7 +893,7 @@ class PersistentVolumeClaimSpec(Object, frozen=True):
     access_modes: tuple[str, ...] = ()
     data_source: TypedLocalObjectReference | None = None
     data_source_ref: TypedObjectReference | None = None
-    resources: VolumeResourceRequirements = VolumeResourceRequirements()
+    resources: VolumeResourceRequirements = always(VolumeResourceRequirements())
     selector: LabelSelector | None = None
     storage_class_name: str | None = None
     volume_attributes_class_name: str | None = None
@@ -904,8 +904,8 @@ class PersistentVolumeClaimSpec(Object, frozen=True):
 class PersistentVolumeClaimTemplate(Object, frozen=True):
     """The claim to create for a pod's ephemeral volume."""
 
-    metadata: ObjectMeta = ObjectMeta()
-    spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: PersistentVolumeClaimSpec = always(PersistentVolumeClaimSpec())
 
 
 class EphemeralVolumeSource(Object, frozen=True):
@@ -937,16 +937,16 @@ class Event(Object, frozen=True):
     count: int = 0
     event_time: MicroTime | None = None
     first_timestamp: Time | None = None
-    involved_object: ObjectReference = ObjectReference()
+    involved_object: ObjectReference = always(ObjectReference())
     last_timestamp: Time | None = None
     message: str = ""
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     reason: str = ""
     related: ObjectReference | None = None
     reporting_component: str = always("")
     reporting_instance: str = always("")
     series: EventSeries | None = None
-    source: EventSource = EventSource()
+    source: EventSource = always(EventSource())
     type: str = ""
 
 
@@ -956,7 +956,7 @@ class EventList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("EventList")
     items: tuple[Event, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class FCVolumeSource(Object, frozen=True, rename=renamed(target_wwns="targetWWNs")):
@@ -1111,8 +1111,8 @@ class LimitRange(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("LimitRange")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: LimitRangeSpec = LimitRangeSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: LimitRangeSpec = always(LimitRangeSpec())
 
 
 class LimitRangeList(Object, frozen=True):
@@ -1121,7 +1121,7 @@ class LimitRangeList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("LimitRangeList")
     items: tuple[LimitRange, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class PortStatus(Object, frozen=True):
@@ -1197,9 +1197,9 @@ class Namespace(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("Namespace")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: NamespaceSpec = NamespaceSpec()
-    status: NamespaceStatus = NamespaceStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: NamespaceSpec = always(NamespaceSpec())
+    status: NamespaceStatus = always(NamespaceStatus())
 
 
 class NamespaceList(Object, frozen=True):
@@ -1208,7 +1208,7 @@ class NamespaceList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("NamespaceList")
     items: tuple[Namespace, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class NodeConfigSource(Object, frozen=True):
@@ -1272,7 +1272,7 @@ class NodeConfigStatus(Object, frozen=True):
 class NodeDaemonEndpoints(Object, frozen=True):
     """The ports of the daemons running on a node."""
 
-    kubelet_endpoint: DaemonEndpoint = DaemonEndpoint()
+    kubelet_endpoint: DaemonEndpoint = always(DaemonEndpoint())
 
 
 class NodeFeatures(Object, frozen=True):
@@ -1327,11 +1327,11 @@ class NodeStatus(Object, frozen=True):
     capacity: Mapping[str, Quantity] = {}
     conditions: Annotated[tuple[NodeCondition, ...], ListMap(keys=("type",), patch="type")] = ()
     config: NodeConfigStatus | None = None
-    daemon_endpoints: NodeDaemonEndpoints = NodeDaemonEndpoints()
+    daemon_endpoints: NodeDaemonEndpoints = always(NodeDaemonEndpoints())
     declared_features: tuple[str, ...] = ()
     features: NodeFeatures | None = None
     images: tuple[ContainerImage, ...] = ()
-    node_info: NodeSystemInfo = NodeSystemInfo()
+    node_info: NodeSystemInfo = always(NodeSystemInfo())
     phase: str = ""
     runtime_handlers: tuple[NodeRuntimeHandler, ...] = ()
     volumes_attached: tuple[AttachedVolume, ...] = ()
@@ -1343,9 +1343,9 @@ class Node(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("Node")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: NodeSpec = NodeSpec()
-    status: NodeStatus = NodeStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: NodeSpec = always(NodeSpec())
+    status: NodeStatus = always(NodeStatus())
 
 
 class NodeAllocatableResourceClaimStatus(Object, frozen=True):
@@ -1362,7 +1362,7 @@ class NodeList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("NodeList")
     items: tuple[Node, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class PhotonPersistentDiskVolumeSource(Object, frozen=True, rename=renamed(pd_id="pdID")):
@@ -1494,9 +1494,9 @@ class PersistentVolume(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("PersistentVolume")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: PersistentVolumeSpec = PersistentVolumeSpec()
-    status: PersistentVolumeStatus = PersistentVolumeStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: PersistentVolumeSpec = always(PersistentVolumeSpec())
+    status: PersistentVolumeStatus = always(PersistentVolumeStatus())
 
 
 class PersistentVolumeClaimCondition(Object, frozen=True):
@@ -1528,9 +1528,9 @@ class PersistentVolumeClaim(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("PersistentVolumeClaim")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
-    status: PersistentVolumeClaimStatus = PersistentVolumeClaimStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: PersistentVolumeClaimSpec = always(PersistentVolumeClaimSpec())
+    status: PersistentVolumeClaimStatus = always(PersistentVolumeClaimStatus())
 
 
 class PersistentVolumeClaimList(Object, frozen=True):
@@ -1539,7 +1539,7 @@ class PersistentVolumeClaimList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("PersistentVolumeClaimList")
     items: tuple[PersistentVolumeClaim, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class PersistentVolumeClaimVolumeSource(Object, frozen=True):
@@ -1555,7 +1555,7 @@ class PersistentVolumeList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("PersistentVolumeList")
     items: tuple[PersistentVolume, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class PodDNSConfigOption(Object, frozen=True):
@@ -1904,9 +1904,9 @@ class Pod(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("Pod")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: PodSpec = PodSpec()
-    status: PodStatus = PodStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: PodSpec = always(PodSpec())
+    status: PodStatus = always(PodStatus())
 
 
 class PodList(Object, frozen=True):
@@ -1915,14 +1915,14 @@ class PodList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("PodList")
     items: tuple[Pod, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class PodTemplateSpec(Object, frozen=True):
     """The labels and spec that pods are stamped out from."""
 
-    metadata: ObjectMeta = ObjectMeta()
-    spec: PodSpec = PodSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: PodSpec = always(PodSpec())
 
 
 class PodTemplate(Object, frozen=True):
@@ -1930,8 +1930,8 @@ class PodTemplate(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("PodTemplate")
-    metadata: ObjectMeta = ObjectMeta()
-    template: PodTemplateSpec = PodTemplateSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    template: PodTemplateSpec = always(PodTemplateSpec())
 
 
 class PodTemplateList(Object, frozen=True):
@@ -1940,7 +1940,7 @@ class PodTemplateList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("PodTemplateList")
     items: tuple[PodTemplate, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ReplicationControllerSpec(Object, frozen=True):
@@ -1978,9 +1978,9 @@ class ReplicationController(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("ReplicationController")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ReplicationControllerSpec = ReplicationControllerSpec()
-    status: ReplicationControllerStatus = ReplicationControllerStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ReplicationControllerSpec = always(ReplicationControllerSpec())
+    status: ReplicationControllerStatus = always(ReplicationControllerStatus())
 
 
 class ReplicationControllerList(Object, frozen=True):
@@ -1989,7 +1989,7 @@ class ReplicationControllerList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("ReplicationControllerList")
     items: tuple[ReplicationController, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ScopedResourceSelectorRequirement(Object, frozen=True):
@@ -2026,9 +2026,9 @@ class ResourceQuota(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("ResourceQuota")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ResourceQuotaSpec = ResourceQuotaSpec()
-    status: ResourceQuotaStatus = ResourceQuotaStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ResourceQuotaSpec = always(ResourceQuotaSpec())
+    status: ResourceQuotaStatus = always(ResourceQuotaStatus())
 
 
 class ResourceQuotaList(Object, frozen=True):
@@ -2037,7 +2037,7 @@ class ResourceQuotaList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("ResourceQuotaList")
     items: tuple[ResourceQuota, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class Secret(Object, frozen=True):
@@ -2047,7 +2047,7 @@ class Secret(Object, frozen=True):
     kind: str = always("Secret")
     data: Mapping[str, bytes] = {}
     immutable: bool | None = None
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     string_data: Mapping[str, str] = {}
     type: str = ""
 
@@ -2058,7 +2058,7 @@ class SecretList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("SecretList")
     items: tuple[Secret, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ServicePort(Object, frozen=True):
@@ -2113,7 +2113,7 @@ class ServiceStatus(Object, frozen=True):
     """A service's load balancer state and conditions."""
 
     conditions: Annotated[tuple[Condition, ...], ListMap(keys=("type",), patch="type")] = ()
-    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+    load_balancer: LoadBalancerStatus = always(LoadBalancerStatus())
 
 
 class Service(Object, frozen=True):
@@ -2121,9 +2121,9 @@ class Service(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("Service")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ServiceSpec = ServiceSpec()
-    status: ServiceStatus = ServiceStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ServiceSpec = always(ServiceSpec())
+    status: ServiceStatus = always(ServiceStatus())
 
 
 class ServiceAccount(Object, frozen=True):
@@ -2133,7 +2133,7 @@ class ServiceAccount(Object, frozen=True):
     kind: str = always("ServiceAccount")
     automount_service_account_token: bool | None = None
     image_pull_secrets: tuple[LocalObjectReference, ...] = ()
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     secrets: Annotated[tuple[ObjectReference, ...], ListMap(keys=("name",), patch="name")] = ()
 
 
@@ -2143,7 +2143,7 @@ class ServiceAccountList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("ServiceAccountList")
     items: tuple[ServiceAccount, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ServiceList(Object, frozen=True):
@@ -2152,7 +2152,7 @@ class ServiceList(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("ServiceList")
     items: tuple[Service, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class TopologySelectorLabelRequirement(Object, frozen=True):

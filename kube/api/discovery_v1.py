@@ -42,7 +42,7 @@ class Endpoint(Object, frozen=True):
     """One backend of a service, with its addresses, state and location."""
 
     addresses: Annotated[tuple[str, ...], ListSet()] = always(())
-    conditions: EndpointConditions = EndpointConditions()
+    conditions: EndpointConditions = always(EndpointConditions())
     deprecated_topology: Mapping[str, str] = {}
     hints: EndpointHints | None = None
     hostname: str | None = None
@@ -67,7 +67,7 @@ class EndpointSlice(Object, frozen=True):
     kind: str = always("EndpointSlice")
     address_type: str = always("")
     endpoints: tuple[Endpoint, ...] = always(())
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     ports: tuple[EndpointPort, ...] = always(())
 
 
@@ -77,4 +77,4 @@ class EndpointSliceList(Object, frozen=True):
     api_version: str = always("discovery.k8s.io/v1")
     kind: str = always("EndpointSliceList")
     items: tuple[EndpointSlice, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

@@ -87,7 +87,7 @@ class FlowSchemaSpec(Object, frozen=True):
 
     distinguisher_method: FlowDistinguisherMethod | None = None
     matching_precedence: int = always(0)
-    priority_level_configuration: PriorityLevelConfigurationReference = PriorityLevelConfigurationReference()
+    priority_level_configuration: PriorityLevelConfigurationReference = always(PriorityLevelConfigurationReference())
     rules: tuple[PolicyRulesWithSubjects, ...] = ()
 
 
@@ -112,9 +112,9 @@ class FlowSchema(Object, frozen=True):
 
     api_version: str = always("flowcontrol.apiserver.k8s.io/v1")
     kind: str = always("FlowSchema")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: FlowSchemaSpec = FlowSchemaSpec()
-    status: FlowSchemaStatus = FlowSchemaStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: FlowSchemaSpec = always(FlowSchemaSpec())
+    status: FlowSchemaStatus = always(FlowSchemaStatus())
 
 
 class FlowSchemaList(Object, frozen=True):
@@ -123,7 +123,7 @@ class FlowSchemaList(Object, frozen=True):
     api_version: str = always("flowcontrol.apiserver.k8s.io/v1")
     kind: str = always("FlowSchemaList")
     items: tuple[FlowSchema, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class QueuingConfiguration(Object, frozen=True):
@@ -146,7 +146,7 @@ class LimitedPriorityLevelConfiguration(Object, frozen=True):
 
     borrowing_limit_percent: int | None = None
     lendable_percent: int | None = None
-    limit_response: LimitResponse = LimitResponse()
+    limit_response: LimitResponse = always(LimitResponse())
     nominal_concurrency_shares: int | None = None
 
 
@@ -179,9 +179,9 @@ class PriorityLevelConfiguration(Object, frozen=True):
 
     api_version: str = always("flowcontrol.apiserver.k8s.io/v1")
     kind: str = always("PriorityLevelConfiguration")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: PriorityLevelConfigurationSpec = PriorityLevelConfigurationSpec()
-    status: PriorityLevelConfigurationStatus = PriorityLevelConfigurationStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: PriorityLevelConfigurationSpec = always(PriorityLevelConfigurationSpec())
+    status: PriorityLevelConfigurationStatus = always(PriorityLevelConfigurationStatus())
 
 
 class PriorityLevelConfigurationList(Object, frozen=True):
@@ -190,4 +190,4 @@ class PriorityLevelConfigurationList(Object, frozen=True):
     api_version: str = always("flowcontrol.apiserver.k8s.io/v1")
     kind: str = always("PriorityLevelConfigurationList")
     items: tuple[PriorityLevelConfiguration, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

@@ -178,7 +178,7 @@ class Status(Object, frozen=True):
     code: int = 0
     details: StatusDetails | None = None
     message: str = ""
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
     reason: str = ""
     status: str = ""
 

@@ -22,7 +22,7 @@ class IngressServiceBackend(Object, frozen=True):
     """A service and port that receive routed traffic."""
 
     name: str = always("")
-    port: ServiceBackendPort = ServiceBackendPort()
+    port: ServiceBackendPort = always(ServiceBackendPort())
 
 
 class IngressBackend(Object, frozen=True):
@@ -35,7 +35,7 @@ class IngressBackend(Object, frozen=True):
 class HTTPIngressPath(Object, frozen=True):
     """A URL path, how it is matched, and the backend it goes to."""
 
-    backend: IngressBackend = IngressBackend()
+    backend: IngressBackend = always(IngressBackend())
     path: str = ""
     path_type: str | None = None
 
@@ -66,8 +66,8 @@ class IPAddress(Object, frozen=True):
 
     api_version: str = always("networking.k8s.io/v1")
     kind: str = always("IPAddress")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: IPAddressSpec = IPAddressSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: IPAddressSpec = always(IPAddressSpec())
 
 
 class IPAddressList(Object, frozen=True):
@@ -76,7 +76,7 @@ class IPAddressList(Object, frozen=True):
     api_version: str = always("networking.k8s.io/v1")
     kind: str = always("IPAddressList")
     items: tuple[IPAddress, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class IPBlock(Object, frozen=True):
@@ -134,7 +134,7 @@ class IngressLoadBalancerStatus(Object, frozen=True):
 class IngressStatus(Object, frozen=True):
     """The load balancer state of an ingress."""
 
-    load_balancer: IngressLoadBalancerStatus = IngressLoadBalancerStatus()
+    load_balancer: IngressLoadBalancerStatus = always(IngressLoadBalancerStatus())
 
 
 class Ingress(Object, frozen=True):
@@ -142,9 +142,9 @@ class Ingress(Object, frozen=True):
 
     api_version: str = always("networking.k8s.io/v1")
     kind: str = always("Ingress")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: IngressSpec = IngressSpec()
-    status: IngressStatus = IngressStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: IngressSpec = always(IngressSpec())
+    status: IngressStatus = always(IngressStatus())
 
 
 class IngressClassParametersReference(Object, frozen=True):
@@ -169,8 +169,8 @@ class IngressClass(Object, frozen=True):
 
     api_version: str = always("networking.k8s.io/v1")
     kind: str = always("IngressClass")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: IngressClassSpec = IngressClassSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: IngressClassSpec = always(IngressClassSpec())
 
 
 class IngressClassList(Object, frozen=True):
@@ -179,7 +179,7 @@ class IngressClassList(Object, frozen=True):
     api_version: str = always("networking.k8s.io/v1")
     kind: str = always("IngressClassList")
     items: tuple[IngressClass, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class IngressList(Object, frozen=True):
@@ -188,7 +188,7 @@ class IngressList(Object, frozen=True):
     api_version: str = always("networking.k8s.io/v1")
     kind: str = always("IngressList")
     items: tuple[Ingress, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class NetworkPolicyPeer(Object, frozen=True):
@@ -226,7 +226,7 @@ class NetworkPolicySpec(Object, frozen=True):
 
     egress: tuple[NetworkPolicyEgressRule, ...] = ()
     ingress: tuple[NetworkPolicyIngressRule, ...] = ()
-    pod_selector: LabelSelector = LabelSelector()
+    pod_selector: LabelSelector = always(LabelSelector())
     policy_types: tuple[str, ...] = ()
 
 
@@ -235,8 +235,8 @@ class NetworkPolicy(Object, frozen=True):
 
     api_version: str = always("networking.k8s.io/v1")
     kind: str = always("NetworkPolicy")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: NetworkPolicySpec = NetworkPolicySpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: NetworkPolicySpec = always(NetworkPolicySpec())
 
 
 class NetworkPolicyList(Object, frozen=True):
@@ -245,7 +245,7 @@ class NetworkPolicyList(Object, frozen=True):
     api_version: str = always("networking.k8s.io/v1")
     kind: str = always("NetworkPolicyList")
     items: tuple[NetworkPolicy, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ServiceCIDRSpec(Object, frozen=True):
@@ -265,9 +265,9 @@ class ServiceCIDR(Object, frozen=True):
 
     api_version: str = always("networking.k8s.io/v1")
     kind: str = always("ServiceCIDR")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ServiceCIDRSpec = ServiceCIDRSpec()
-    status: ServiceCIDRStatus = ServiceCIDRStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ServiceCIDRSpec = always(ServiceCIDRSpec())
+    status: ServiceCIDRStatus = always(ServiceCIDRStatus())
 
 
 class ServiceCIDRList(Object, frozen=True):
@@ -276,4 +276,4 @@ class ServiceCIDRList(Object, frozen=True):
     api_version: str = always("networking.k8s.io/v1")
     kind: str = always("ServiceCIDRList")
     items: tuple[ServiceCIDR, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

@@ -31,7 +31,7 @@ class RuntimeClass(Object, frozen=True):
     api_version: str = always("node.k8s.io/v1")
     kind: str = always("RuntimeClass")
     handler: str = always("")
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     overhead: Overhead | None = None
     scheduling: Scheduling | None = None
 
@@ -42,4 +42,4 @@ class RuntimeClassList(Object, frozen=True):
     api_version: str = always("node.k8s.io/v1")
     kind: str = always("RuntimeClassList")
     items: tuple[RuntimeClass, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

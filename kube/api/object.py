@@ -5,6 +5,7 @@ A type is a frozen msgspec Struct whose fields say, in one line each, how the wi
     name: str = ""                      zero value when absent, and left out when it is zero ("omitempty")
     replicas: int | None = None         absent and zero differ
     port: int = always(0)               written even when it is zero
+    status: PodStatus = always(PodStatus())   written as {} when it is empty, so that clients find an object there
     env: Annotated[tuple[EnvVar, ...], ListMap(keys=("name",), patch="name")] = ()
 
 Absence is told by identity, which holds because "" and () and the small integers are single objects. A `null` on the

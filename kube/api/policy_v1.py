@@ -17,7 +17,7 @@ class Eviction(Object, frozen=True):
     api_version: str = always("policy/v1")
     kind: str = always("Eviction")
     delete_options: DeleteOptions | None = None
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
 
 
 class PodDisruptionBudgetSpec(Object, frozen=True):
@@ -46,9 +46,9 @@ class PodDisruptionBudget(Object, frozen=True):
 
     api_version: str = always("policy/v1")
     kind: str = always("PodDisruptionBudget")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: PodDisruptionBudgetSpec = PodDisruptionBudgetSpec()
-    status: PodDisruptionBudgetStatus = PodDisruptionBudgetStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: PodDisruptionBudgetSpec = always(PodDisruptionBudgetSpec())
+    status: PodDisruptionBudgetStatus = always(PodDisruptionBudgetStatus())
 
 
 class PodDisruptionBudgetList(Object, frozen=True):
@@ -57,4 +57,4 @@ class PodDisruptionBudgetList(Object, frozen=True):
     api_version: str = always("policy/v1")
     kind: str = always("PodDisruptionBudgetList")
     items: tuple[PodDisruptionBudget, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

@@ -29,7 +29,7 @@ class ClusterRole(Object, frozen=True):
     api_version: str = always("rbac.authorization.k8s.io/v1")
     kind: str = always("ClusterRole")
     aggregation_rule: AggregationRule | None = None
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     rules: tuple[PolicyRule, ...] = always(())
 
 
@@ -55,8 +55,8 @@ class ClusterRoleBinding(Object, frozen=True):
 
     api_version: str = always("rbac.authorization.k8s.io/v1")
     kind: str = always("ClusterRoleBinding")
-    metadata: ObjectMeta = ObjectMeta()
-    role_ref: RoleRef = RoleRef()
+    metadata: ObjectMeta = always(ObjectMeta())
+    role_ref: RoleRef = always(RoleRef())
     subjects: tuple[Subject, ...] = ()
 
 
@@ -66,7 +66,7 @@ class ClusterRoleBindingList(Object, frozen=True):
     api_version: str = always("rbac.authorization.k8s.io/v1")
     kind: str = always("ClusterRoleBindingList")
     items: tuple[ClusterRoleBinding, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ClusterRoleList(Object, frozen=True):
@@ -75,7 +75,7 @@ class ClusterRoleList(Object, frozen=True):
     api_version: str = always("rbac.authorization.k8s.io/v1")
     kind: str = always("ClusterRoleList")
     items: tuple[ClusterRole, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class Role(Object, frozen=True):
@@ -83,7 +83,7 @@ class Role(Object, frozen=True):
 
     api_version: str = always("rbac.authorization.k8s.io/v1")
     kind: str = always("Role")
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     rules: tuple[PolicyRule, ...] = always(())
 
 
@@ -92,8 +92,8 @@ class RoleBinding(Object, frozen=True):
 
     api_version: str = always("rbac.authorization.k8s.io/v1")
     kind: str = always("RoleBinding")
-    metadata: ObjectMeta = ObjectMeta()
-    role_ref: RoleRef = RoleRef()
+    metadata: ObjectMeta = always(ObjectMeta())
+    role_ref: RoleRef = always(RoleRef())
     subjects: tuple[Subject, ...] = ()
 
 
@@ -103,7 +103,7 @@ class RoleBindingList(Object, frozen=True):
     api_version: str = always("rbac.authorization.k8s.io/v1")
     kind: str = always("RoleBindingList")
     items: tuple[RoleBinding, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class RoleList(Object, frozen=True):
@@ -112,4 +112,4 @@ class RoleList(Object, frozen=True):
     api_version: str = always("rbac.authorization.k8s.io/v1")
     kind: str = always("RoleList")
     items: tuple[Role, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

@@ -84,7 +84,7 @@ class AllocationResult(Object, frozen=True):
     """The devices a claim was given and where they can be used."""
 
     allocation_timestamp: Time | None = None
-    devices: DeviceAllocationResult = DeviceAllocationResult()
+    devices: DeviceAllocationResult = always(DeviceAllocationResult())
     node_selector: NodeSelector | None = None
 
 
@@ -270,8 +270,8 @@ class DeviceClass(Object, frozen=True):
 
     api_version: str = always("resource.k8s.io/v1")
     kind: str = always("DeviceClass")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: DeviceClassSpec = DeviceClassSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: DeviceClassSpec = always(DeviceClassSpec())
 
 
 class DeviceClassList(Object, frozen=True):
@@ -280,13 +280,13 @@ class DeviceClassList(Object, frozen=True):
     api_version: str = always("resource.k8s.io/v1")
     kind: str = always("DeviceClassList")
     items: tuple[DeviceClass, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ResourceClaimSpec(Object, frozen=True):
     """What devices a claim wants."""
 
-    devices: DeviceClaim = DeviceClaim()
+    devices: DeviceClaim = always(DeviceClaim())
 
 
 class ResourceClaimConsumerReference(Object, frozen=True):
@@ -311,9 +311,9 @@ class ResourceClaim(Object, frozen=True):
 
     api_version: str = always("resource.k8s.io/v1")
     kind: str = always("ResourceClaim")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ResourceClaimSpec = ResourceClaimSpec()
-    status: ResourceClaimStatus = ResourceClaimStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ResourceClaimSpec = always(ResourceClaimSpec())
+    status: ResourceClaimStatus = always(ResourceClaimStatus())
 
 
 class ResourceClaimList(Object, frozen=True):
@@ -322,14 +322,14 @@ class ResourceClaimList(Object, frozen=True):
     api_version: str = always("resource.k8s.io/v1")
     kind: str = always("ResourceClaimList")
     items: tuple[ResourceClaim, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ResourceClaimTemplateSpec(Object, frozen=True):
     """The metadata and spec that claims are stamped out from."""
 
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ResourceClaimSpec = ResourceClaimSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ResourceClaimSpec = always(ResourceClaimSpec())
 
 
 class ResourceClaimTemplate(Object, frozen=True):
@@ -337,8 +337,8 @@ class ResourceClaimTemplate(Object, frozen=True):
 
     api_version: str = always("resource.k8s.io/v1")
     kind: str = always("ResourceClaimTemplate")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ResourceClaimTemplateSpec = ResourceClaimTemplateSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ResourceClaimTemplateSpec = always(ResourceClaimTemplateSpec())
 
 
 class ResourceClaimTemplateList(Object, frozen=True):
@@ -347,7 +347,7 @@ class ResourceClaimTemplateList(Object, frozen=True):
     api_version: str = always("resource.k8s.io/v1")
     kind: str = always("ResourceClaimTemplateList")
     items: tuple[ResourceClaimTemplate, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class ResourcePool(Object, frozen=True):
@@ -367,7 +367,7 @@ class ResourceSliceSpec(Object, frozen=True):
     node_name: str | None = None
     node_selector: NodeSelector | None = None
     per_device_node_selection: bool | None = None
-    pool: ResourcePool = ResourcePool()
+    pool: ResourcePool = always(ResourcePool())
     shared_counters: tuple[CounterSet, ...] = ()
 
 
@@ -376,8 +376,8 @@ class ResourceSlice(Object, frozen=True):
 
     api_version: str = always("resource.k8s.io/v1")
     kind: str = always("ResourceSlice")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: ResourceSliceSpec = ResourceSliceSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: ResourceSliceSpec = always(ResourceSliceSpec())
 
 
 class ResourceSliceList(Object, frozen=True):
@@ -386,4 +386,4 @@ class ResourceSliceList(Object, frozen=True):
     api_version: str = always("resource.k8s.io/v1")
     kind: str = always("ResourceSliceList")
     items: tuple[ResourceSlice, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

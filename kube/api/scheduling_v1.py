@@ -14,7 +14,7 @@ class PriorityClass(Object, frozen=True):
     kind: str = always("PriorityClass")
     description: str = ""
     global_default: bool = False
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     preemption_policy: str | None = None
     value: int = always(0)
 
@@ -25,4 +25,4 @@ class PriorityClassList(Object, frozen=True):
     api_version: str = always("scheduling.k8s.io/v1")
     kind: str = always("PriorityClassList")
     items: tuple[PriorityClass, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

@@ -41,8 +41,8 @@ class CSIDriver(Object, frozen=True):
 
     api_version: str = always("storage.k8s.io/v1")
     kind: str = always("CSIDriver")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: CSIDriverSpec = CSIDriverSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: CSIDriverSpec = always(CSIDriverSpec())
 
 
 class CSIDriverList(Object, frozen=True):
@@ -51,7 +51,7 @@ class CSIDriverList(Object, frozen=True):
     api_version: str = always("storage.k8s.io/v1")
     kind: str = always("CSIDriverList")
     items: tuple[CSIDriver, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class VolumeNodeResources(Object, frozen=True):
@@ -80,8 +80,8 @@ class CSINode(Object, frozen=True):
 
     api_version: str = always("storage.k8s.io/v1")
     kind: str = always("CSINode")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: CSINodeSpec = CSINodeSpec()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: CSINodeSpec = always(CSINodeSpec())
 
 
 class CSINodeList(Object, frozen=True):
@@ -90,7 +90,7 @@ class CSINodeList(Object, frozen=True):
     api_version: str = always("storage.k8s.io/v1")
     kind: str = always("CSINodeList")
     items: tuple[CSINode, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class CSIStorageCapacity(Object, frozen=True):
@@ -100,7 +100,7 @@ class CSIStorageCapacity(Object, frozen=True):
     kind: str = always("CSIStorageCapacity")
     capacity: Quantity | None = None
     maximum_volume_size: Quantity | None = None
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     node_topology: LabelSelector | None = None
     storage_class_name: str = always("")
 
@@ -111,7 +111,7 @@ class CSIStorageCapacityList(Object, frozen=True):
     api_version: str = always("storage.k8s.io/v1")
     kind: str = always("CSIStorageCapacityList")
     items: tuple[CSIStorageCapacity, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class StorageClass(Object, frozen=True):
@@ -121,7 +121,7 @@ class StorageClass(Object, frozen=True):
     kind: str = always("StorageClass")
     allow_volume_expansion: bool | None = None
     allowed_topologies: tuple[TopologySelectorTerm, ...] = ()
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     mount_options: tuple[str, ...] = ()
     parameters: Mapping[str, str] = {}
     provisioner: str = always("")
@@ -135,7 +135,7 @@ class StorageClassList(Object, frozen=True):
     api_version: str = always("storage.k8s.io/v1")
     kind: str = always("StorageClassList")
     items: tuple[StorageClass, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class VolumeAttachmentSource(Object, frozen=True):
@@ -150,7 +150,7 @@ class VolumeAttachmentSpec(Object, frozen=True):
 
     attacher: str = always("")
     node_name: str = always("")
-    source: VolumeAttachmentSource = VolumeAttachmentSource()
+    source: VolumeAttachmentSource = always(VolumeAttachmentSource())
 
 
 class VolumeError(Object, frozen=True):
@@ -175,9 +175,9 @@ class VolumeAttachment(Object, frozen=True):
 
     api_version: str = always("storage.k8s.io/v1")
     kind: str = always("VolumeAttachment")
-    metadata: ObjectMeta = ObjectMeta()
-    spec: VolumeAttachmentSpec = VolumeAttachmentSpec()
-    status: VolumeAttachmentStatus = VolumeAttachmentStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: VolumeAttachmentSpec = always(VolumeAttachmentSpec())
+    status: VolumeAttachmentStatus = always(VolumeAttachmentStatus())
 
 
 class VolumeAttachmentList(Object, frozen=True):
@@ -186,7 +186,7 @@ class VolumeAttachmentList(Object, frozen=True):
     api_version: str = always("storage.k8s.io/v1")
     kind: str = always("VolumeAttachmentList")
     items: tuple[VolumeAttachment, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())
 
 
 class VolumeAttributesClass(Object, frozen=True):
@@ -195,7 +195,7 @@ class VolumeAttributesClass(Object, frozen=True):
     api_version: str = always("storage.k8s.io/v1")
     kind: str = always("VolumeAttributesClass")
     driver_name: str = always("")
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     parameters: Mapping[str, str] = {}
 
 
@@ -205,4 +205,4 @@ class VolumeAttributesClassList(Object, frozen=True):
     api_version: str = always("storage.k8s.io/v1")
     kind: str = always("VolumeAttributesClassList")
     items: tuple[VolumeAttributesClass, ...] = always(())
-    metadata: ListMeta = ListMeta()
+    metadata: ListMeta = always(ListMeta())

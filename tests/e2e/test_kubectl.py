@@ -56,8 +56,9 @@ def web(kubectl: Kubectl, namespace: str) -> str:
 
 
 def pods(kubectl: Kubectl, namespace: str) -> list[str]:
-    out = succeed(kubectl("get", "pods", "-n", namespace, "-l", "app=web", "-o", "jsonpath={.items[*].metadata.name}"))
-    return out.split()
+    """Return the pods of `web` that are not on their way out."""
+    found = json.loads(succeed(kubectl("get", "pods", "-n", namespace, "-l", "app=web", "-o", "json")))["items"]
+    return [pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
 
 def test_version_and_kinds_are_told(kubectl: Kubectl) -> None:
@@ -98,7 +99,7 @@ def test_describe_tells_what_is_known(kubectl: Kubectl, web: str, target: str) -
 def test_a_change_is_rolled_out_and_taken_back(kubectl: Kubectl, web: str) -> None:
     succeed(kubectl("set", "env", "deploy/web", "-n", web, "ROLE=second"))
     succeed(kubectl("rollout", "status", "deploy/web", "-n", web, "--timeout=60s"))
-    assert "ready as second" in succeed(kubectl("logs", "deploy/web", "-n", web))
+    assert "ready as second" in succeed(kubectl("logs", pods(kubectl, web)[0], "-n", web))
 
     succeed(kubectl("rollout", "undo", "deploy/web", "-n", web))
     succeed(kubectl("rollout", "status", "deploy/web", "-n", web, "--timeout=60s"))
