@@ -42,11 +42,9 @@ async def test_a_log_line_has_a_time_a_stream_and_a_tag(client: Client) -> None:
     assert all(line[0].endswith("Z") and len(line[0]) == 30 for line in lines)
 
 
-async def test_a_million_lines_are_all_in_the_log(client: Client) -> None:
+async def test_a_hundred_thousand_lines_are_all_in_the_log(client: Client) -> None:
     """A chatty container must lose nothing, also what it wrote right before its end."""
-    container = await client.run(
-        await client.pod(), "sh", "-c", "yes line | dd bs=5 count=100000 2>/dev/null; echo last"
-    )
+    container = await client.run(await client.pod(), "sh", "-c", "yes line | head -n 100000; echo last")
     await client.ended(container)
 
     lines = (await client.log(container)).splitlines()
@@ -56,7 +54,7 @@ async def test_a_million_lines_are_all_in_the_log(client: Client) -> None:
 
 
 async def test_a_line_of_40000_bytes_is_cut_into_partial_ones(client: Client) -> None:
-    script = "yes x | dd bs=2 count=40000 2>/dev/null | tr -d '\\n'; echo"
+    script = "yes x | head -n 40000 | tr -d '\\n'; echo"
     status = await client.ended(await client.run(await client.pod(), "sh", "-c", script))
 
     lines = [line.split(" ", 3) for line in Path(status.log_path).read_text().splitlines()]

@@ -16,7 +16,10 @@ from tests.runtime.machine import IMAGE, Client, RuntimeProcess, leftovers, sett
 
 pytestmark = pytest.mark.root
 
-_COUNTING = "n=0; while test $n -lt 100; do n=$((n+1)); echo line $n; test -e /go || sleep 0.01; done; exit 7"
+_COUNTING = """
+count() { while test $n -lt $1; do n=$((n+1)); echo line $n; sleep 0.01; done; }
+n=0; count 30; while ! test -e /go; do sleep 0.01; done; count 100; exit 7
+"""
 
 
 async def _reconnect(client: Client, runtime: RuntimeProcess) -> Client:
