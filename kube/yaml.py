@@ -17,6 +17,8 @@ import yaml
 NODES_PER_BYTE_MAX: Final = 20
 NODES_FREE: Final = 10_000
 DEPTH_MAX: Final = 200
+# Text as short as this can't nest so deeply that libyaml's recursion leaves the C stack (about 30,000 levels).
+BYTES_HARMLESS: Final = 4_000
 
 
 class YamlError(ValueError):
@@ -74,7 +76,26 @@ def _at(where: str) -> str:
     return f"{where}: " if where else ""
 
 
+def _check_depth(text: str | bytes) -> None:
+    """Refuse what is nested too deeply before it is composed: composing recurses in C and would end the process."""
+    loader = yaml.CSafeLoader(text)
+    depth = 0
+    try:
+        while loader.check_event():
+            event = loader.get_event()
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > DEPTH_MAX:
+                    raise YamlError(f"{_line(event)}is nested too deeply; at most {DEPTH_MAX} levels are read")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    finally:
+        loader.dispose()
+
+
 def _compose_all(text: str | bytes) -> Iterator[Any]:
+    if len(text) > BYTES_HARMLESS:
+        _check_depth(text)
     loader = yaml.CSafeLoader(text)
     try:
         while loader.check_node():

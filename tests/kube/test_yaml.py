@@ -87,6 +87,8 @@ def test_aliases_and_merges_are_followed() -> None:
         ("a: .nan", "no number that JSON has"),
         ("\x01", "^web.yaml: is not YAML"),
         ("[" * 300 + "]" * 300, "nested too deeply"),
+        ("[" * 100_000, "^web.yaml: line 1: is nested too deeply"),
+        ("- " * 100_000 + "a", "^web.yaml: line 1: is nested too deeply"),
         ("a: 1\n---\nb: 2", "holds 2 documents"),
     ],
 )
