@@ -82,10 +82,11 @@ def from_plain(plain: Any, wanted: type[T]) -> T:
         return msgspec.convert(plain, wanted, dec_hook=_from_wire)
     except (msgspec.ValidationError, RecursionError):
         pass  # Most often a null; seldom enough to be looked at a second time.
+    bare = _without_nulls(plain)
     try:
-        return msgspec.convert(_without_nulls(plain), wanted, dec_hook=_from_wire)
+        return msgspec.convert(bare, wanted, dec_hook=_from_wire)
     except msgspec.ValidationError as error:
-        raise DecodeError(_with_field_path(str(error))) from error
+        raise DecodeError(_with_field_path(_with_key(str(error), bare, wanted))) from error
     except RecursionError as error:
         raise DecodeError("the object is nested too deeply") from error
 
@@ -99,6 +100,27 @@ def _without_nulls(plain: Any) -> Any:
 
 
 _PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
+_STEP: Final = re.compile(r"([^.\[\]]+)(?=[.\[]|$)|\[(\d+)\]")
+
+
+def _with_key(message: str, plain: Any, wanted: Any) -> str:
+    """Write the key where msgspec's path has "[...]" for any key of a map. Spoils `plain`."""
+    match = _PATH.search(message)
+    if not match or "[...]" not in match[1]:
+        return message
+    owner = plain
+    for name, index in _STEP.findall(match[1].partition("[...]")[0]):
+        owner = owner[name or int(index)]
+    entries = dict(owner)
+    owner.clear()
+    for key, value in entries.items():
+        owner[key] = value
+        try:
+            msgspec.convert(plain, wanted, dec_hook=_from_wire)
+        except msgspec.ValidationError as error:
+            if str(error) == message:
+                return message.replace("[...]", f"[{key}]", 1)
+    return message
 
 
 def _with_field_path(message: str) -> str:
