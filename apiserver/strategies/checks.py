@@ -20,6 +20,7 @@ Errors = Iterator[FieldError]
 PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 INT32_MAX: Final = 2**31 - 1
 _NOT_NEGATIVE: Final = "must be greater than or equal to 0"
+_NOT_MORE: Final = f"must be less than or equal to {INT32_MAX}"
 _KNOWN_GOOD_MAX: Final = 16_384
 
 
@@ -59,9 +60,11 @@ def one_of_if_set(path: str, value: str | None, allowed: Collection[str]) -> Err
 
 
 def not_negative(path: str, value: int | None) -> Errors:
-    """Check that a number, where it is set, is zero or more."""
+    """Check that a number, where it is set, is zero or more, and that 32 bits hold it, as all such fields have it."""
     if value is not None and value < 0:
         yield invalid(path, value, _NOT_NEGATIVE)
+    elif value is not None and value > INT32_MAX:
+        yield invalid(path, value, _NOT_MORE)
 
 
 def positive(path: str, value: int | None) -> Errors:

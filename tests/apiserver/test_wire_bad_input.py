@@ -62,6 +62,14 @@ async def test_a_value_of_the_wrong_type_is_a_bad_request_that_names_the_field(w
     assert "spec.replicas" in reply.json["message"]
 
 
+async def test_a_number_that_32_bits_cannot_hold_is_refused(wire: Wire) -> None:
+    """A slip of the finger must not ask for a hundred billion pods."""
+    reply = await wire.send("POST", DEPLOYMENTS, deployment(replicas=99_999_999_999))
+
+    assert (reply.status, reply.json["reason"]) == (422, "Invalid")
+    assert [cause["field"] for cause in reply.json["details"]["causes"]] == ["spec.replicas"]
+
+
 async def test_all_that_is_missing_or_out_of_range_is_told_at_once(wire: Wire) -> None:
     wrong = pod()
     wrong["spec"]["containers"] = [{"image": "web:1", "ports": [{"containerPort": 70000}]}]
