@@ -149,6 +149,17 @@ def test_applying_the_same_again_changes_nothing(kubectl: Kubectl, web: str) -> 
     assert out.splitlines() == ["deployment.apps/web unchanged", "service/web unchanged"]
 
 
+def test_wherry_applies_what_kubectl_applied_before(kubectl: Kubectl, cluster: Cluster, namespace: str) -> None:
+    """Each reads what the other has kept as applied last, the namespace that stands in no file included."""
+    page = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: page}\ndata: {text: %s}\n"
+    succeed(kubectl("apply", "-n", namespace, "-f", "-", stdin=page % "one"))
+
+    by_wherry = succeed(cluster.wherry("apply", "-n", namespace, "-f", "-", stdin=page % "two"))
+    by_kubectl = succeed(kubectl("apply", "-n", namespace, "-f", "-", stdin=page % "two"))
+
+    assert (by_wherry, by_kubectl) == ("configmap/page configured\n", "configmap/page unchanged\n")
+
+
 def test_watch_tells_of_changes_as_they_happen(kubectl: Kubectl, web: str, cluster: Cluster) -> None:
     argv = [
         kubectl_binary("1.32"),

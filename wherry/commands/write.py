@@ -94,8 +94,9 @@ def run_create(context: Context) -> int:
 def _apply(context: Context, wanted: Json) -> tuple[Json, str]:
     """Create or patch one object; return it as stored and what was done."""
     target = _target(wanted)
-    path = target.path(_namespace_of(context, wanted))
-    marked = _marked(wanted)
+    namespace = _namespace_of(context, wanted)
+    path = target.path(namespace)
+    marked = _marked(_placed(wanted, namespace) if target.kind.namespaced else wanted)
     for attempt in range(1, CONFLICT_TRIES + 1):
         try:
             current = context.connection.get(path)
@@ -132,6 +133,11 @@ def _patch(target: Target, current: Json, marked: Json) -> Json:
         original = {}
     patch: Json = three_way(original, marked, current, target.kind.type)
     return patch
+
+
+def _placed(wanted: Json, namespace: str) -> Json:
+    """Return the object with its namespace, as kubectl keeps it: else a patch after kubectl's would take it away."""
+    return {**wanted, "metadata": {**wanted["metadata"], "namespace": namespace}}
 
 
 def _marked(wanted: Json) -> Json:
