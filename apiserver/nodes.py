@@ -1,7 +1,8 @@
 """Logs, exec, attach and port-forward: relayed to the agent of the pod's node, byte for byte.
 
 The agent is found by the Node's InternalIP and the port it registered; it is spoken to over HTTPS with this server's
-client certificate, and must show one that the cluster's authority signed.
+client certificate, and must show one that the cluster's authority signed. What a Node says of itself is not trusted:
+an address is an address and nothing more, and where an agent would send us on to, we don't go.
 Source: kubernetes.io/docs/concepts/architecture/control-plane-node-communication; the kubelet's paths.
 """
 
@@ -18,11 +19,13 @@ from aiohttp import web
 from apiserver import spdy_exec
 from apiserver.options import Query, flag_of, text_of
 from apiserver.responses import Answer, Ended, stream_head
+from apiserver.strategies.checks import is_ip
 from apiserver.strategy import Reader
 from apiserver.watching import END_OF_CHUNKS
 from kube.api.core_v1 import Node, Pod
 from kube.errors import ApiError, bad_request, internal, method_not_allowed, not_found
 from kube.kinds import Resource, kind_of
+from kube.names import check_dns_subdomain
 
 NODE_PORT: Final = 10250
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -83,8 +86,9 @@ class NodeRelay:
         host = next((addresses[kind] for kind in ADDRESS_TYPES if addresses.get(kind)), "")
         if not host:
             raise internal(f"node {node.metadata.name} has no address; its agent registers one")
-        endpoint = node.status.daemon_endpoints.kubelet_endpoint
-        port = endpoint.port or NODE_PORT
+        port = node.status.daemon_endpoints.kubelet_endpoint.port or NODE_PORT
+        if not (is_ip(host) or not check_dns_subdomain(host)) or not 0 < port < 1 << 16:
+            raise internal(f"node {node.metadata.name} has no usable address: {host!r}, port {port}")
         shown = f"[{host}]" if ":" in host else host
         parts = [action, pod.metadata.namespace, pod.metadata.name, *([container] if container else [])]
         path = "/".join(quote(part, safe="") for part in parts)
@@ -95,7 +99,13 @@ class NodeRelay:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
             connector = aiohttp.TCPConnector(ssl=self._tls, limit=0, keepalive_timeout=15)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=timeout,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[_going_nowhere_else()],
+            )
         return self._session
 
     async def _log(self, request: web.BaseRequest, pod: Pod, container: str, query: Query) -> web.StreamResponse:
@@ -118,7 +128,7 @@ class NodeRelay:
             raise internal(f"error dialing backend: {error}") from error
         except aiohttp.ClientPayloadError:
             transport.abort()
-        return Ended(END_OF_CHUNKS, keep_alive=True)
+        return Ended(END_OF_CHUNKS, keep_alive=request.keep_alive)
 
     async def _stream(self, request: web.BaseRequest, url: str) -> web.StreamResponse:
         words = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
@@ -143,6 +153,17 @@ class NodeRelay:
             raise _as_error(error.status, error.message) from error
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
             raise internal(f"error dialing backend: {error}") from error
+
+
+def _going_nowhere_else() -> aiohttp.TraceConfig:
+    """Return what makes a session refuse redirects: with our certificate they would lend a node our rights."""
+
+    async def refuse(_session: object, _context: object, seen: aiohttp.TraceRequestRedirectParams) -> None:
+        raise internal(f"the node's agent answered {seen.response.status} and would send this server elsewhere")
+
+    config = aiohttp.TraceConfig()
+    config.on_request_redirect.append(refuse)
+    return config
 
 
 async def _relay(client: Any, node: Any) -> None:

@@ -88,7 +88,7 @@ async def serve_watch(
             sink.send(form.bookmark(cache.revision))
     finally:
         cache.unwatch(kind, selection, sink)
-    return Ended(END_OF_CHUNKS, keep_alive=True)
+    return Ended(END_OF_CHUNKS, keep_alive=request.keep_alive)
 
 
 async def _send_first(

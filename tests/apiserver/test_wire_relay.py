@@ -22,7 +22,7 @@ class PretendedAgent:
     """A node's agent that serves one log and echoes what exec sends."""
 
     def __init__(self) -> None:
-        self.port = 0
+        self.sends_on_to = ""
         self.asked: list[str] = []
         self.callers: list[str] = []
 
@@ -31,6 +31,8 @@ class PretendedAgent:
         assert request.transport is not None
         user = user_of_certificate(request.transport.get_extra_info("ssl_object").getpeercert())
         self.callers.append(user.name if user else "")
+        if self.sends_on_to:
+            return web.Response(status=307, headers={"Location": self.sends_on_to})
         if request.path.startswith("/containerLogs/"):
             if "previous" in request.query:
                 return web.Response(status=400, text='previous terminated container "main" in pod "web" not found')
@@ -129,3 +131,36 @@ async def test_a_node_that_does_not_answer_is_an_error_and_not_a_hang(wire: Wire
 
     assert (reply.status, reply.reason) == (500, "InternalError")
     assert "error dialing backend" in reply.json["message"]
+
+
+@pytest.mark.parametrize("action", ["log", "exec"])
+async def test_an_agent_can_not_send_the_server_elsewhere_with_its_certificate(
+    server: ApiServer, wire: Wire, agent: PretendedAgent, action: str
+) -> None:
+    """The server's certificate is a master's: following a redirect would show the node's agent any Secret."""
+    agent.sends_on_to = f"{server.url}/api/v1/namespaces/kube-system"
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    headers = {**upgrade, "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="} if action == "exec" else {}
+
+    reply = await wire.send("GET", f"{PODS}/web/{action}?command=true", headers=headers)
+
+    assert reply.status == 500
+    assert "would send this server elsewhere" in reply.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("address", "port"), [("localhost/api/v1/secrets?", 443), ("me@localhost", 1), ("a:b", 1), ("127.0.0.1", 99_999)]
+)
+async def test_an_address_that_is_none_is_not_called(wire: Wire, address: str, port: int) -> None:
+    """What a Node says of itself is put into a URL: it must not become its path."""
+    status = {
+        "addresses": [{"type": "InternalIP", "address": address}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+    }
+    await wire.send("POST", "/api/v1/nodes", {"metadata": {"name": "odd"}, "status": status})
+    await wire.send("POST", PODS, pod(nodeName="odd"))
+
+    reply = await wire.send("GET", f"{PODS}/web/log")
+
+    assert (reply.status, reply.reason) == (500, "InternalError")
+    assert "node odd has no usable address" in reply.json["message"]
