@@ -102,7 +102,7 @@ class JoiningNodes:
     def allows(self, asked: Attributes) -> bool:
         """Say whether this is part of joining."""
         is_request = (asked.group, asked.resource) == ("certificates.k8s.io", "certificatesigningrequests")
-        return BOOTSTRAPPERS in asked.user.groups and is_request and asked.verb in ("create", "get", "list", "watch")
+        return BOOTSTRAPPERS in asked.user.groups and is_request and _requests("", asked)
 
 
 _READ: Final = frozenset({"get", "list", "watch"})
@@ -170,9 +170,9 @@ class NodeAgents:
     def _own_pods(self, node: str, asked: Attributes) -> bool:
         if asked.verb in ("list", "watch") and not asked.subresource:
             return _pinned(asked.field_selector, "spec.nodeName") == node
-        if asked.verb == "create":
-            return asked.subresource in ("", "eviction")
-        if asked.verb not in (*_READ, "delete") and asked.subresource != "status":
+        if asked.verb == "create" and not asked.subresource:
+            return True  # What pods it may make, `node_restriction` says.
+        if asked.verb not in (*_READ, "delete") and asked.subresource not in ("status", "eviction"):
             return False
         pod = self._objects.get(Pod, asked.name, asked.namespace)
         return pod is None or pod.spec.node_name == node

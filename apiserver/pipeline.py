@@ -188,7 +188,7 @@ class Pipeline:
                 await evict(self.writings, self.objects, write, body, now)
                 return Status(status="Success", code=201)
             case TokenRequest():
-                return await self.reviews.issue(target.namespace, target.name, body, now)
+                return await self.reviews.issue(user, target.namespace, target.name, body, now)
         raise bad_request(f"{target.subresource}: takes no {type(body).__name__}")
 
 

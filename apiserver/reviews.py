@@ -16,7 +16,7 @@ from apiserver.strategy import Reader
 from apiserver.tokens import AUDIENCES, Bound, Claims, TokenError, TokenKeeper, new_token_id
 from kube.api import authentication_v1, authorization_v1
 from kube.api.core_v1 import Node, Pod, Secret, ServiceAccount
-from kube.errors import FieldError, bad_request, invalid, invalid_object, not_found
+from kube.errors import FieldError, bad_request, forbidden, invalid, invalid_object, not_found
 from kube.kinds import Kind, Resource, kind_of
 from kube.times import to_time
 
@@ -118,9 +118,11 @@ class Reviews:
         return replace(review, status=status)
 
     async def issue(
-        self, namespace: str, name: str, request: authentication_v1.TokenRequest, now: datetime
+        self, user: User, namespace: str, name: str, request: authentication_v1.TokenRequest, now: datetime
     ) -> authentication_v1.TokenRequest:
-        """Return the request with a fresh token for a service account. Raises ApiError 404 or 422."""
+        """Return the request with a fresh token for a service account. Raises ApiError 403, 404 or 422."""
+        if user.node_name:
+            await self._check_of_node(user.node_name, namespace, name, request.spec.bound_object_ref)
         account = await self._objects.fetch(ServiceAccount, name, namespace)
         if account is None:
             raise not_found(kind_of(ServiceAccount), name)
@@ -148,6 +150,17 @@ class Reviews:
             spec=replace(request.spec, audiences=tuple(audiences), expiration_seconds=seconds),
             status=authentication_v1.TokenRequestStatus(expiration_timestamp=ends, token=self._keeper.sign(claims)),
         )
+
+    async def _check_of_node(
+        self, node: str, namespace: str, account: str, reference: authentication_v1.BoundObjectReference | None
+    ) -> None:
+        """Return if a token is to be bound to a pod on `node`: its agent gets no others. Raises ApiError 403."""
+        pod = None
+        if reference is not None and reference.kind == "Pod" and reference.uid:
+            pod = await self._objects.fetch(Pod, reference.name, namespace)
+        if pod is None or pod.spec.node_name != node:
+            told = f'node "{node}" may ask for tokens that are bound to a pod on it, by name and uid, and no others'
+            raise forbidden(kind_of(ServiceAccount), account, f'serviceaccounts "{account}" is forbidden: {told}')
 
     async def _bound(
         self, namespace: str, account: str, reference: authentication_v1.BoundObjectReference | None

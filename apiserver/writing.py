@@ -16,6 +16,7 @@ from apiserver.admission import admit_into_namespace
 from apiserver.cache import Cache
 from apiserver.identity import User
 from apiserver.item import Item, store_key
+from apiserver.node_restriction import restrict
 from apiserver.store.contract import KeyExists, KeyMissing, RevisionMismatch, Store, StoreUnavailable, ValueTooLarge
 from apiserver.strategies import strategy_of
 from apiserver.strategies.metadata import validate_metadata, validate_metadata_update
@@ -104,6 +105,8 @@ class Writings:
         await admit_into_namespace(strategy.kind, obj.metadata.namespace, obj.metadata.name, self._objects)
         obj = await strategy.admit(obj, None, context)
         obj = strategy.prepare_create(obj, context)
+        if write.user.node_name:
+            restrict(write.user.node_name, write.kind, obj, None)
         errors = [*validate_metadata(obj.metadata, strategy), *strategy.validate(obj)]
         if errors:
             raise invalid_object(write.kind, obj.metadata.name, errors)
@@ -157,6 +160,8 @@ class Writings:
         else:
             new = strategy.prepare_subresource_update(write.subresource, new, old, context)
             errors = strategy.validate_subresource_update(write.subresource, new, old)
+        if write.user.node_name:
+            restrict(write.user.node_name, write.kind, new, old)
         errors = [
             *validate_metadata(new.metadata, strategy),
             *validate_metadata_update(new.metadata, old.metadata),
