@@ -11,8 +11,7 @@ from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid
 from nodeagent.runtime.host import Host
 from nodeagent.runtime.images import reference
 from nodeagent.runtime.images.layers import CorruptLayerError
-from nodeagent.runtime.images.model import Image
-from nodeagent.runtime.images.registry import Credentials, RegistryClient
+from nodeagent.runtime.images.model import Credentials, Image
 from nodeagent.runtime.images.store import HOST_IMAGE_ID
 from nodeagent.runtime.service import answering
 from nodeagent.runtime.stats import disk_usage
@@ -65,6 +64,8 @@ class ImageService(cri.ImageServiceServicer):
     @answering
     async def pull_image(self, request: cri.PullImageRequest) -> cri.PullImageResponse:
         """Bring an image here; pulled again, only what has changed is fetched."""
+        from nodeagent.runtime.images.registry import RegistryClient  # noqa: PLC0415 - brings the HTTP library.
+
         asked = request.image.image
         try:
             name = reference.parse(asked)

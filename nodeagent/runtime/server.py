@@ -6,6 +6,7 @@ pods go on. `python -m nodeagent.runtime` runs it alone, with pods that have no 
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -25,7 +26,7 @@ from nodeagent.runtime.sandboxes import Sandboxes
 from nodeagent.runtime.service import RuntimeService
 from nodeagent.runtime.settings import RuntimeSettings
 from nodeagent.runtime.shim_client import Zygote
-from nodeagent.runtime.streaming import StreamingServer
+from nodeagent.runtime.streams import Streams
 from proto import cri_v1 as cri
 
 _LOG = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ async def serving(settings: RuntimeSettings, network: Network) -> AsyncIterator[
             watching = tasks.create_task(sandboxes.watch_losses())
             async with _listening(host, sandboxes, containers):
                 _LOG.info("runtime: serving on %s, %d sandboxes found", settings.socket_path, len(sandboxes.known))
+                gc.freeze()  # What is here now stays: no need to look through it again.
                 yield host
             watching.cancel()
         sandboxes.close()
@@ -79,11 +81,10 @@ def _host(settings: RuntimeSettings, network: Network, zygote: Zygote) -> Host:
 
 @asynccontextmanager
 async def _listening(host: Host, sandboxes: Sandboxes, containers: Containers) -> AsyncIterator[None]:
-    streaming = StreamingServer()
-    await streaming.start(host.settings.streaming_address)
+    streams = Streams(host.settings.streaming_address)
     options = [("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX), ("grpc.max_send_message_length", -1)]
     server = grpc.aio.server(options=options)
-    service = RuntimeService(host, sandboxes, containers, streaming)
+    service = RuntimeService(host, sandboxes, containers, streams)
     server.add_generic_rpc_handlers(
         (cri.runtime_service_handler(service), cri.image_service_handler(ImageService(host)))
     )
@@ -100,7 +101,7 @@ async def _listening(host: Host, sandboxes: Sandboxes, containers: Containers) -
         path.unlink(missing_ok=True)
         host.events.close()
         await server.stop(_GRACE_S)
-        await streaming.stop()
+        await streams.stop()
 
 
 def _claim(settings: RuntimeSettings) -> int:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 
 from nodeagent.runtime import containers as containers_module
-from nodeagent.runtime import execs, port_forward, statuses, stream_sessions
+from nodeagent.runtime import execs, statuses
 from nodeagent.runtime.containers import Containers
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, precondition
 from nodeagent.runtime.host import Host
@@ -21,7 +21,7 @@ from nodeagent.runtime.pod import Container, Sandbox
 from nodeagent.runtime.sandboxes import Sandboxes
 from nodeagent.runtime.shim_client import ShimLostError, ShimRefusalError
 from nodeagent.runtime.stats import Stats
-from nodeagent.runtime.streaming import StreamingServer
+from nodeagent.runtime.streams import Streams
 from proto import cri_v1 as cri
 
 NAME = "wherry"
@@ -61,11 +61,11 @@ def answering(
 class RuntimeService(cri.RuntimeServiceServicer):
     """What a node agent calls."""
 
-    def __init__(self, host: Host, sandboxes: Sandboxes, containers: Containers, streaming: StreamingServer) -> None:
+    def __init__(self, host: Host, sandboxes: Sandboxes, containers: Containers, streams: Streams) -> None:
         self._host = host
         self._sandboxes = sandboxes
         self._containers = containers
-        self._streaming = streaming
+        self._streams = streams
         self._stats = Stats(host)
 
     @answering
@@ -237,10 +237,7 @@ class RuntimeService(cri.RuntimeServiceServicer):
         shim = self._containers.shim_of(container)
         if not request.cmd:
             raise invalid(f"container {container.id}", "no command was given; set cmd")
-        url = self._streaming.offer(
-            "exec", lambda socket: stream_sessions.serve_exec(socket, shim, request, container.id)
-        )
-        return cri.ExecResponse(url=url)
+        return cri.ExecResponse(url=await self._streams.exec(shim, request, container.id))
 
     @answering
     async def attach(self, request: cri.AttachRequest) -> cri.AttachResponse:
@@ -250,10 +247,7 @@ class RuntimeService(cri.RuntimeServiceServicer):
         if request.tty != container.config.tty:
             has = "has" if container.config.tty else "has no"
             raise precondition(f"container {container.id}", f"it {has} terminal; ask with tty={container.config.tty}")
-        url = self._streaming.offer(
-            "attach", lambda socket: stream_sessions.serve_attach(socket, shim, request, container)
-        )
-        return cri.AttachResponse(url=url)
+        return cri.AttachResponse(url=await self._streams.attach(shim, request, container))
 
     @answering
     async def port_forward(self, request: cri.PortForwardRequest) -> cri.PortForwardResponse:
@@ -264,9 +258,7 @@ class RuntimeService(cri.RuntimeServiceServicer):
         ports = list(request.port)
         if not ports or not all(0 < port < 65536 for port in ports):
             raise invalid(f"sandbox {sandbox.id}", f"ports {ports} can't be forwarded; name some of 1 to 65535")
-        netns = sandbox.netns_path
-        url = self._streaming.offer("portforward", lambda socket: port_forward.serve(socket, netns, ports))
-        return cri.PortForwardResponse(url=url)
+        return cri.PortForwardResponse(url=await self._streams.port_forward(sandbox.netns_path, ports))
 
     @answering
     async def container_stats(self, request: cri.ContainerStatsRequest) -> cri.ContainerStatsResponse:

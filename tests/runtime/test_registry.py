@@ -19,8 +19,8 @@ from aiohttp import web
 from nodeagent.runtime.errors import Reason, RuntimeRefusal
 from nodeagent.runtime.images import reference
 from nodeagent.runtime.images.layers import CorruptLayerError
-from nodeagent.runtime.images.model import Image
-from nodeagent.runtime.images.registry import Credentials, RegistryClient, is_loopback
+from nodeagent.runtime.images.model import Credentials, Image
+from nodeagent.runtime.images.registry import RegistryClient, is_loopback
 from nodeagent.runtime.images.store import ImageStore
 from proto import cri_v1 as cri
 from tests.runtime.machine import Client, until

@@ -1,4 +1,6 @@
-"""What an image is, once it is here."""
+"""What an image is, once it is here; and what its registry may be told."""
+
+import base64
 
 import msgspec
 
@@ -37,3 +39,18 @@ class RootLayers(msgspec.Struct, frozen=True):
     folder: str
     lower: tuple[str, ...]
     hidden: tuple[str, ...] = ()
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What a registry may be told; a token outweighs name and password."""
+
+    username: str = ""
+    password: str = ""
+    token: str = ""
+
+    @property
+    def basic(self) -> str:
+        """The value of a Basic Authorization header, or nothing."""
+        if not self.username:
+            return ""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()

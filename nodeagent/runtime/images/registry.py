@@ -6,7 +6,6 @@ Source: OCI distribution specification v1.1; Docker's token authentication.
 """
 
 import asyncio
-import base64
 import hashlib
 import ipaddress
 import re
@@ -18,7 +17,7 @@ import msgspec
 
 from nodeagent.runtime.errors import Reason, RuntimeRefusal
 from nodeagent.runtime.images import layers, manifest
-from nodeagent.runtime.images.model import Image
+from nodeagent.runtime.images.model import Credentials, Image
 from nodeagent.runtime.images.reference import Reference
 from nodeagent.runtime.images.store import ImageStore
 
@@ -30,21 +29,6 @@ _SMALL_BYTES_MAX = 8 << 20
 _ACCEPT = ", ".join((*manifest.MANIFEST_TYPES, *manifest.INDEX_TYPES))
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=20, sock_read=60)
-
-
-class Credentials(msgspec.Struct, frozen=True):
-    """What a registry may be told; a token outweighs name and password."""
-
-    username: str = ""
-    password: str = ""
-    token: str = ""
-
-    @property
-    def basic(self) -> str:
-        """The value of a Basic Authorization header, or nothing."""
-        if not self.username:
-            return ""
-        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
 
 
 class _Token(msgspec.Struct):
