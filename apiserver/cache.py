@@ -193,6 +193,7 @@ class Cache:
 
     def _apply(self, batch: Batch) -> None:
         touched = []
+        changes = []
         for event in batch.events:
             if event.key.startswith(ROOT) and (change := self._change(event)) is not None:
                 resource = change.item.kind.resource
@@ -200,9 +201,12 @@ class Cache:
                 fanout = self._fanouts[resource]
                 fanout.hear(change)
                 touched.append(fanout)
+                changes.append(change)
         self.revision = max(self.revision, batch.revision)
         for fanout in touched:
             fanout.flush()
+        for change in changes:
+            change.settle()
         while self._waiting and self._waiting[0][0] <= self.revision:
             _, _, seen = heapq.heappop(self._waiting)
             if not seen.done():

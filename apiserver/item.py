@@ -45,6 +45,10 @@ class Item:
             self._obj = decode(self.data, self.kind.type)
         return self._obj
 
+    def shed(self) -> None:
+        """Let go of what can be derived from its bytes again: of a state that is past and seldom asked for."""
+        self._obj = self._fields = self._others = None
+
     def at_revision(self, revision: int) -> "Item":
         """Return the same state as of a later revision: how a deletion, or leaving a selection, tells of it."""
         mark = b'"resourceVersion":"%d",' % self.revision

@@ -29,6 +29,14 @@ class Change:
     previous: Item | None
     lines: dict[tuple[object, EventType], bytes] = field(default_factory=dict)
 
+    def settle(self) -> None:
+        """Keep no more than a late watcher needs: those of the present have been told, and few come later."""
+        self.lines.clear()
+        if self.previous is not None:
+            self.previous.shed()
+        if self.type is EventType.DELETED:
+            self.item.shed()
+
 
 @dataclass(slots=True)
 class _Bucket:

@@ -18,7 +18,7 @@ from apiserver.store.contract import Batch, Compacted, Entry, FutureRevision, Pa
 from apiserver.store.group_commit import GroupCommit
 from apiserver.store.log import BATCH_MAX, Log
 
-WINDOW = 500  # Events kept in memory for watches; older ones are read from the file.
+WINDOW = 256  # Events kept in memory for watches; older ones are read from the file.
 CHUNK = 200  # Entries read in one go, about a millisecond of the event loop's time.
 
 

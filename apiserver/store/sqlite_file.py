@@ -16,6 +16,7 @@ from apiserver.store.log import FIRST_REVISION
 APPLICATION_ID = 0x57687279  # "Whry": what `file` and other programs tell the file by.
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 0.2  # Nobody else should hold a lock: this only outlasts a backup's short one.
+CACHE_KB = 2048  # Of each connection; what it lacks comes from the kernel's own cache.
 TRIM_ROWS = 1000  # Looked at by one step of a compaction.
 
 _SCHEMA = """
@@ -98,7 +99,12 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     if (application_id, version) != (APPLICATION_ID, SCHEMA_VERSION) and not is_empty:
         found = f"is no store of this version (application {application_id:#x}, version {version})"
         raise StoreUnavailable(f"sqlite {path}: {found}; give another path")
-    for setting in ("journal_mode = WAL", "synchronous = FULL", "journal_size_limit = 8388608", "cache_size = -16384"):
+    for setting in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "journal_size_limit = 8388608",
+        f"cache_size = -{CACHE_KB}",
+    ):
         connection.execute(f"PRAGMA {setting}").fetchall()
     if is_empty:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
