@@ -28,12 +28,12 @@ def validate_metadata_update(new: ObjectMeta, old: ObjectMeta) -> list[FieldErro
 
 def metadata_errors(meta: ObjectMeta, strategy: Strategy[Any], path: str = "metadata") -> Errors:
     """Check the metadata of an object by the rules of its kind."""
-    if meta.generate_name:
-        for problem in strategy.check_name(f"{meta.generate_name}a"):
-            yield invalid(f"{path}.generateName", meta.generate_name, problem)
+    of_prefix = strategy.check_name(f"{meta.generate_name}a") if meta.generate_name else ()
+    for problem in of_prefix:
+        yield invalid(f"{path}.generateName", meta.generate_name, problem)
     if not meta.name:
         yield required(f"{path}.name", "name or generateName is required")
-    elif not meta.generate_name:
+    elif not of_prefix:
         for problem in strategy.check_name(meta.name):
             yield invalid(f"{path}.name", meta.name, problem)
     if strategy.kind.namespaced:

@@ -56,6 +56,15 @@ def test_a_generated_name_is_told_by_its_prefix() -> None:
     assert found.startswith('metadata.generateName: Invalid value: "Web-"')
 
 
+@pytest.mark.parametrize("name", ["other/a", "a\0b", "A"])
+def test_a_name_is_checked_also_where_a_prefix_stands_beside_it(name: str) -> None:
+    """A name with a slash would lie in another namespace, as far as the store's keys go."""
+    assert any(
+        sentence.startswith("metadata.name: Invalid value: ")
+        for sentence in wrongs(with_meta(name=name, generate_name="a-"))
+    )
+
+
 def test_labels_are_checked_by_key_and_value() -> None:
     found = wrongs(with_meta(labels={"a b": "c d"}))
 
