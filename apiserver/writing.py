@@ -1,7 +1,8 @@
 """CREATE and UPDATE: an object is defaulted, admitted, checked and stored, and the answer waits until the cache has it.
 
 An update is a read, a change, and a write on condition that nobody wrote in between; if somebody did, it is done again,
-or refused where the client named the version it had seen. A change that changes nothing writes nothing.
+or refused where the client named the version it had seen. A change that changes nothing writes nothing. What came from
+a pool is given back only where it is certain that nothing was written; `allocators` finds what a doubt has left over.
 Source: kubernetes.io/docs/reference/using-api/api-concepts; github.com/kubernetes/community, api-conventions.
 """
 
@@ -17,7 +18,15 @@ from apiserver.cache import Cache
 from apiserver.identity import User
 from apiserver.item import Item, store_key
 from apiserver.node_restriction import restrict
-from apiserver.store.contract import KeyExists, KeyMissing, RevisionMismatch, Store, StoreUnavailable, ValueTooLarge
+from apiserver.store.contract import (
+    KeyExists,
+    KeyMissing,
+    RevisionMismatch,
+    Store,
+    StoreError,
+    StoreUnavailable,
+    ValueTooLarge,
+)
 from apiserver.strategies import strategy_of
 from apiserver.strategies.metadata import validate_metadata, validate_metadata_update
 from apiserver.strategy import Allocators, Context, Reader, Strategy
@@ -25,6 +34,7 @@ from apiserver.versions import stored_kind, to_stored
 from kube.api.meta_v1 import ObjectMeta
 from kube.codec import decode, encode
 from kube.errors import (
+    ApiError,
     FieldError,
     already_exists,
     bad_request,
@@ -113,8 +123,9 @@ class Writings:
         obj = await _allocated(strategy, obj, None, context)
         try:
             item = await self._put(strategy.kind, obj, None, dry_run=write.dry_run)
-        except BaseException:
-            await strategy.abandon(obj, None, context)
+        except (ApiError, StoreError) as error:
+            if not is_uncertain(error):
+                await strategy.abandon(obj, None, context)
             raise
         await self._settle(strategy, obj, None, context)
         return item
@@ -175,8 +186,8 @@ class Writings:
             new = await _allocated(strategy, new, old, context)
         try:
             stored = await self._put(strategy.kind, new, item, dry_run=write.dry_run, ends=ends_now(strategy, new))
-        except BaseException:
-            if allocated:
+        except (ApiError, StoreError) as error:
+            if allocated and not is_uncertain(error):
                 await strategy.abandon(new, old, context)
             raise
         if stored is not item:
@@ -246,6 +257,11 @@ async def _allocated(strategy: Strategy[Any], new: Any, old: Any, context: Conte
         return await strategy.allocate(new, old, context)
     except StoreUnavailable as error:
         raise unavailable(f"the store does not answer: {error}") from error
+
+
+def is_uncertain(error: ApiError | StoreError) -> bool:
+    """Say whether a write that ended so may have happened: what it holds must not be given to others then."""
+    return isinstance(error, ApiError) and error.code == 504
 
 
 def same_state(value: bytes, previous: Item) -> bool:

@@ -97,7 +97,8 @@ class ServiceStrategy(Ungenerated[Service]):
             address = await context.allocators.take_cluster_ip(key_of(service), spec.cluster_ip)
         except ValueError as error:
             refused = invalid("spec.clusterIPs", [spec.cluster_ip] if spec.cluster_ip else None, str(error))
-            raise _Refused(service, refused) from error
+            nothing = replace(service, spec=replace(spec, cluster_ip="", ports=()))
+            raise _Refused(nothing, refused) from error
         family = "IPv6" if ":" in address else "IPv4"
         changed = replace(
             spec,

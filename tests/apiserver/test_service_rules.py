@@ -130,6 +130,19 @@ async def test_an_address_that_another_service_has_is_refused_and_nothing_is_kep
     assert await held(store, IP_PREFIX) == ["10.96.0.77"]
 
 
+async def test_a_service_made_twice_does_not_give_back_what_the_first_one_has() -> None:
+    """Both go by one name, and so would the holders of the address and the port."""
+    store = MemoryStore()
+    bench = context(store=store)
+    spec = "{type: NodePort, clusterIP: 10.96.0.50, ports: [{port: 80, nodePort: 30001}]}"
+    await stored(spec, bench)
+
+    with pytest.raises(ApiError, match="provided IP is already allocated"):
+        await stored(spec, bench)
+
+    assert (await held(store, IP_PREFIX), await held(store, PORT_PREFIX)) == (["10.96.0.50"], ["30001"])
+
+
 async def test_a_refused_node_port_gives_back_the_address_that_was_taken_with_it() -> None:
     store = MemoryStore()
 
