@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from apiserver.store.contract import KeyExists, KeyMissing, RevisionMismatch, Store
+from apiserver.store.contract import Entry, KeyExists, KeyMissing, RevisionMismatch, Store
 from kube.api.core_v1 import Service
 from kube.clock import Clock
 from kube.objects import ObjectKey, key_of
@@ -152,12 +152,13 @@ class StoredAllocators:
         """
         wanted = {key: key_of(service) for service in services for key in keys_held_by(service, self.addresses)}
         page = await self.store.range(PREFIX)
-        held = {entry.key: msgspec.json.decode(entry.value, type=Holding) for entry in page.entries}
+        held = {entry.key: entry for entry in page.entries}
         for key in wanted.keys() - held.keys():
             await self._take(key, wanted[key])
         for key in held.keys() - wanted.keys():
-            if self.clock.now() - held[key].taken_at > UNUSED_AFTER:
-                await self._give(key, None)
+            holding = msgspec.json.decode(held[key].value, type=Holding)
+            if self.clock.now() - holding.taken_at > UNUSED_AFTER:
+                await self._remove(held[key])
 
     async def _take(self, key: str, owner: ObjectKey) -> bool:
         holding = msgspec.json.encode(Holding(str(owner), self.clock.now()))
@@ -167,15 +168,16 @@ class StoredAllocators:
             return False
         return True
 
-    async def _give(self, key: str, owner: ObjectKey | None) -> None:
-        """Remove a key that `owner` holds, or anybody where that is None."""
+    async def _give(self, key: str, owner: ObjectKey) -> None:
+        """Remove a key that `owner` holds."""
         entry = await self.store.get(key)
-        if entry is None:
-            return
-        if owner is not None and msgspec.json.decode(entry.value, type=Holding).owner != str(owner):
-            return
+        if entry is not None and msgspec.json.decode(entry.value, type=Holding).owner == str(owner):
+            await self._remove(entry)
+
+    async def _remove(self, entry: Entry) -> None:
+        """Remove a key as it was seen; one that has changed hands since then stays."""
         try:
-            await self.store.delete(key, expected_revision=entry.mod_revision)
+            await self.store.delete(entry.key, expected_revision=entry.mod_revision)
         except (KeyMissing, RevisionMismatch):
             return  # Somebody else has released it, and perhaps taken it again.
 

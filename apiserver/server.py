@@ -209,6 +209,7 @@ class ApiServer:
             await self._clock.sleep(COMPACT_S)
             await self._store.compact(keep_from)
             keep_from = self._cache.revision
+            await self._cache.catch_up()
             await allocators.repair(self.pipeline.objects.all(Service))
 
     async def _bookmark(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from apiserver.allocators import (
     AddressRange,
     StoredAllocators,
 )
+from apiserver.store.contract import Page
 from apiserver.store.memory import MemoryStore
 from kube.api.core_v1 import Service, ServicePort, ServiceSpec
 from kube.api.meta_v1 import ObjectMeta
@@ -123,6 +125,39 @@ async def test_repair_gives_back_what_nobody_stored_but_not_what_is_about_to_be(
     await clock.advance((UNUSED_AFTER + timedelta(seconds=1)).total_seconds())
     await server.repair([])
     assert await held(store, IP_PREFIX) == set()
+
+
+class SlowStore(MemoryStore):
+    """A store in which somebody else acts between a reading and what follows from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def range(self, prefix: str, *, start_after: str = "", limit: int = 0, revision: int = 0) -> Page:
+        page = await super().range(prefix, start_after=start_after, limit=limit, revision=revision)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return page
+
+
+async def test_repair_leaves_an_address_that_has_changed_hands_meanwhile() -> None:
+    """Two servers repair at the same time; what the first gives back, a Service may have taken by then."""
+    store, clock = SlowStore(), FakeClock()
+    server, other = allocators(store, clock), allocators(store, clock)
+    address = await server.take_cluster_ip(WEB)
+    await clock.advance((UNUSED_AFTER + timedelta(seconds=1)).total_seconds())
+
+    async def repair_and_take() -> None:
+        await other.repair([])
+        await other.take_cluster_ip(OTHER, address)
+
+    store.meanwhile = repair_and_take
+    await server.repair([])
+
+    with pytest.raises(ValueError, match="provided IP is already allocated"):
+        await server.take_cluster_ip(WEB, address)
 
 
 def test_a_range_too_small_for_a_cluster_is_refused() -> None:
