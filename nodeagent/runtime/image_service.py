@@ -64,8 +64,6 @@ class ImageService(cri.ImageServiceServicer):
     @answering
     async def pull_image(self, request: cri.PullImageRequest) -> cri.PullImageResponse:
         """Bring an image here; pulled again, only what has changed is fetched."""
-        from nodeagent.runtime.images.registry import RegistryClient  # noqa: PLC0415 - brings the HTTP library.
-
         asked = request.image.image
         try:
             name = reference.parse(asked)
@@ -74,6 +72,8 @@ class ImageService(cri.ImageServiceServicer):
             raise invalid("pull", str(error)) from None
         if name.repository == reference.HOST_IMAGE:
             return cri.PullImageResponse(image_ref=self._host_image())
+        from nodeagent.runtime.images.registry import RegistryClient  # noqa: PLC0415 - brings the HTTP library.
+
         client = RegistryClient(name, credentials, self._host.settings.insecure_registries)
         try:
             image = await client.pull(self._host.images)
