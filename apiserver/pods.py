@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from msgspec.structs import replace
 
-from apiserver.deletion import Deleted, delete
+from apiserver.deletion import Deleted, check_preconditions, delete
 from apiserver.strategy import Reader
 from apiserver.writing import Write, Writings
 from kube.api.core_v1 import Binding, Pod, PodCondition
@@ -80,17 +80,13 @@ async def evict(writings: Writings, objects: Reader, write: Write, eviction: Evi
         raise bad_request(f"name in URL does not match name in Eviction object: {eviction.metadata.name}")
     pod = await objects.fetch(Pod, write.name, write.namespace)
     options = eviction.delete_options or DeleteOptions()
+    plain = Write(POD, write.namespace, write.name, write.user, dry_run=write.dry_run or "All" in options.dry_run)
     if pod is not None and _may_be_disrupted(pod):
-        await _charge(writings, objects, write, pod, now)
-        if not write.dry_run:
-            await _mark_disrupted(writings, write, now)
-    plain = replace_write(write, dry_run=write.dry_run or "All" in options.dry_run)
+        check_preconditions(pod, options, POD)
+        await _charge(writings, objects, plain, pod, now)
+        if not plain.dry_run:
+            await _mark_disrupted(writings, plain, now)
     return await delete(writings, plain, options, now)
-
-
-def replace_write(write: Write, *, dry_run: bool) -> Write:
-    """Return the write to the pod itself."""
-    return Write(write.kind, write.namespace, write.name, write.user, dry_run=dry_run)
 
 
 def _may_be_disrupted(pod: Pod) -> bool:

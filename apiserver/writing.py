@@ -19,6 +19,7 @@ from apiserver.identity import User
 from apiserver.item import Item, store_key
 from apiserver.node_restriction import restrict
 from apiserver.store.contract import (
+    Entry,
     KeyExists,
     KeyMissing,
     RevisionMismatch,
@@ -226,6 +227,7 @@ class Writings:
         if previous is not None and unchanged:
             return previous
         if dry_run:
+            await self._refuse_name_twice(kind, obj, previous)
             return Item(kind, namespace, name, before, value, obj)
         key = store_key(kind, namespace, name)
         self.cache.expect(key, value, obj)
@@ -249,6 +251,14 @@ class Writings:
         if seen is not None and seen.revision == revision:
             return seen
         return Item(kind, namespace, name, revision, value, obj)
+
+    async def _refuse_name_twice(self, kind: Kind, obj: Resource, previous: Item | None) -> None:
+        """Raise what the store would, had an object that is tried out been written."""
+        if previous is None:
+            await self.cache.catch_up()
+            held = self.cache.shelf(kind).get(obj.metadata.namespace, obj.metadata.name)
+            if held is not None:
+                raise KeyExists(Entry(held.key, held.data, held.revision, held.revision))
 
 
 async def _allocated(strategy: Strategy[Any], new: Any, old: Any, context: Context) -> Any:

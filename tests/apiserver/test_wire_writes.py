@@ -19,6 +19,15 @@ async def test_a_dry_run_answers_as_a_write_does_and_stores_nothing(wire: Wire) 
     assert (await wire.send("GET", f"{MAPS}/settings")).status == 404
 
 
+async def test_a_name_that_is_taken_is_taken_for_a_dry_run_too(wire: Wire) -> None:
+    await wire.send("POST", MAPS, config_map())
+
+    reply = await wire.send("POST", f"{MAPS}?dryRun=All", config_map())
+
+    assert (reply.status, reply.reason) == (409, "AlreadyExists")
+    assert reply.json["message"] == 'configmaps "settings" already exists'
+
+
 async def test_a_write_that_changes_nothing_keeps_its_version(wire: Wire) -> None:
     stored = (await wire.send("POST", MAPS, config_map(data={"a": "b"}))).json
 
@@ -170,11 +179,18 @@ async def test_an_eviction_is_refused_where_a_budget_does_not_allow_it(wire: Wir
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}
 
     refused = await wire.send("POST", f"{PODS}/web/eviction", eviction)
+    allowance = {"status": {"disruptionsAllowed": 1, "observedGeneration": 1}}
+    await wire.send("PATCH", f"{budgets}/b/status", allowance, content_type=MERGE)
+    tried = await wire.send("POST", f"{PODS}/web/eviction", eviction | {"deleteOptions": {"dryRun": ["All"]}})
+    left = (await wire.send("GET", f"{budgets}/b")).json["status"]
+    spared = (await wire.send("GET", f"{PODS}/web")).json["status"]
     await wire.send("DELETE", f"{budgets}/b")
     allowed = await wire.send("POST", f"{PODS}/web/eviction", eviction)
 
     assert (refused.status, refused.causes) == (429, [("", "DisruptionBudget")])
     assert refused.headers["Retry-After"] == "10"
+    assert (tried.status, left["disruptionsAllowed"]) == (201, 1)
+    assert [item["type"] for item in spared["conditions"]] == ["Ready"]
     assert allowed.status == 201
     assert (await wire.send("GET", f"{PODS}/web")).status == 404
 
