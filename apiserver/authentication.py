@@ -29,6 +29,7 @@ from kube.times import parse_time
 
 BOOTSTRAP_TOKEN: Final = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
 BOOTSTRAPPERS: Final = "system:bootstrappers"
+BOOTSTRAP_GROUP: Final = re.compile(r"system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]")
 
 
 class Authenticator:
@@ -97,10 +98,20 @@ class Authenticator:
             return None
         if told.get("usage-bootstrap-authentication") != "true" or secret.metadata.deletion_timestamp:
             return None
-        if told.get("expiration") and parse_time(told["expiration"]) <= now:
-            return None
         extra = tuple(group.strip() for group in told.get("auth-extra-groups", "").split(",") if group.strip())
+        if told.get("token-id") != match[1] or not all(map(BOOTSTRAP_GROUP.fullmatch, extra)):
+            return None
+        if told.get("expiration") and _is_over(told["expiration"], now):
+            return None
         return User(f"system:bootstrap:{match[1]}", (BOOTSTRAPPERS, *extra, AUTHENTICATED))
+
+
+def _is_over(expiration: str, now: datetime) -> bool:
+    """Say whether a moment has come; one that can't be read has."""
+    try:
+        return parse_time(expiration) <= now
+    except ValueError:
+        return True
 
 
 def account_user(claims: Claims) -> User:

@@ -22,6 +22,7 @@ from kube.times import parse_time, to_time
 
 ORPHAN: Final = "orphan"
 FOREGROUND: Final = "foregroundDeletion"
+GRACE_MAX_S: Final = 1 << 31  # Sixty-eight years: the moment of the end is still one that the calendar has.
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def plan_deletion(obj: Resource, options: DeleteOptions, strategy: Strategy[Any]
     """Return the object as it is kept until its deletion can end, None if it can end now."""
     finalizers = _finalizers(obj.metadata, options, strategy)
     if obj.metadata.deletion_timestamp is None:
-        grace_s = strategy.grace_s(obj, options.grace_period_seconds)
+        grace_s = min(strategy.grace_s(obj, options.grace_period_seconds), GRACE_MAX_S)
         changed = _begun(obj, finalizers, grace_s, context, strategy)
     else:
         grace_s, changed = _shortened(obj, finalizers, options.grace_period_seconds, strategy)

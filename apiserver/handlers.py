@@ -104,7 +104,9 @@ class Handlers:
 
     async def _relayed(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
-        if target.subresource == "proxy" or (call.request.method != "GET" and target.subresource == "log"):
+        if call.request.method not in (("GET",) if target.subresource == "log" else ("GET", "POST")):
+            raise method_not_allowed()
+        if target.subresource == "proxy":
             raise method_not_allowed()
         verb = "create" if call.request.method == "POST" else "get"
         pipeline.authorize(call.user, verb, target)
@@ -117,6 +119,8 @@ class Handlers:
             return Answer(200, encode(await self._pipeline.get_scale(call.user, target)))
         if not target.name or "watch" in query:
             options = list_options(query)
+            if options.watch and call.request.method == "HEAD":
+                raise method_not_allowed()
             if options.watch:
                 return await self._watch(call, options)
             if not target.name:

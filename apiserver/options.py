@@ -4,6 +4,7 @@ Source: kubernetes.io/docs/reference/kubernetes-api/common-parameters, and the r
 kubernetes.io/docs/reference/using-api/api-concepts.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,7 @@ _WRITE_OPTIONS: Final = {
     verb: Kind("meta.k8s.io", "v1", f"{verb}Options", "") for verb in ("Create", "Update", "Patch", "Delete")
 }
 _NO_QUERY: Final[Query] = {}
+_NUMBER: Final = re.compile(r"[-+]?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class WriteOptions:
     force: bool = False
 
 
+TIMEOUT_MAX_S: Final = 1 << 31
 PLAIN_WRITE: Final = WriteOptions()
 PLAIN_LIST: Final = ListOptions()
 
@@ -79,10 +82,9 @@ def number_of(query: Query, name: str) -> int:
     value = text_of(query, name)
     if not value:
         return 0
-    try:
-        return int(value)
-    except ValueError:
-        raise bad_request(f'{name}: "{value}" is not a number') from None
+    if not _NUMBER.fullmatch(value):
+        raise bad_request(f'{name}: "{value[:100]}" is not a number of at most 18 digits')
+    return int(value)
 
 
 def list_options(query: Query) -> ListOptions:
@@ -95,10 +97,10 @@ def list_options(query: Query) -> ListOptions:
         field_selector=text_of(query, "fieldSelector"),
         resource_version=text_of(query, "resourceVersion"),
         resource_version_match=text_of(query, "resourceVersionMatch"),
-        limit=number_of(query, "limit"),
+        limit=max(0, number_of(query, "limit")),
         continue_token=text_of(query, "continue"),
         watch=flag_of(query, "watch"),
-        timeout_s=number_of(query, "timeoutSeconds"),
+        timeout_s=min(max(0, number_of(query, "timeoutSeconds")), TIMEOUT_MAX_S),
         bookmarks=flag_of(query, "allowWatchBookmarks"),
         initial_events=initial,
     )
@@ -157,7 +159,7 @@ def write_options(query: Query, verb: str) -> WriteOptions:
     if wrong:
         raise invalid_object(_WRITE_OPTIONS[verb], "", wrong)
     return WriteOptions(
-        dry_run=text_of(query, "dryRun") == "All",
+        dry_run="All" in query.get("dryRun", ()),
         field_validation=validation or "Warn",
         field_manager=text_of(query, "fieldManager"),
         force=flag_of(query, "force"),

@@ -33,6 +33,8 @@ class Patch:
             raise bad_request(str(error)) from error
         if self._type is PatchType.JSON and not isinstance(self._patch, list):
             raise bad_request("the patch is no list of operations; a JSON patch is one")
+        if self._type is not PatchType.JSON and not isinstance(self._patch, dict):
+            raise bad_request("the patch is no object; a merge patch is one")
         self.warnings: tuple[str, ...] = ()
 
     @property

@@ -9,6 +9,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts, section on resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 from urllib.parse import unquote
 
 from kube.kinds import Kind, find_resource
@@ -25,9 +26,23 @@ class Target:
     tail: str = ""
 
 
-@lru_cache(maxsize=16384)
+KEPT_MAX_BYTES: Final = 300
+
+
 def parse_path(path: str) -> Target | None:
-    """Return what a path (without query) names, None where it is no path of a resource that is served."""
+    """Return what a path (without query) names, None where it is no path of a resource that is served.
+
+    The answers for paths of the usual length are kept; long ones would let a stranger fill the memory with them.
+    """
+    return _parse_kept(path) if len(path) <= KEPT_MAX_BYTES else _parse(path)
+
+
+@lru_cache(maxsize=16384)
+def _parse_kept(path: str) -> Target | None:
+    return _parse(path)
+
+
+def _parse(path: str) -> Target | None:
     parts = path.split("/")
     if len(parts) < 4 or parts[0]:
         return None

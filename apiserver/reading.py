@@ -8,7 +8,9 @@ import base64
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Annotated, Final, cast
+
+import msgspec
 
 from apiserver.cache import Cache
 from apiserver.forms import ListInfo
@@ -19,6 +21,7 @@ from apiserver.shelf import Shelf
 from apiserver.store.contract import Compacted, FutureRevision, Store, StoreUnavailable
 from apiserver.strategy import R
 from kube.api.core_v1 import Pod
+from kube.codec import decode
 from kube.errors import bad_request, expired, future_revision, not_found, unavailable
 from kube.kinds import Kind, kind_of
 
@@ -53,14 +56,22 @@ class Continue:
         return base64.urlsafe_b64encode(json.dumps(fields, separators=(",", ":")).encode()).rstrip(b"=").decode()
 
 
+class _Token(msgspec.Struct):
+    """What stands in a token. rv: a revision, or -1."""
+
+    v: str
+    rv: Annotated[int, msgspec.Meta(ge=-1, lt=1 << 63)]
+    start: str
+
+
 def parse_continue(token: str) -> Continue:
     """Return where a token says to go on. Raises ApiError 400."""
     try:
-        fields = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        if fields["v"] != CONTINUE_VERSION or not isinstance(fields["rv"], int) or fields["start"][-1] != "\0":
+        fields = decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), _Token)
+        if fields.v != CONTINUE_VERSION or not fields.start.endswith("\0") or "\0" in fields.start[:-1]:
             raise ValueError
-        return Continue(fields["rv"], fields["start"][:-1])
-    except (ValueError, KeyError, TypeError, IndexError):
+        return Continue(fields.rv, fields.start[:-1])
+    except ValueError:
         raise bad_request(f"continue key is not valid: {token[:100]}") from None
 
 
@@ -68,7 +79,7 @@ def parse_revision(text: str) -> int:
     """Return a resourceVersion as a number, 0 for "". Raises ApiError 400."""
     if not text:
         return 0
-    if not text.isascii() or not text.isdigit() or len(text) > 19:
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) >= 1 << 63:
         raise bad_request(f'invalid resource version "{text}": must be a number, as the API gave it')
     return int(text)
 

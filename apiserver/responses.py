@@ -13,6 +13,7 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from msgspec.structs import replace
 
 from apiserver.documents import Document
 from kube.api.meta_v1 import Status
@@ -145,7 +146,16 @@ def status_answer(status: Status, headers: Headers = (), *, closes: bool = False
     """Return a Status as an answer, with Retry-After where it has one."""
     wait_s = status.details.retry_after_seconds if status.details else 0
     more = [*headers, ("Retry-After", str(wait_s))] if wait_s else headers
-    return Answer(status.code or 200, encode(status), JSON, more, closes=closes)
+    return Answer(status.code or 200, _encoded(status), JSON, more, closes=closes)
+
+
+def _encoded(status: Status) -> bytes:
+    """Return a Status as JSON; what it quotes may be bytes of a request that are no text."""
+    try:
+        return encode(status)
+    except UnicodeEncodeError:
+        message = status.message.encode(errors="replace").decode()
+        return encode(replace(status, message=message, details=None))
 
 
 def error_answer(error: ApiError, *, closes: bool = False) -> Answer:

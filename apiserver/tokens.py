@@ -115,7 +115,7 @@ class TokenKeeper:
             return _claims(payload)
         except InvalidSignature:
             raise TokenError("token was not signed by this cluster") from None
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise TokenError("token is malformed") from error
 
 

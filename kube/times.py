@@ -35,9 +35,11 @@ def parse_time(text: str) -> datetime:
         raise ValueError(f'"{text}": is not a time; write it as 2026-01-02T15:04:05Z')
     date, time, fraction, zone = match.groups()
     zone = "+00:00" if zone in "Zz" else zone
-    return datetime.fromisoformat(
-        f"{date}T{time}{(fraction or '')[:7].ljust(7, '0') if fraction else ''}{zone}"
-    ).astimezone(UTC)
+    moment = datetime.fromisoformat(f"{date}T{time}{(fraction or '')[:7].ljust(7, '0') if fraction else ''}{zone}")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f'"{text}": lies outside the years 1 to 9999 in UTC') from error
 
 
 def seconds_between(earlier: str | datetime, later: str | datetime) -> float:

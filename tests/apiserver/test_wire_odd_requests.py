@@ -1,0 +1,187 @@
+"""Requests such as no client sends by mistake: each gets an answer that says so, and the server goes on."""
+
+import asyncio
+import base64
+import json
+import ssl
+from datetime import UTC, datetime
+
+import pytest
+
+from apiserver.paths import KEPT_MAX_BYTES, _parse_kept, parse_path
+from apiserver.server import ApiServer
+from kube.times import parse_time
+from tests.apiserver.wire import TABLE, Wire, config_map, pod
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+PODS = "/api/v1/namespaces/default/pods"
+PATIENCE_S = 5.0
+
+
+async def raw(server: ApiServer, request: bytes) -> bytes:
+    """Send bytes as the admin; return all that comes back until the server closes the connection."""
+    keys = server.credentials
+    tls = ssl.create_default_context(cafile=str(keys.certificate("ca")))
+    tls.load_cert_chain(str(keys.certificate("admin")), str(keys.key("admin")))
+    async with asyncio.timeout(PATIENCE_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=tls)
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+
+async def test_bytes_that_are_no_text_are_quoted_as_well_as_can_be(server: ApiServer, wire: Wire) -> None:
+    answer = await raw(
+        server, b"GET /api/v1/pods HTTP/1.1\r\nHost: x\r\nConnection: close\r\nImpersonate-User: \xff\r\n\r\n"
+    )
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["message"].startswith('pods is forbidden: User "?"')
+
+
+async def test_a_watch_ends_with_the_connection_where_the_client_asked_for_that(server: ApiServer, wire: Wire) -> None:
+    answer = await raw(
+        server, f"GET {MAPS}?watch=1&timeoutSeconds=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    )
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"0\r\n\r\n")
+
+
+async def test_the_head_of_a_watch_is_not_to_be_had(wire: Wire) -> None:
+    """What follows a HEAD's answer is the next answer, so a stream must not begin there."""
+    reply = await wire.send("HEAD", f"{MAPS}?watch=true&timeoutSeconds=1")
+
+    assert reply.status == 405
+
+
+@pytest.mark.parametrize("content_type", ["application/merge-patch+json", "application/strategic-merge-patch+json"])
+@pytest.mark.parametrize("body", [b"5", b"null", b"true", b"[]"])
+async def test_a_patch_that_is_no_object_is_a_bad_request(wire: Wire, content_type: str, body: bytes) -> None:
+    await wire.send("POST", MAPS, config_map())
+
+    reply = await wire.send("PATCH", f"{MAPS}/settings", body, content_type=content_type)
+
+    assert (reply.status, reply.reason) == (400, "BadRequest")
+
+
+def token(**fields: object) -> str:
+    """Return a continue token of one's own making."""
+    return base64.urlsafe_b64encode(json.dumps({"v": "meta.k8s.io/v1", **fields}).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"limit={'9' * 30}",
+        "limit=1_000",
+        f"timeoutSeconds={'9' * 400}&watch=1",
+        f"resourceVersion={'9' * 19}",
+        f"continue={token(rv=10**30, start='x')}",
+        f"continue={token(rv=True, start='x')}",
+        f"continue={token(rv=-2, start='x')}",
+        "continue=" + token(rv=5, start="\ud800\0"),
+        "continue=" + token(rv=5, start="a\0b\0"),
+    ],
+)
+async def test_a_number_or_token_out_of_range_is_a_bad_request(wire: Wire, query: str) -> None:
+    reply = await wire.send("GET", f"{MAPS}?{query}")
+
+    assert (reply.status, reply.reason) == (400, "BadRequest")
+
+
+async def test_a_negative_limit_is_none(wire: Wire) -> None:
+    await wire.send("POST", MAPS, config_map())
+
+    reply = await wire.send("GET", f"{MAPS}?limit=-1")
+
+    assert [item["metadata"]["name"] for item in reply.json["items"]] == ["settings"]
+
+
+async def test_a_token_nested_beyond_reason_is_unauthorized(server: ApiServer) -> None:
+    """Anybody can send one."""
+    header = base64.urlsafe_b64encode(b'{"a":' + b"[" * 20_000).rstrip(b"=").decode()
+    async with Wire.connect(server, token=f"{header}.e30.AAAA") as stranger:
+        reply = await stranger.send("GET", PODS)
+
+    assert reply.status == 401
+
+
+@pytest.mark.parametrize("grace", ["9" * 18, str(1 << 40)])
+async def test_a_pod_with_all_the_time_of_the_world_can_still_be_deleted(wire: Wire, grace: str) -> None:
+    await wire.send("POST", PODS, pod(nodeName="here"))
+
+    reply = await wire.send("DELETE", f"{PODS}/web?gracePeriodSeconds={grace}")
+
+    assert reply.status == 200
+    assert parse_time(reply.json["metadata"]["deletionTimestamp"]) > datetime(2060, 1, 1, tzinfo=UTC)
+
+
+async def test_a_moment_at_the_end_of_time_costs_no_watcher_its_table(wire: Wire) -> None:
+    """A row that can't be written would stop the cache, and with it every write."""
+    late = {"startTime": "9999-12-31T23:59:59-14:00"}
+    async with wire.lines(f"{PODS}?watch=true&timeoutSeconds=5", accept=TABLE) as lines:
+        await wire.send("POST", PODS, pod())
+        changed = await wire.send(
+            "PATCH", f"{PODS}/web/status", {"status": late}, content_type="application/merge-patch+json"
+        )
+        first = await anext(lines)
+
+    assert (changed.status, first["object"]["rows"][0]["cells"][0]) == (200, "web")
+
+
+def test_a_moment_that_utc_has_no_year_for_is_no_moment() -> None:
+    with pytest.raises(ValueError, match="lies outside the years 1 to 9999"):
+        parse_time("9999-12-31T23:59:59-14:00")
+
+
+def test_long_paths_are_not_kept() -> None:
+    """A stranger's could fill the memory."""
+    _parse_kept.cache_clear()
+    long = f"{MAPS}/{'x' * KEPT_MAX_BYTES}"
+
+    found = parse_path(long)
+
+    assert found is not None
+    assert found.name == "x" * KEPT_MAX_BYTES
+    assert _parse_kept.cache_info().currsize == 0
+
+
+def bootstrap_secret(**data: str) -> dict[str, object]:
+    """Return the Secret of the token abcdef.0123456789abcdef. data: what of it differs."""
+    fields = {
+        "token-id": "abcdef",
+        "token-secret": "0123456789abcdef",
+        "usage-bootstrap-authentication": "true",
+        **data,
+    }
+    return {
+        "metadata": {"name": "bootstrap-token-abcdef"},
+        "type": "bootstrap.kubernetes.io/token",
+        "stringData": fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ({}, 200),
+        ({"expiration": "2999-01-01T00:00:00Z", "auth-extra-groups": "system:bootstrappers:site"}, 200),
+        ({"expiration": "2020-01-01T00:00:00Z"}, 401),
+        ({"expiration": "next year"}, 401),
+        ({"auth-extra-groups": "system:masters"}, 401),
+        ({"token-id": "ghijkl"}, 401),
+        ({"token-secret": "fedcba9876543210"}, 401),
+        ({"usage-bootstrap-authentication": "false"}, 401),
+    ],
+)
+async def test_a_bootstrap_token_holds_as_its_secret_says(
+    server: ApiServer, wire: Wire, data: dict[str, str], status: int
+) -> None:
+    made = await wire.send("POST", "/api/v1/namespaces/kube-system/secrets", bootstrap_secret(**data))
+    assert made.status == 201
+    async with Wire.connect(server, token="abcdef.0123456789abcdef") as joining:
+        reply = await joining.send("GET", "/apis/certificates.k8s.io/v1/certificatesigningrequests")
+
+    assert reply.status == status
