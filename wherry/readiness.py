@@ -15,7 +15,7 @@ from wherry.commands.rollout import progress
 from wherry.connection import Connection, Json
 from wherry.context import Context
 from wherry.manifests import kind_of_manifest
-from wherry.selection import pods_of
+from wherry.selection import own_pods
 from wherry.targets import Target, UsageError, kind_named
 
 POLL_S: Final = 0.15
@@ -48,7 +48,7 @@ class Verdict:
 
 
 def verdict(obj: Json, pods: Sequence[Json], waited_s: float) -> Verdict:
-    """Return where an object stands, given the pods that it selects."""
+    """Return where an object stands, given the pods that it made."""
     if obj["kind"] == "Pod":
         ready = _is_true(obj, "Ready") or obj.get("status", {}).get("phase") == "Succeeded"
         return _with_cause(ready, "ready" if ready else _phase(obj), [obj], waited_s)
@@ -149,7 +149,7 @@ def _current_verdict(connection: Connection, obj: Json, waited_s: float) -> Verd
         return Verdict(True, "stored")
     namespace = obj["metadata"]["namespace"]
     current = connection.get(kind.path(namespace, obj["metadata"]["name"]))
-    pods = [] if kind.kind == "Pod" else pods_of(connection, current)
+    pods = [] if kind.kind == "Pod" else own_pods(connection, current)
     return verdict(current, pods, waited_s)
 
 

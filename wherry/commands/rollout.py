@@ -7,14 +7,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from kube.client import PatchType
-from kube.kinds import find_kind
 from wherry.connection import Json
 from wherry.context import Context
 from wherry.output import table
-from wherry.selection import selector_of
+from wherry.selection import replicasets_of, revision_of
 from wherry.targets import Target, UsageError, parse_one
 
-REVISION: Final = "deployment.kubernetes.io/revision"
 CHANGE_CAUSE: Final = "kubernetes.io/change-cause"
 RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 HASH_LABEL: Final = "pod-template-hash"
@@ -102,29 +100,14 @@ def _status(context: Context, target: Target) -> int:
     )
 
 
-def _replicasets(context: Context, deployment: Json) -> list[Json]:
-    """Return the Deployment's own ReplicaSets, oldest revision first."""
-    kind = find_kind("apps/v1", "ReplicaSet")
-    assert kind is not None
-    query = {"labelSelector": selector_of(deployment)}
-    found = context.connection.get(kind.path(deployment["metadata"]["namespace"]), query)["items"]
-    uid = deployment["metadata"]["uid"]
-    owned = [one for one in found if any(ref["uid"] == uid for ref in one["metadata"].get("ownerReferences") or [])]
-    return sorted(owned, key=_revision)
-
-
-def _revision(replicaset: Json) -> int:
-    return int(replicaset["metadata"].get("annotations", {}).get(REVISION, "0"))
-
-
 def _history(context: Context, target: Target) -> int:
     deployment = context.connection.get(target.path(context.namespace))
     rows = []
-    for replicaset in _replicasets(context, deployment):
+    for replicaset in replicasets_of(context.connection, deployment):
         containers = replicaset["spec"]["template"]["spec"]["containers"]
         cause = replicaset["metadata"].get("annotations", {}).get(CHANGE_CAUSE, "")
         images = ",".join(container["image"] for container in containers)
-        rows.append((_revision(replicaset), replicaset["spec"].get("replicas", 0), images, cause))
+        rows.append((revision_of(replicaset), replicaset["spec"].get("replicas", 0), images, cause))
     context.say(table(("REVISION", "PODS", "IMAGES", "CHANGE-CAUSE"), rows))
     return 0
 
@@ -133,18 +116,18 @@ def _undo(context: Context, target: Target) -> int:
     deployment = context.connection.get(target.path(context.namespace))
     if deployment["spec"].get("paused"):
         raise UsageError(f"{target.title}: is paused; `wherry rollout resume {target.name}` first")
-    current = deployment["metadata"].get("annotations", {}).get(REVISION, "")
-    earlier = [one for one in _replicasets(context, deployment) if str(_revision(one)) != current]
+    current = revision_of(deployment)
+    earlier = [one for one in replicasets_of(context.connection, deployment) if revision_of(one) != current]
     asked = context.args.to_revision
-    chosen = [one for one in earlier if _revision(one) == asked] if asked else earlier[-1:]
+    chosen = [one for one in earlier if revision_of(one) == asked] if asked else earlier[-1:]
     if not chosen:
-        known = ", ".join(str(_revision(one)) for one in earlier) or "none"
+        known = ", ".join(str(revision_of(one)) for one in earlier) or "none"
         raise UsageError(f"{target.title}: no revision {asked or 'before this one'} to go back to; there is: {known}")
     template = json.loads(json.dumps(chosen[0]["spec"]["template"]))
     template["metadata"].get("labels", {}).pop(HASH_LABEL, None)
     patch = [{"op": "replace", "path": "/spec/template", "value": template}]
     context.connection.send("PATCH", target.path(context.namespace), patch, content_type=PatchType.JSON.value)
-    context.say(f"{target.title} rolled back to revision {_revision(chosen[0])}")
+    context.say(f"{target.title} rolled back to revision {revision_of(chosen[0])}")
     return 0
 
 
