@@ -150,9 +150,17 @@ class NodeRelay:
             async with connection as node:
                 yield node
         except aiohttp.WSServerHandshakeError as error:
-            raise _as_error(error.status, error.message) from error
+            raise _as_error(error.status, await self._reason(url) or error.message) from error
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
             raise internal(f"error dialing backend: {error}") from error
+
+    async def _reason(self, url: str) -> str:
+        """Return why an agent refuses a stream: asked without an upgrade, as aiohttp drops what a refused one says."""
+        try:
+            async with self._client().get(url) as answer:
+                return (await answer.text()).strip()
+        except (aiohttp.ClientError, TimeoutError):
+            return ""
 
 
 def _going_nowhere_else() -> aiohttp.TraceConfig:

@@ -6,7 +6,9 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts and KEP-4006.
 
 import argparse
 import asyncio
+import base64
 import fcntl
+import http
 import json
 import os
 import signal
@@ -19,13 +21,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
+from kube.config import Access
 from wherry.commands.logs import container_of, find_pod
 from wherry.connection import Unreachable, tls_context
 from wherry.context import Context
 from wherry.targets import Target, UsageError, kind_named
 
 if TYPE_CHECKING:
-    from aiohttp import ClientWebSocketResponse
+    from aiohttp import ClientSession, ClientWebSocketResponse
 
 PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
@@ -67,7 +70,7 @@ def _raw_terminal(*, enabled: bool) -> Iterator[None]:
         yield
         return
     before = termios.tcgetattr(sys.stdin.fileno())
-    tty.setraw(sys.stdin.fileno())
+    tty.setraw(sys.stdin.fileno(), termios.TCSADRAIN)  # Keeps what has been typed ahead.
     try:
         yield
     finally:
@@ -87,7 +90,7 @@ async def _joined(context: Context, path: str, *, with_stdin: bool, with_size: b
                 url, protocols=PROTOCOLS, ssl=tls_context(access), headers=headers, max_msg_size=0, heartbeat=30
             )
         except aiohttp.WSServerHandshakeError as error:
-            raise Unreachable(f"exec: the server refused ({error.status} {error.message})") from error
+            raise Unreachable(f"exec: {await _reason(session, url, headers, access)}") from error
         except aiohttp.ClientError as error:
             raise Unreachable(f"{access.server}: no answer ({error})") from error
         async with socket, asyncio.TaskGroup() as tasks:
@@ -100,6 +103,19 @@ async def _joined(context: Context, path: str, *, with_stdin: bool, with_size: b
             for helper in helpers:
                 helper.cancel()
             return code
+
+
+async def _reason(session: "ClientSession", url: str, headers: dict[str, str], access: Access) -> str:
+    """Return why the server refuses a stream: asked once more by hand, as aiohttp drops what a refusal says."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key}
+    asked = {**headers, **upgrade, "Sec-WebSocket-Protocol": PROTOCOLS[0]}
+    async with session.get(url, headers=asked, ssl=tls_context(access)) as answer:
+        body = await answer.read() if answer.status >= http.HTTPStatus.BAD_REQUEST else b""
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"the server refused ({answer.status} {answer.reason})"
 
 
 async def _receive(context: Context, socket: "ClientWebSocketResponse") -> int:
