@@ -1,5 +1,6 @@
 """Images: their names, importing them, keeping and removing them."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -46,6 +47,18 @@ def test_an_index_gives_the_manifest_for_this_platform_or_says_which_there_are()
     assert manifest.choose([arm, amd], manifest.Platform("amd64", "linux"), "web") is amd
     with pytest.raises(ValueError, match="made for linux/arm64; this machine is linux/amd64"):
         manifest.choose([arm], manifest.Platform("amd64", "linux"), "web")
+
+
+@pytest.mark.parametrize("bad", ["", "..", "sha256:../../../../../etc", f"sha256:{'0' * 63},", "sha512:" + "0" * 64])
+def test_a_digest_that_is_none_is_refused_before_it_becomes_a_name(bad: str) -> None:
+    """Layers are folders named by their diffIDs: one that climbs would be mounted, and removed with the image."""
+    config = json.dumps({"rootfs": {"type": "layers", "diff_ids": [_DIGEST, bad]}}).encode()
+    image = json.dumps({"config": {"digest": _DIGEST}, "layers": [{"digest": bad}]}).encode()
+
+    with pytest.raises(ValueError, match="is no sha256 digest"):
+        manifest.decode_config(config, "config")
+    with pytest.raises(ValueError, match="is no sha256 digest"):
+        manifest.decode(image, "manifest")
 
 
 @pytest.mark.root

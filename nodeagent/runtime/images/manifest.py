@@ -1,5 +1,6 @@
 """Manifests, indexes and configs: what they say, which platform fits. Plain functions.
 
+Keeps true: whatever goes on from here as a digest is one: digests become names of files and parts of URLs.
 Source: OCI image specification v1.1 (manifest, image index, config); Docker image manifest v2, schema 2.
 """
 
@@ -8,6 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from nodeagent.runtime.images import reference
 from nodeagent.runtime.images.model import Image, ImageConfig
 
 MANIFEST_TYPES = (
@@ -73,15 +75,25 @@ def decode(data: bytes, where: str) -> Manifest:
         raise ValueError(f"{where}: what came is no manifest ({error}); check the name and the registry") from None
     if manifest.config is None and manifest.manifests is None:
         raise ValueError(f"{where}: a manifest of schema {manifest.schema_version} came; push it with a newer tool")
+    described = [*manifest.layers, *(manifest.manifests or ()), *([manifest.config] if manifest.config else [])]
+    _check_digests((item.digest for item in described), where)
     return manifest
 
 
 def decode_config(data: bytes, where: str) -> Config:
     """Return an image's config; raises ValueError naming `where`."""
     try:
-        return msgspec.json.decode(data, type=Config)
+        config = msgspec.json.decode(data, type=Config)
     except msgspec.DecodeError as error:
         raise ValueError(f"{where}: its config can't be read ({error}); push the image again") from None
+    _check_digests(config.rootfs.diff_ids, where)
+    return config
+
+
+def _check_digests(digests: Iterable[str], where: str) -> None:
+    bad = [digest for digest in digests if not reference.is_image_id(digest)]
+    if bad:
+        raise ValueError(f"{where}: {bad[0]!r} is no sha256 digest; it was not made by an honest tool")
 
 
 def here() -> Platform:
