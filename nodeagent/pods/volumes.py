@@ -1,7 +1,8 @@
 """Bring a pod's volumes into being, keep them up to date, and let them go.
 
-Keeps true: what may be secret lives in memory alone; a file that comes from an API object changes all at once; nothing
-stays mounted when a pod is gone. Writes `STATE/pods/UID/` and `RUN/pods/UID/`.
+Keeps true: what may be secret lives in memory alone; a file that comes from an API object changes all at once, and no
+container can write where we write such files; nothing stays mounted when a pod is gone.
+Writes `STATE/pods/UID/` and `RUN/pods/UID/`.
 Source: kubernetes.io/docs/concepts/storage/volumes.
 """
 
@@ -65,6 +66,7 @@ class PodVolumes:
         self._dirs = dirs
         self._uid = pod.metadata.uid
         self._paths: dict[str, Path] = {}
+        self._written: set[str] = set()  # Whose files we write: a link planted among them would lead us out.
 
     def prepare(self, facts: PodFacts, references: References, tokens: Mapping[TokenKey, str]) -> None:
         """Make all volumes, or bring those that are there up to date. Raises VolumeError."""
@@ -87,6 +89,7 @@ class PodVolumes:
             if files is not None:
                 folder = self._folder(volume, in_memory=is_secret(volume))
                 write_files(folder, files, group)
+                self._written.add(volume.name)
                 return folder
             if volume.empty_dir is not None:
                 return self._empty_dir(volume, volume.empty_dir, group)
@@ -138,7 +141,7 @@ class PodVolumes:
         return Mount(
             container_path=mount.mount_path,
             host_path=str(source),
-            is_readonly=mount.read_only,
+            is_readonly=mount.read_only or mount.name in self._written,
             is_recursive=mount.recursive_read_only in ("Enabled", "IfPossible"),
             propagation=mount.mount_propagation or "",
         )
