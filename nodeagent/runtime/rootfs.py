@@ -2,7 +2,8 @@
 
 Keeps true: every mount lives in the container's own mount namespace, so nothing is left when it ends; sources are
 opened before the root changes and targets are looked up after it, so no symlink of an image or a volume can lead a
-mount out of the container; nothing mounted for an unprivileged container honours device nodes, but the bound ones.
+mount out of the container; nothing mounted for an unprivileged container honours device nodes, but the bound ones,
+which are the node's own and so can be used but not changed (chmod); /dev is filled only where it is ours alone.
 Reads the bundle's `config.json` and `launch.json` (see docs/runtime.md); runs in the container's first process, in
 its own mount and cgroup namespaces. Standard library only. Source: OCI runtime specification, config.md.
 """
@@ -50,6 +51,7 @@ def enter(config: dict[str, Any], launch: dict[str, Any]) -> None:
     syscalls.mount("none", "/", "", MS_REC | MS_SLAVE)
     trees |= _open_binds(config["mounts"], shared=False)
     devices = _host_devices() if privileged else _open_devices(launch["devices"])
+    covers = [_open_device("/dev/null") for _ in config["linux"]["maskedPaths"]]
     _mount_overlay(launch, 0 if privileged else MS_NODEV)
     syscalls.pivot_root_here(launch["root"])
     for folder in _KERNEL_FOLDERS:
@@ -62,10 +64,10 @@ def enter(config: dict[str, Any], launch: dict[str, Any]) -> None:
             _attach(trees[place], mount)
         else:
             _mount(mount, launch)
-        if mount["destination"] == "/dev":
+        if mount["destination"] == "/dev" and mount["type"] == "tmpfs":
             _fill_dev(devices)
-    for path in config["linux"]["maskedPaths"]:
-        _mask(path)
+    for path, cover in zip(config["linux"]["maskedPaths"], covers, strict=True):
+        _mask(path, cover)
     for path in config["linux"]["readonlyPaths"]:
         _make_readonly(path)
     if config["root"]["readonly"]:
@@ -149,10 +151,17 @@ def _mount_cgroups(target: str, flags: int, hierarchies: list[str]) -> None:
 
 def _open_devices(extra: list[dict[str, str]]) -> dict[str, int]:
     """Return path in the container -> tree of the host's device, for the usual ones and `extra`."""
-    trees = {f"/dev/{name}": syscalls.clone_tree(f"/dev/{name}", recursive=False) for name in _DEVICES}
+    trees = {f"/dev/{name}": _open_device(f"/dev/{name}") for name in _DEVICES}
     for device in extra:
-        trees[device["path"]] = syscalls.clone_tree(device["source"], recursive=False)
+        trees[device["path"]] = _open_device(device["source"])
     return trees
+
+
+def _open_device(path: str) -> int:
+    """Return a tree of a device: read-only, which lets it be written to as a device, but not be changed as a file."""
+    tree = syscalls.clone_tree(path, recursive=False)
+    syscalls.set_mount_attributes(tree, syscalls.MOUNT_ATTR_RDONLY)
+    return tree
 
 
 def _host_devices() -> dict[str, tuple[int, int]]:
@@ -202,13 +211,13 @@ def _hide(paths: list[str]) -> None:
             syscalls.unmount("/proc")
 
 
-def _mask(path: str) -> None:
-    if not os.path.lexists(path):
-        return
-    if stat.S_ISDIR(os.stat(path).st_mode):
+def _mask(path: str, cover: int) -> None:
+    """Cover `path`; cover: a tree of the node's /dev/null, as a volume at /dev might lead its name elsewhere."""
+    if os.path.isdir(path):
         syscalls.mount("tmpfs", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k")
-    else:
-        syscalls.mount("/dev/null", path, "", MS_BIND)
+    elif os.path.lexists(path):
+        syscalls.attach_tree(cover, path)
+    os.close(cover)
 
 
 def _make_readonly(path: str) -> None:

@@ -213,6 +213,31 @@ async def test_a_container_cannot(client: Client, attempt: str) -> None:
     assert "kept in" in output.splitlines()
 
 
+async def test_the_nodes_devices_can_be_used_but_not_changed(client: Client) -> None:
+    """They are the node's own files: who may change their mode would shut /dev/null for the whole node."""
+    devices = (Path("/dev/null"), Path("/dev/full"))
+    before = [(device.stat().st_mode, device.stat().st_uid) for device in devices]
+    script = "chmod 0 /dev/full; chown 7 /dev/null; chmod 0 /proc/timer_list; echo x > /dev/null && echo used"
+
+    lines = (await client.output(await client.pod(), "sh", "-c", f"({script}) 2>&1")).splitlines()
+
+    assert [line.rpartition(": ")[2] for line in lines] == [*["Read-only file system"] * 3, "used"]
+    assert [(device.stat().st_mode, device.stat().st_uid) for device in devices] == before
+
+
+async def test_a_volume_at_dev_is_left_as_it_is(client: Client, tmp_path: Path) -> None:
+    """What other containers of a pod can write must not decide what covers the masked paths."""
+    (tmp_path / "null").symlink_to("/proc/sys/kernel/core_pattern")
+    mounts = [cri.Mount(container_path="/dev", host_path=str(tmp_path))]
+    script = "ls /dev; grep -c core /proc/timer_list /proc/keys; echo x > /proc/timer_list && cat /proc/timer_list"
+
+    lines = (await client.output(await client.pod(), "sh", "-c", script, mounts=mounts)).splitlines()
+
+    assert "fd" not in lines
+    assert "/proc/keys:0" in lines
+    assert "x" not in lines
+
+
 async def test_a_container_that_may_mount_gets_no_device_by_that(client: Client) -> None:
     """CAP_SYS_ADMIN is less than privileged: the node's disks stay out of reach, in an exec too."""
     capability = cri.Capability(add_capabilities=["SYS_ADMIN"])
