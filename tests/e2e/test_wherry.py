@@ -34,6 +34,21 @@ def pod(name: str, command: str, *, image: str = "wherry.local/host", restart: s
 
 FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  replicas: 2
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - {{name: main, image: wherry.local/host, command: [/bin/sh, -c, "{command}"]}}
+"""
+
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
@@ -71,6 +86,25 @@ def test_apply_with_wait_shows_the_last_words_of_what_crashed(cluster: Cluster, 
     assert result.code == 1
     assert "container main: Error, exit code 3" in result.err
     assert "| the disk is on fire" in result.err
+
+
+def test_apply_with_wait_blames_no_pod_of_an_earlier_revision(cluster: Cluster, namespace: str) -> None:
+    broken = DEPLOYMENT.format(command="exit 3")
+    assert cluster.wherry("apply", "-n", namespace, "-f", "-", "--wait", stdin=broken).code == 1
+
+    mended = cluster.wherry("apply", "-n", namespace, "-f", "-", "--wait", stdin=DEPLOYMENT.format(command=FOREVER))
+
+    assert succeed(mended).splitlines()[-1] == 'deployment.apps/web: deployment "web" successfully rolled out'
+
+
+def test_exec_into_a_container_that_has_ended_says_so(cluster: Cluster, namespace: str) -> None:
+    succeed(cluster.wherry("apply", "-n", namespace, "-f", "-", stdin=pod("done", "exit 0", restart="Never")))
+    listing = ("get", "pods", "-n", namespace)
+    eventually("the container has ended", lambda: "Completed" in succeed(cluster.wherry(*listing)))
+
+    result = cluster.wherry("exec", "done", "-n", namespace, "--", "true")
+
+    assert "container main is not running" in result.err
 
 
 def test_apply_with_wait_names_an_image_that_cannot_be_had(cluster: Cluster, namespace: str) -> None:
