@@ -60,7 +60,7 @@ class _Token(msgspec.Struct):
     """What stands in a token. rv: a revision, or -1."""
 
     v: str
-    rv: Annotated[int, msgspec.Meta(ge=-1, lt=1 << 63)]
+    rv: Annotated[int, msgspec.Meta(ge=-1, le=(1 << 63) - 1)]
     start: str
 
 
