@@ -7,6 +7,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts, sections on media t
 
 import re
 import typing
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import UnionType
@@ -100,6 +101,7 @@ def _without_nulls(plain: Any) -> Any:
 
 
 _PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
+_PATTERN: Final = re.compile(r"Expected `str` matching regex .*\\Z'")
 _STEP: Final = re.compile(r"([^.\[\]]+)(?=[.\[]|$)|\[(\d+)\]")
 
 
@@ -111,22 +113,27 @@ def _with_key(message: str, plain: Any, wanted: Any) -> str:
     owner = plain
     for name, index in _STEP.findall(match[1].partition("[...]")[0]):
         owner = owner[name or int(index)]
-    entries = dict(owner)
-    owner.clear()
-    for key, value in entries.items():
-        owner[key] = value
+    entries = list(owner.items())
+
+    def is_wrong(count: int) -> bool:
+        owner.clear()
+        owner.update(entries[:count])
         try:
             msgspec.convert(plain, wanted, dec_hook=_from_wire)
         except msgspec.ValidationError as error:
-            if str(error) == message:
-                return message.replace("[...]", f"[{key}]", 1)
-    return message
+            return str(error) == message
+        return False
+
+    first = bisect_left(range(1, len(entries) + 1), x=True, key=is_wrong)
+    return message.replace("[...]", f"[{entries[first][0]}]", 1) if first < len(entries) else message
 
 
 def _with_field_path(message: str) -> str:
     """Turn "Expected `int`, got `str` - at `$.spec.replicas`" round: the field first, as our errors have it."""
     match = _PATH.search(message)
-    return f"{match[1]}: {message[: match.start()]}" if match and match[1] else message
+    if match and match[1]:
+        message = f"{match[1]}: {message[: match.start()]}"
+    return _PATTERN.sub("Expected a moment such as 2026-01-02T15:04:05Z", message)
 
 
 def unknown_fields(plain: Any, wanted: type) -> list[str]:

@@ -6,7 +6,7 @@ Source: the resources that Kubernetes 1.36 serves by default.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import Final, Protocol
@@ -37,11 +37,14 @@ class Resource(Protocol):
 
 @dataclass(frozen=True)
 class Subresource:
-    """A door beside the object's own: which kind goes through it, with which verbs. "" means the parent's own."""
+    """A door beside the object's own: which kind goes through it, with which verbs.
+
+    kind: a "*" in it stands for the parent's. group, version: "" for the parent's own.
+    """
 
     name: str
     verbs: tuple[str, ...]
-    kind: str = ""
+    kind: str = "*"
     group: str = ""
     version: str = ""
 
@@ -61,7 +64,7 @@ _SUBRESOURCES: Final[Mapping[str, Subresource]] = {
         Subresource("finalize", ("update",)),
         Subresource("log", ("get",)),
         Subresource("portforward", ("create", "get"), "PodPortForwardOptions"),
-        Subresource("proxy", _PROXIED),
+        Subresource("proxy", _PROXIED, "*ProxyOptions"),
         Subresource("resize", _WRITABLE),
         Subresource("scale", _WRITABLE, "Scale", "autoscaling", "v1"),
         Subresource("status", _WRITABLE),
@@ -127,11 +130,7 @@ class Kind:
         if name not in self.subresources:
             return None
         found = _SUBRESOURCES[name]
-        if found.kind:
-            return found
-        options = "Options" if name == "proxy" else ""
-        middle = "Proxy" if name == "proxy" else ""
-        return Subresource(name, found.verbs, self.kind + middle + options)
+        return replace(found, kind=found.kind.replace("*", self.kind))
 
 
 def module_name(group: str, version: str) -> str:

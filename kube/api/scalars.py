@@ -1,6 +1,7 @@
 """The scalars of the wire that Python has no type of its own for.
 
-Times stay text: what came in goes out unchanged, and few readers need more than to compare them (see kube.times).
+Times stay text: what came in goes out unchanged, and few readers need more than to compare them (see kube.times). The
+pattern knows the calendar, so that every moment that is stored is one.
 """
 
 from collections.abc import Mapping
@@ -8,7 +9,13 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-_RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})\Z"
+_LEAP_YEAR = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_DAY = r"(?:0[1-9]|1[0-9]|2[0-8])"  # That every month has.
+_DATE = (
+    rf"(?!0000)(?:[0-9]{{4}}-(?:(?:0[1-9]|1[0-2])-{_DAY}|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    rf"|{_LEAP_YEAR}-02-29)"
+)
+_RFC3339 = rf"^{_DATE}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){{2}}(?:\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\Z"
 
 Time: TypeAlias = Annotated[str, msgspec.Meta(pattern=_RFC3339)]
 """A moment to the second, RFC 3339."""

@@ -12,7 +12,7 @@ import msgspec
 from kube.quantity import Quantity
 
 TEXTS = ("", "a", "web", "A_b", "-", "10.0.0.1", "fd00::1", "None", "50%", "a/b", "x" * 300, "é", "Always", "TCP", "*")
-MOMENTS = ("2026-01-02T03:04:05Z", "2026-02-31T25:00:00Z")
+MOMENTS = ("2026-01-02T03:04:05Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00")
 NUMBERS = (0, 1, -1, 80, 70_000, 2**31, -(2**40))
 QUANTITIES = ("0", "1", "500m", "-1", "1Gi", "1e3")
 DEPTH_MAX = 7

@@ -225,3 +225,52 @@ def test_a_default_fills_only_what_is_missing() -> None:
     assert with_defaults(meta, name="b", namespace="default") == ObjectMeta(name="a", namespace="default")
     assert with_defaults(meta, name="b") is meta
     assert with_metadata(Pod(metadata=meta), uid="1").metadata == ObjectMeta(name="a", uid="1")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["2026-02-28T23:59:59Z", "2024-02-29T00:00:00.123456Z", "2000-02-29T00:00:00Z", "2026-12-31T09:30:00+05:30"],
+)
+def test_a_moment_of_the_calendar_is_taken_as_it_is(moment: str) -> None:
+    assert codec.from_plain({"creationTimestamp": moment}, ObjectMeta).creation_timestamp == moment
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2026-02-31T00:00:00Z",
+        "2023-02-29T00:00:00Z",
+        "1900-02-29T00:00:00Z",
+        "2026-04-31T00:00:00Z",
+        "2026-00-01T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-01-00T00:00:00Z",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T00:60:00Z",
+        "0000-01-01T00:00:00Z",
+        "2026-01-01T00:00:00+24:00",
+        "2026-01-01",
+        "2026-01-01T00:00:00Z\n",
+    ],
+)
+def test_a_moment_that_no_calendar_has_is_refused_by_its_path(moment: str) -> None:
+    """Whoever reads it later could do nothing with it."""
+    with pytest.raises(codec.DecodeError) as refusal:
+        codec.from_plain({"metadata": {"creationTimestamp": moment}}, Pod)
+
+    assert str(refusal.value) == "metadata.creationTimestamp: Expected a moment such as 2026-01-02T15:04:05Z"
+
+
+def test_a_wrong_value_among_very_many_is_found_in_a_few_looks() -> None:
+    """Looking at all of them one by one would take minutes, for anybody who may write a ConfigMap."""
+    data: dict[str, object] = {f"key-{number}": "" for number in range(20_000)}
+    data["key-15000"] = 5
+
+    with pytest.raises(codec.DecodeError, match=r"data\[key-15000\]: Expected `str`, got `int`"):
+        codec.from_plain({"data": data}, ConfigMap)
+
+
+def test_the_options_of_a_proxy_are_named_for_what_is_reached() -> None:
+    found = {kind.kind: door.kind for kind in KINDS if (door := kind.subresource("proxy")) is not None}
+
+    assert found == {"Node": "NodeProxyOptions", "Pod": "PodProxyOptions", "Service": "ServiceProxyOptions"}
