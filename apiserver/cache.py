@@ -59,6 +59,11 @@ class Cache:
         """Return how many objects there are of each resource that has any."""
         return {resource: len(shelf) for resource, shelf in self._shelves.items() if len(shelf)}
 
+    @property
+    def waiting(self) -> int:
+        """How many wait to see a revision."""
+        return len(self._waiting)
+
     def expect(self, key: str, value: bytes, obj: Resource) -> None:
         """Keep the typed form of what is about to be written, so that it needn't be decoded when it comes back."""
         self._expected[key, value] = obj
@@ -72,11 +77,14 @@ class Cache:
         if self.revision >= revision:
             return
         seen: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (revision, next(self._numbers), seen))
+        waiting = (revision, next(self._numbers), seen)
+        heapq.heappush(self._waiting, waiting)
         try:
             async with asyncio.timeout(SEEN_TIMEOUT_S):
                 await seen
         except TimeoutError:
+            self._waiting.remove(waiting)
+            heapq.heapify(self._waiting)
             raise future_revision(revision, self.revision) from None
 
     async def catch_up(self) -> None:
@@ -145,6 +153,7 @@ class Cache:
         if self.loaded.is_set():
             return await self._reload()
         revision, after = 0, ""
+        items: list[Item] = []
         while True:
             page = await self._store.range(ROOT, start_after=after, limit=LOAD_PAGE, revision=revision)
             revision = page.revision
@@ -152,10 +161,12 @@ class Cache:
                 resource, namespace, name = split_key(entry.key)
                 shelf = self._shelves.get(resource)
                 if shelf is not None:
-                    shelf.put(Item(shelf.kind, namespace, name, entry.mod_revision, entry.value))
+                    items.append(Item(shelf.kind, namespace, name, entry.mod_revision, entry.value))
             if not page.more:
                 break
             after = page.entries[-1].key
+        for item in items:  # Only now, for a store that goes away between two pages is read anew from the first.
+            self._shelves[item.kind.resource].put(item)
         for shelf in self._shelves.values():
             shelf.floor = shelf.revision = revision
         self.revision = revision

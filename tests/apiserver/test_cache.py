@@ -1,18 +1,23 @@
 """The watch cache on its own: what it shows after it has lost the thread of its store."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
+from apiserver import cache as caching
 from apiserver.cache import Cache
 from apiserver.fanout import Told
 from apiserver.item import store_key
 from apiserver.selection import Selection
-from apiserver.store.contract import Compacted, Watch
+from apiserver.store.contract import Compacted, Page, StoreUnavailable, Watch
 from apiserver.store.memory import MemoryStore
 from kube.api.core_v1 import ConfigMap
 from kube.api.meta_v1 import ObjectMeta
 from kube.codec import encode
+from kube.errors import ApiError
 from kube.kinds import kind_of
 
 MAP = kind_of(ConfigMap)
@@ -97,3 +102,59 @@ async def test_a_cache_that_missed_changes_tells_watchers_the_differences() -> N
     assert [told.item.name for told in first] == ["changed", "gone", "kept"]
     assert watcher.seen == [("ADDED", "new"), ("MODIFIED", "changed"), ("DELETED", "gone")]
     assert [item.name for item in cache.shelf(MAP).in_order()] == ["changed", "kept", "new"]
+
+
+class InterruptedStore(MemoryStore):
+    """A store that goes away after the first page of the first reading, and has lost a key when it is back."""
+
+    def __init__(self, loses: str) -> None:
+        super().__init__()
+        self._loses = loses
+        self._has_failed = False
+
+    async def range(self, prefix: str, *, start_after: str = "", limit: int = 0, revision: int = 0) -> Page:
+        if start_after and not self._has_failed:
+            self._has_failed = True
+            entry = await self.get(self._loses)
+            assert entry is not None
+            await self.delete(self._loses, expected_revision=entry.mod_revision)
+            raise StoreUnavailable("store: is away; wait")
+        return await super().range(prefix, start_after=start_after, limit=limit, revision=revision)
+
+
+@asynccontextmanager
+async def running(cache: Cache) -> AsyncIterator[None]:
+    """Run a cache, and wait until it is filled."""
+    task = asyncio.ensure_future(cache.run())
+    async with asyncio.timeout(PATIENCE_S):
+        await cache.loaded.wait()
+    yield
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def test_a_first_reading_that_was_interrupted_leaves_no_ghosts() -> None:
+    """What was read before the interruption, and deleted in it, is not there."""
+    gone, value = stored("a-ghost")
+    store = InterruptedStore(loses=gone)
+    await store.create(gone, value)
+    for number in range(caching.LOAD_PAGE):
+        await store.create(*stored(f"map-{number:04}"))
+    cache = Cache(store)
+
+    async with running(cache):
+        names = [item.name for item in cache.shelf(MAP).in_order()]
+
+    assert len(names) == caching.LOAD_PAGE
+    assert names[0] == "map-0000"
+
+
+async def test_a_revision_that_never_comes_is_not_waited_for_for_ever() -> None:
+    """Nor does asking for it leave anything behind."""
+    cache = Cache(MemoryStore())
+
+    async with running(cache):
+        with pytest.raises(ApiError, match="Too large resource version"):
+            await cache.wait_seen(10**9)
+
+    assert cache.waiting == 0
