@@ -79,13 +79,14 @@ class LocalSink:
         self._events.extend(payload)
         self._filled.set()
 
-    async def next(self) -> WatchEvent[Any]:
-        """Return the next event. Raises ApiError 410 where the reader is hopelessly behind."""
+    async def next(self, until_s: float | None) -> WatchEvent[Any]:
+        """Return the next event. Raises TimeoutError past the loop's time `until_s`, ApiError 410 for a late reader."""
         if len(self._events) > PENDING_MAX:
             raise expired(f"too old resource version: {len(self._events)} events were not read; list again")
         while not self._events:
             self._filled.clear()
-            await self._filled.wait()
+            async with asyncio.timeout_at(until_s):
+                await self._filled.wait()
         return self._events.popleft()
 
 
@@ -144,10 +145,10 @@ class LocalClient(Client):
         sink, form = LocalSink(), LocalForm(kind)
         first, _ = self._cache.watch(kind, parsed, form, sink, since=since)
         sink.send(form.payload(first))
+        until_s = asyncio.get_running_loop().time() + timeout_s if timeout_s else None
         try:
-            async with asyncio.timeout(timeout_s or None):
-                while True:
-                    yield await sink.next()
+            while True:
+                yield await sink.next(until_s)
         except TimeoutError:
             return
         finally:
