@@ -47,8 +47,8 @@ class ImagePuller:
         policy = container.image_pull_policy or default_policy(name)
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
-            found = await self._cri.image(name)
-            if found is not None and policy != "Always":
+            found = await self._cri.image(name) if policy != "Always" else None
+            if found is not None:
                 tell("Normal", "Pulled", f'Container image "{name}" already present on machine')
                 return found
             if policy == "Never":
