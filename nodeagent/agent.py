@@ -4,6 +4,7 @@ Nothing is decided here: each part is a task of one runner, and they meet at the
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
@@ -60,6 +61,7 @@ async def run_agent(settings: AgentSettings, client: Client) -> None:
         async with Runner() as runner:
             runner.stop_on_signals()
             await _Agent(settings, client, cri, runner).start()
+            gc.freeze()  # What is here now stays: no need to look through it again.
             await runner.stopped()
     finally:
         await cri.close()

@@ -1,7 +1,6 @@
 """`wherry agent`: a node on this machine, until it is told to end."""
 
 import argparse
-import asyncio
 import ctypes
 import os
 import time
@@ -11,6 +10,8 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+import uvloop
 
 from kube.config import Access
 from kube.http_client import HttpClient
@@ -99,7 +100,7 @@ def run(context: Context) -> int:
     if not credentials.are_complete:
         token = args.token or _token_of(args.token_file)
         join(args.server, token, settings.node_name, [settings.node_address], credentials)
-    asyncio.run(_serve(settings, credentials.access(args.server)))
+    uvloop.run(_serve(settings, credentials.access(args.server)))
     return 0
 
 
