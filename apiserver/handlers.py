@@ -143,23 +143,16 @@ class Handlers:
 
     async def _post(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
+        kind = POSTED.get(target.subresource) if target.subresource else target.kind
+        if kind is None or bool(target.subresource) != bool(target.name):
+            raise method_not_allowed()
+        pipeline.authorize(call.user, "create", target)
         options = write_options(call.query, "Create")
         body = await read_body(call.request)
-        if target.subresource:
-            kind = POSTED.get(target.subresource)
-            if kind is None or not target.name:
-                raise method_not_allowed()
-        elif target.name:
-            raise method_not_allowed()
-        elif pipeline.reviews.answers(target.kind) or target.kind == BINDING:
-            kind = target.kind
-        else:
-            pipeline.authorize(call.user, "create", target)
-            decoded = decode_object(body, call.content_type, target.kind, options.field_validation)
+        decoded = decode_object(body, call.content_type, kind, options.field_validation)
+        if not (target.subresource or pipeline.reviews.answers(kind) or kind == BINDING):
             item = await pipeline.create(call.user, target, decoded.obj, options)
             return self._answer(call, item, 201, warning_headers(decoded.warnings))
-        pipeline.authorize(call.user, "create", target)
-        decoded = decode_object(body, call.content_type, kind, options.field_validation)
         answer = await pipeline.post(call.user, target, decoded.obj, options)
         if isinstance(answer, Status):
             return status_answer(answer, warning_headers(decoded.warnings))
@@ -196,6 +189,7 @@ class Handlers:
         target, pipeline = call.target, self._pipeline
         if target.subresource:
             raise method_not_allowed()
+        pipeline.authorize(call.user, "delete" if target.name else "deletecollection", target)
         body = await read_body(call.request)
         options = check_delete_options(self._delete_options(call, body))
         if not target.name:

@@ -30,7 +30,7 @@ from apiserver.responses import Answer, document_answer, error_answer, text_answ
 from apiserver.tokens import ISSUER, TokenKeeper
 from apiserver.version import VERSION
 from kube.codec import encode
-from kube.errors import ApiError, internal, no_such_path
+from kube.errors import ApiError, bad_request, internal, no_such_path
 
 LOG: Final = logging.getLogger("apiserver.http")
 PROTOCOL_LOG: Final = logging.getLogger("apiserver.http.protocol")
@@ -123,6 +123,8 @@ class Shell:
             answer = error_answer(error, closes=error.code == 413)
         except (ConnectionError, asyncio.CancelledError):
             raise
+        except RecursionError:
+            answer = error_answer(bad_request("the body of the request is nested too deeply"))
         except Exception as error:
             LOG.exception("request failed method=%s path=%s", request.method, path)
             answer = error_answer(internal(f"{type(error).__name__}: see the server's log"))

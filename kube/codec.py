@@ -36,6 +36,8 @@ def _to_wire(value: Any) -> Any:
     raise TypeError(f"{type(value)}: has no form on the wire")
 
 
+DEPTH_MAX: Final = 200  # Far more than any kind needs, and far less than what walks of Python's stack can bear.
+_TOO_DEEP: Final = f"the body is not JSON that can be read: it is nested too deeply; at most {DEPTH_MAX} levels are"
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=_to_wire)
 _PLAIN_DECODER: Final = msgspec.json.Decoder()
 
@@ -63,13 +65,28 @@ def decode(data: bytes | str, wanted: type[T]) -> T:
 
 
 def decode_plain(data: bytes | str) -> Any:
-    """Return JSON as dicts, lists and scalars. Raises DecodeError."""
+    """Return JSON as dicts, lists and scalars, nested no deeper than DEPTH_MAX. Raises DecodeError."""
     try:
-        return _PLAIN_DECODER.decode(data)
+        plain = _PLAIN_DECODER.decode(data)
     except RecursionError as error:
-        raise DecodeError("the body is not JSON that can be read: it is nested too deeply") from error
+        raise DecodeError(_TOO_DEEP) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DecodeError(f"the body is not JSON: {error}") from error
+    text = data.encode() if isinstance(data, str) else data
+    if text.count(b"{") + text.count(b"[") > DEPTH_MAX and is_deeper_than(plain, DEPTH_MAX):
+        raise DecodeError(_TOO_DEEP)
+    return plain
+
+
+def is_deeper_than(plain: Any, levels: int) -> bool:
+    """Say whether dicts and lists are nested in more than so many levels."""
+    layer = [plain] if isinstance(plain, dict | list) else []
+    for _ in range(levels):
+        if not layer:
+            return False
+        members = (inner for outer in layer for inner in (outer.values() if isinstance(outer, dict) else outer))
+        layer = [inner for inner in members if isinstance(inner, dict | list)]
+    return bool(layer)
 
 
 def to_plain(value: Any) -> Any:

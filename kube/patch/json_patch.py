@@ -8,8 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from kube.codec import encode, is_deeper_than
+
 OPERATIONS_MAX: Final = 10_000
-DEPTH_MAX: Final = 1_000
+DEPTH_MAX: Final = 200
+COPIED_MAX_BYTES: Final = 3 * 1024 * 1024
 
 
 class JsonPatchError(ValueError):
@@ -30,12 +33,25 @@ def apply_json_patch(document: Any, patch: Sequence[Mapping[str, Any]]) -> Any:
         raise JsonPatchError(f"a JSON patch is a list of operations, not {_type_name(patch)}")
     if len(patch) > OPERATIONS_MAX:
         raise JsonPatchError(f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(patch)}")
+    copied_bytes = 0
     for number, operation in enumerate(patch):
         try:
+            copied_bytes += _copied_bytes(document, operation)
+            if copied_bytes > COPIED_MAX_BYTES:
+                raise JsonPatchError(f"copies more than {COPIED_MAX_BYTES} bytes in all")
             document = _operate(document, operation)
         except JsonPatchError as error:
             raise type(error)(f"operation {number}: {error}") from error
+    if is_deeper_than(document, DEPTH_MAX):
+        raise JsonPatchError(f"the result is nested too deeply; at most {DEPTH_MAX} levels are taken")
     return document
+
+
+def _copied_bytes(document: Any, operation: Any) -> int:
+    """Return how much an operation copies: a few copies of copies would make more than any memory holds."""
+    if not isinstance(operation, Mapping) or operation.get("op") != "copy":
+        return 0
+    return len(encode(_find(document, _pointer(operation, "from"))))
 
 
 def _operate(document: Any, operation: Mapping[str, Any]) -> Any:

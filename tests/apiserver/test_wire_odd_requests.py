@@ -185,3 +185,69 @@ async def test_a_bootstrap_token_holds_as_its_secret_says(
         reply = await joining.send("GET", "/apis/certificates.k8s.io/v1/certificatesigningrequests")
 
     assert reply.status == status
+
+
+def nested(levels: int) -> str:
+    """Return the text of objects within objects."""
+    return '{"x":' * levels + "{}" + "}" * levels
+
+
+REVISIONS = "/apis/apps/v1/namespaces/default/controllerrevisions"
+
+
+@pytest.mark.parametrize("levels", [210, 400, 980, 100_000])
+async def test_what_is_nested_beyond_reason_is_a_bad_request(wire: Wire, levels: int) -> None:
+    """Whoever reads it later may have less of the stack left."""
+    await wire.send("POST", REVISIONS, {"metadata": {"name": "a"}, "revision": 1, "data": {"b": 1}})
+    deep = nested(levels)
+    operation = f'{{"op":"test","path":"/data","value":{deep}}}'
+
+    statuses = [
+        (await wire.send(method, path, text.encode(), content_type=content_type)).status
+        for method, path, text, content_type in (
+            ("POST", REVISIONS, f'{{"metadata":{{"name":"b"}},"revision":1,"data":{deep}}}', "application/json"),
+            ("POST", REVISIONS, f'{{"metadata":{{"name":"b"}},"revision":1,"data":{deep}}}', "application/yaml"),
+            ("PATCH", f"{REVISIONS}/a", f'{{"data":{deep}}}', "application/merge-patch+json"),
+            ("PATCH", f"{REVISIONS}/a", f'{{"data":{deep}}}', "application/strategic-merge-patch+json"),
+            ("PATCH", f"{REVISIONS}/a", f"[{operation},{operation}]", "application/json-patch+json"),
+            ("DELETE", f"{REVISIONS}/a", f'{{"preconditions":{deep}}}', "application/json"),
+        )
+    ]
+
+    assert statuses == [400] * 6
+
+
+async def test_a_patch_that_builds_up_depth_step_by_step_is_refused(wire: Wire) -> None:
+    await wire.send("POST", REVISIONS, {"metadata": {"name": "a"}, "revision": 1, "data": {}})
+    step = json.loads(nested(100))
+    paths = ["/data" + "/x" * (100 * number + 1) for number in range(2)]
+    operations = [{"op": "add", "path": path, "value": step} for path in paths]
+
+    reply = await wire.send("PATCH", f"{REVISIONS}/a", operations, content_type="application/json-patch+json")
+
+    assert (reply.status, "nested too deeply" in reply.json["message"]) == (422, True)
+
+
+async def test_a_patch_that_doubles_itself_is_refused_before_it_fills_the_memory(wire: Wire) -> None:
+    await wire.send("POST", REVISIONS, {"metadata": {"name": "a"}, "revision": 1, "data": {"b": "x" * 1000}})
+    operations = [{"op": "copy", "from": "/data", "path": f"/data/c{number}"} for number in range(60)]
+
+    reply = await wire.send("PATCH", f"{REVISIONS}/a", operations, content_type="application/json-patch+json")
+
+    assert (reply.status, "copies more than" in reply.json["message"]) == (422, True)
+    assert len(reply.body) < 100_000
+
+
+async def test_a_stranger_is_refused_before_the_body_is_read(server: ApiServer) -> None:
+    answer = b""
+    async with asyncio.timeout(PATIENCE_S):
+        tls = ssl.create_default_context(cafile=str(server.credentials.certificate("ca")))
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=tls)
+        for method, path in ((b"POST", MAPS.encode()), (b"DELETE", MAPS.encode() + b"/a")):
+            writer.write(b"%b %b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" % (method, path))
+            answer += (await reader.readuntil(b"\r\n\r\n")).splitlines()[0]
+            await reader.readuntil(b'"status":"Failure"}')
+            writer.write(b"{}")
+        writer.close()
+
+    assert answer == b"HTTP/1.1 403 ForbiddenHTTP/1.1 403 Forbidden"
