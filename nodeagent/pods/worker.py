@@ -52,6 +52,8 @@ HOLD: Final = timedelta(milliseconds=150)
 LOOK_AGAIN: Final = timedelta(milliseconds=500)
 PULL_TOLD: Final = timedelta(seconds=1)
 """How long ErrImagePull is shown before it is called ImagePullBackOff."""
+NODE_NOT_READY: Final = "NodeNotReady"
+"""The reason with which the node's controller says of a lost node's pods that they are not ready."""
 FIRST_RETRY_S: Final = 1.0
 FORCED_GRACE_S: Final = 2
 """What a pod gets to end in when its object was deleted by force."""
@@ -119,6 +121,7 @@ class PodWorker:
         before, self.pod = self.pod.metadata, pod
         if pod.metadata.labels != before.labels or pod.metadata.annotations != before.annotations:
             self._volumes_stale = True
+        self._heed_overwritten()
         self._wake.set()
 
     def vanish(self, pod: Pod) -> None:
@@ -407,6 +410,12 @@ class PodWorker:
             await self._write(wanted)
 
         self._status_task = self._room.runner.start(f"{self.story}: status", job)
+
+    def _heed_overwritten(self) -> None:
+        """Take back what the node's controller has overwritten while the node seemed lost, so that it is told again."""
+        theirs = {c.type: c for c in self.pod.status.conditions if c.reason == NODE_NOT_READY}
+        if theirs:
+            self._told = replace(self._told, conditions=tuple(theirs.get(c.type, c) for c in self._told.conditions))
 
     def _conditions_differ(self, wanted: PodStatus) -> bool:
         told = {c.type: c for c in self._told.conditions}

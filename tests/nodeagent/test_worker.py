@@ -329,6 +329,18 @@ async def test_a_pod_is_ready_when_its_readiness_probe_says_so(node: Node) -> No
     await until(node.is_ready)
 
 
+async def test_a_pod_is_ready_again_after_its_node_seemed_lost(node: Node) -> None:
+    """The node's controller marks the pods of a silent node; only the agent can take that back."""
+    node.api.put(pod())
+    await until(node.is_ready)
+    lost = {"type": "Ready", "status": "False", "reason": "NodeNotReady"}
+
+    await node.api.patch(Pod, "web", {"status": {"conditions": [lost]}}, namespace="default", subresource="status")
+
+    assert not node.is_ready()
+    await until(node.is_ready)
+
+
 async def test_a_lost_sandbox_is_made_again(node: Node) -> None:
     node.api.put(pod())
     await until(node.is_ready)
