@@ -100,7 +100,7 @@ class Containers:
             raise precondition(where, f"it is {container.phase.name}; only a CREATED one can be started")
         if sandbox.shim is None:
             raise precondition(where, f"sandbox {sandbox.id} is not ready; run another")
-        container.is_starting = True
+        container.is_starting = container.was_begun = True
         try:
             await sandbox.shim.call("start", container=container.id, bundle=str(container.bundle))
         except shim_client.ShimRefusalError as refusal:
@@ -121,16 +121,20 @@ class Containers:
     async def stop(self, container: Container, timeout_s: int) -> None:
         """Ask the container to end, and end all of it after `timeout_s`; one that doesn't run is stopped already."""
         sandbox = self.sandbox_of(container)
-        if container.phase is not Phase.RUNNING or sandbox.shim is None:
+        container.read_records()  # Its start may have been cut off: then nobody has looked yet.
+        may_run = container.phase is Phase.RUNNING or (container.phase is Phase.CREATED and container.was_begun)
+        if not may_run or sandbox.shim is None:
             return
         try:
-            if timeout_s > 0:
+            if timeout_s > 0 and container.phase is Phase.RUNNING:
                 await sandbox.shim.call("signal", container=container.id, signal=container.record.stop_signal)
                 if await _is_over(container, timeout_s):
                     return
             await sandbox.shim.call("kill", container=container.id)
         except shim_client.ShimRefusalError:
-            pass  # It has just ended: the event is on its way.
+            if container.phase is Phase.CREATED:
+                return  # Its start never reached the shim.
+            # Else it has just ended: the event is on its way.
         except shim_client.ShimLostError as error:
             raise RuntimeRefusal(Reason.UNAVAILABLE, f"container {container.id}: {error}; ask again") from None
         if not await _is_over(container, KILL_TIMEOUT_S):

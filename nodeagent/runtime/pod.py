@@ -23,6 +23,7 @@ class Container:
         self.started: StartRecord | None = None
         self.ended: ExitRecord | None = None
         self.is_starting = False
+        self.was_begun = False  # Its start was asked for: it may run, though nobody waited for the answer.
         self.over = asyncio.Event()
 
     @property

@@ -292,6 +292,7 @@ class Sandboxes:
         if sandbox.record.has_network:
             await self._host.network.detach(sandbox.id, str(sandbox.run_dir / "ns" / "net"))
         await self._end_shim(sandbox)
+        await self._end_strays(sandbox)
         for pin in _PINS:
             with contextlib.suppress(OSError):  # EINVAL or ENOENT: it was never made, or is gone already.
                 syscalls.unmount(str(sandbox.run_dir / pin))
@@ -299,6 +300,8 @@ class Sandboxes:
         sandbox.save()
 
     async def _end_containers(self, sandbox: Sandbox) -> None:
+        for container in sandbox.containers.values():
+            container.read_records()  # Its start may have been cut off: then nobody has looked yet.
         running = [container for container in sandbox.containers.values() if container.started and not container.ended]
         if sandbox.shim is not None:
             for container in running:
@@ -311,6 +314,12 @@ class Sandboxes:
                         await container.over.wait()
             if not container.ended:
                 await self._give_up(container, sandbox)
+
+    async def _end_strays(self, sandbox: Sandbox) -> None:
+        """End what runs all the same of containers whose start was cut off: no record names it."""
+        for container in (container for container in sandbox.containers.values() if container.started is None):
+            for pid in self._host.cgroups.processes(container.record.cgroup):
+                await end_process(pid, state.start_time_of(pid))
 
     async def _give_up(self, container: Container, sandbox: Sandbox) -> None:
         """Kill what is left of a container that no shim keeps, and account for its end unless that has been done."""

@@ -204,6 +204,9 @@ class Shim:
             if request["exec"] in self._further:
                 os.killpg(self._further[request["exec"]].pid, signal.SIGKILL)
             reply.accept({})
+        elif operation == "kill":
+            self._kill(request)
+            reply.accept({})
         elif operation == "leave":
             self._leave()
             reply.accept({})
@@ -218,6 +221,13 @@ class Shim:
         if container is None or not container.is_running:
             raise Refusal(f"container {request['container']}: it is not running", "not-running")
         return container
+
+    def _kill(self, request: dict[str, Any]) -> None:
+        """End every process of a container, also of one whose command doesn't run yet."""
+        container = self._containers.get(request["container"])
+        if container is None or not container.has_process:
+            raise Refusal(f"container {request['container']}: it is not running", "not-running")
+        container.kill_all()
 
     def _start(self, request: dict[str, Any], reply: Reply) -> None:
         name = request["container"]
@@ -338,7 +348,10 @@ class Shim:
         self._await(spawned, further.on_start)
 
     def _leave(self) -> None:
-        """End the reaper and stop listening; the containers have been stopped by then."""
+        """End the reaper and stop listening; the containers have been stopped, but one whose start was cut off."""
+        for container in self._containers.values():
+            if container.has_process:
+                container.kill_all()
         if self._reaper_pid:
             os.kill(self._reaper_pid, signal.SIGKILL)
         self._leaving = True

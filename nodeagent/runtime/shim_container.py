@@ -139,6 +139,11 @@ class Container:
         """Whether its command runs."""
         return bool(self.pid_record) and not self.exit_record
 
+    @property
+    def has_process(self) -> bool:
+        """Whether its first process is there, whatever it has come to."""
+        return self.pid > 0 and self.ended_status is None
+
     def open_stdio(self) -> list[int]:
         """Return the three descriptors of the command; their other ends are kept for the log and attach."""
         if self.config["process"]["terminal"]:
@@ -202,8 +207,6 @@ class Container:
         operation = request["op"]
         if operation == "signal":
             os.kill(self.pid, request["signal"])
-        elif operation == "kill":
-            self.kill_all()
         elif operation == "reopen-log":
             self._log.reopen()
         elif operation == "resize":
