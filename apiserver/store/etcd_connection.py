@@ -32,6 +32,14 @@ _OPTIONS = [
 ]
 _NEVER_SENT = ("failed to connect to all addresses", "etcdserver: no leader", "etcdserver: not capable")
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+_REFUSED = (
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.UNIMPLEMENTED,
+)
 
 T = TypeVar("T")
 
@@ -102,7 +110,7 @@ class Connection:
                 raise
             except grpc.aio.AioRpcError as error:
                 if error.code() not in _AWAY:
-                    raise refusal(member.url, error) from error
+                    raise refusal(member.url, error, is_write=is_write) from error
                 errors[member.url] = error
                 self.turn_from(member)
                 if is_write and not _never_sent(error):
@@ -145,8 +153,11 @@ class Shared:
             return self._answer
 
 
-def refusal(url: str, error: grpc.aio.AioRpcError) -> StoreError:
-    """Return the contract's error for an answer that another member would give as well."""
+def refusal(url: str, error: grpc.aio.AioRpcError, *, is_write: bool) -> StoreError:
+    """Return the contract's error for an answer that another member would give as well.
+
+    A write that ended in any way but a plain refusal (a stream that broke off, say) may have happened.
+    """
     code, details = error.code(), error.details() or ""
     if code is grpc.StatusCode.OUT_OF_RANGE:
         return OutOfRange(f"etcd {url}: {details}; ask for another revision", is_compacted="compacted" in details)
@@ -157,7 +168,8 @@ def refusal(url: str, error: grpc.aio.AioRpcError) -> StoreError:
         grpc.StatusCode.PERMISSION_DENIED: "give the user of this client certificate rights on the keys",
         grpc.StatusCode.UNAUTHENTICATED: "give a client certificate that etcd accepts",
     }.get(code, "see etcd's log")
-    return StoreUnavailable(f"etcd {url}: {code.name}: {details}; {advice}")
+    is_uncertain = is_write and code not in _REFUSED
+    return StoreUnavailable(f"etcd {url}: {code.name}: {details}; {advice}", is_uncertain=is_uncertain)
 
 
 def _away(errors: dict[str, grpc.aio.AioRpcError], *, is_uncertain: bool) -> StoreUnavailable:
