@@ -186,6 +186,8 @@ class Cache:
         missing = {item.key: item for shelf in self._shelves.values() for item in shelf.all()}
         for entry in entries:
             known = missing.pop(entry.key, None)
+            if known is not None and known.revision < entry.create_revision:
+                yield Event(entry.key, None, None, 0, entry.create_revision - 1)  # Another object of that name.
             if known is None or known.revision != entry.mod_revision:
                 yield Event(entry.key, entry.value, None, entry.create_revision, entry.mod_revision)
         for key in missing:

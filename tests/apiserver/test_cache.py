@@ -82,7 +82,7 @@ def stored(name: str, **data: str) -> tuple[str, bytes]:
 async def test_a_cache_that_missed_changes_tells_watchers_the_differences() -> None:
     """A controller that heard nothing of a deletion would keep the object for ever."""
     store = ForgetfulStore()
-    for name in ("changed", "gone", "kept"):
+    for name in ("changed", "gone", "kept", "replaced"):
         await store.create(*stored(name))
     cache, watcher = Cache(store), Names()
     task = asyncio.ensure_future(cache.run())
@@ -91,7 +91,9 @@ async def test_a_cache_that_missed_changes_tells_watchers_the_differences() -> N
         first, _ = cache.watch(MAP, Selection(), watcher, watcher, since=None)
         await store.create(*stored("new"))
         await store.update(*stored("changed", a="b"), expected_revision=2)
-        last = await store.delete(store_key(MAP, "default", "gone"), expected_revision=3)
+        await store.delete(store_key(MAP, "default", "gone"), expected_revision=3)
+        await store.delete(store_key(MAP, "default", "replaced"), expected_revision=5)
+        last = await store.create(*stored("replaced"))
 
         store.breaks.set()
         await cache.wait_seen(last)
@@ -99,9 +101,15 @@ async def test_a_cache_that_missed_changes_tells_watchers_the_differences() -> N
     await asyncio.wait((task,))
     await store.close()
 
-    assert [told.item.name for told in first] == ["changed", "gone", "kept"]
-    assert watcher.seen == [("ADDED", "new"), ("MODIFIED", "changed"), ("DELETED", "gone")]
-    assert [item.name for item in cache.shelf(MAP).in_order()] == ["changed", "kept", "new"]
+    assert [told.item.name for told in first] == ["changed", "gone", "kept", "replaced"]
+    assert watcher.seen == [
+        ("ADDED", "new"),
+        ("MODIFIED", "changed"),
+        ("DELETED", "replaced"),
+        ("ADDED", "replaced"),
+        ("DELETED", "gone"),
+    ]
+    assert [item.name for item in cache.shelf(MAP).in_order()] == ["changed", "kept", "new", "replaced"]
 
 
 class InterruptedStore(MemoryStore):
