@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from apiserver.strategy import Context, Strategy
 from kube.api.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestCondition
-from kube.errors import FieldError, immutable, invalid, method_not_allowed, not_supported, required
+from kube.api.core_v1 import Service
+from kube.errors import FieldError, forbidden, immutable, invalid, method_not_allowed, not_supported, required
 from kube.pki import requested_subject
 
 _DECISIONS: Final = frozenset({"Approved", "Denied"})
@@ -42,10 +43,27 @@ _USAGES: Final = frozenset(
 )
 
 
+SERVING_SIGNER: Final = "kubernetes.io/kubelet-serving"
+_DOMAINS_OF_SERVICES: Final = ("svc", "cluster.local")
+
+
 class CertificateSigningRequestStrategy(Strategy[CertificateSigningRequest]):
     """CertificateSigningRequests. Approval has a door of its own, so that it can be granted on its own."""
 
     field_names = ("spec.signerName",)
+
+    async def admit(
+        self, obj: CertificateSigningRequest, old: CertificateSigningRequest | None, context: Context
+    ) -> CertificateSigningRequest:
+        """Refuse a node's request to pass for a Service, the API's own first of all."""
+        if old is None and obj.spec.signer_name == SERVING_SIGNER and not _request_errors(obj):
+            wanted = requested_subject(obj.spec.request.decode("ascii")).addresses
+            held = {ip for service in context.objects.all(Service) for ip in service.spec.cluster_ips}
+            if taken := sorted(name for name in wanted if name in held or _is_service_name(name)):
+                told = f"a node's certificate can't be for what Services are reached by: {', '.join(taken)}"
+                name = obj.metadata.name
+                raise forbidden(self.kind, name, f'{self.kind.resource} "{name}" is forbidden: {told}')
+        return obj
 
     def prepare_create(self, obj: CertificateSigningRequest, context: Context) -> CertificateSigningRequest:
         user = context.user
@@ -101,6 +119,12 @@ class CertificateSigningRequestStrategy(Strategy[CertificateSigningRequest]):
 
     def selectable_fields(self, obj: CertificateSigningRequest) -> dict[str, str]:
         return {**super().selectable_fields(obj), "spec.signerName": obj.spec.signer_name}
+
+
+def _is_service_name(name: str) -> bool:
+    name = name.lower().rstrip(".")
+    inner = name in ("kubernetes", "kubernetes.default") or name.startswith("*")
+    return inner or any(name == domain or name.endswith(f".{domain}") for domain in _DOMAINS_OF_SERVICES)
 
 
 def _decisions(obj: CertificateSigningRequest) -> tuple[CertificateSigningRequestCondition, ...]:

@@ -1,5 +1,6 @@
 """What a node's agent may write over HTTPS: what is its own, whatever it puts into the body."""
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from apiserver.node_restriction import is_its_own_label
 from apiserver.server import ApiServer
-from kube.pki import Subject, issue, save_pair
+from kube.pki import Subject, issue, new_key, save_pair, signing_request
 from tests.apiserver.wire import Wire, pod
 
 NODES = "/api/v1/nodes"
@@ -125,3 +126,34 @@ async def test_an_agent_evicts_and_relabels_only_as_it_may(here: Wire, wire: Wir
 )
 def test_a_node_may_give_itself_labels_about_itself(key: str, *, is_its_own: bool) -> None:
     assert is_its_own_label(key) == is_its_own
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("here", 201),
+        ("192.0.2.7", 201),
+        ("kubernetes", 403),
+        ("Kubernetes.Default", 403),
+        ("*.example.com", 403),
+        ("bank.default.svc", 403),
+        ("kubernetes.default.svc.cluster.local.", 403),
+        ("10.96.0.1", 403),
+    ],
+)
+async def test_a_node_gets_no_certificate_to_pass_for_a_service(here: Wire, address: str, status: int) -> None:
+    """Pods trust the authority that signs for nodes when they speak to the API."""
+    subject = Subject("system:node:here", ("system:nodes",), (address,))
+    spec = {
+        "request": base64.b64encode(signing_request(new_key(), subject).encode()).decode(),
+        "signerName": "kubernetes.io/kubelet-serving",
+        "usages": ["digital signature", "server auth"],
+    }
+
+    reply = await here.send(
+        "POST",
+        "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+        {"metadata": {"generateName": "here-"}, "spec": spec},
+    )
+
+    assert reply.status == status
