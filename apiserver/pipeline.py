@@ -108,7 +108,7 @@ class Pipeline:
         obj = check_names(obj, write)
         strategy = strategy_of(stored_kind(target.kind))
         now = self.clock.now()
-        unconditional = replace(write, is_conditional=bool(obj.metadata.resource_version))
+        unconditional = replace(write, is_conditional=obj.metadata.resource_version not in ("", "0"))
         try:
             return await self.writings.update(unconditional, lambda _old: to_stored(obj), now), False
         except ApiError as error:
