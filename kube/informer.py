@@ -76,14 +76,16 @@ class Informer(Generic[T]):
         """Return the objects for which `index` gives `value`."""
         return tuple(self._indexes[index].get(value, {}).values())
 
-    def on_change(self, handler: Handler[T]) -> None:
+    def on_change(self, handler: Handler[T]) -> Callable[[], None]:
         """Have `handler(old, new)` called for each change from now on, and at once for each object that is there.
 
         old None: it is new; new None: it is gone. Called synchronously, in order; must neither wait nor raise.
+        Returns what ends that: to be called once, by whoever ends before the informer does, but not by a handler.
         """
         self._handlers.append(handler)
         for obj in tuple(self._objects.values()):
             handler(None, obj)
+        return lambda: self._handlers.remove(handler)
 
     def has_seen(self, revision: int) -> bool:
         """Say whether everything up to `revision` is in the cache."""

@@ -39,11 +39,11 @@ def routes_to(nodes: Iterable[Node], own_name: str) -> list[NodeRoute]:
 async def follow_nodes(settings: AgentSettings, nodes: Informer[Node], cri: Cri) -> None:
     """Make the routes follow the nodes, for ever; begins when the runtime has set the network up."""
     changed = asyncio.Event()
-    nodes.on_change(lambda _old, _new: changed.set())
-    await _network_is_ready(cri)
+    stop = nodes.on_change(lambda _old, _new: changed.set())
     network = PodNetwork(network_settings(settings))
     written: list[NodeRoute] | None = None
     try:
+        await _network_is_ready(cri)
         while True:
             changed.clear()
             wanted = routes_to(nodes.all(), settings.node_name)
@@ -58,6 +58,7 @@ async def follow_nodes(settings: AgentSettings, nodes: Informer[Node], cri: Cri)
                     continue
             await changed.wait()
     finally:
+        stop()
         await network.close()
 
 

@@ -88,11 +88,20 @@ class ServiceProxy:
         self._claims = Claims()
         self._changed: set[ObjectKey] = set()
         self._wake = asyncio.Event()
-        informers.services.on_change(self._service_changed)
-        informers.slices.on_change(self._slice_changed)
 
     async def run(self) -> None:
-        """Write all rules as soon as everything was heard of, then every change."""
+        """Write all rules as soon as everything was heard of, then every change; once for each object."""
+        stops = (
+            self._informers.services.on_change(self._service_changed),
+            self._informers.slices.on_change(self._slice_changed),
+        )
+        try:
+            await self._write()
+        finally:
+            for stop in stops:
+                stop()
+
+    async def _write(self) -> None:
         worker = namespaces.start_worker(self._settings.namespace, "service-proxy")
         try:
             await self._informers.wait_synced()

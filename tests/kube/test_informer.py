@@ -78,6 +78,20 @@ async def test_a_late_handler_is_told_of_what_is_there() -> None:
     assert heard == [(None, "blue")]
 
 
+async def test_a_handler_that_was_ended_hears_no_more_and_the_others_do() -> None:
+    client, ended, other = FakeClient(config_map("a")), Heard(), Heard()
+
+    async with running(Informer(client, ConfigMap)) as informer:
+        stop = informer.on_change(colours(ended))
+        informer.on_change(colours(other))
+        stop()
+        await client.create(config_map("b", "red"))
+        async with asyncio.timeout(PATIENCE_S):
+            await informer.wait_seen(client.revision)
+
+    assert (ended, other) == ([(None, "blue")], [(None, "blue"), (None, "red")])
+
+
 async def test_a_broken_connection_costs_no_event() -> None:
     client, clock, heard = FakeClient(config_map("a")), FakeClock(), Heard()
     informer = Informer(client, ConfigMap, clock=clock)

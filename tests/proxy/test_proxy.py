@@ -1,7 +1,9 @@
 """The proxy from watch to kernel."""
 
 import asyncio
+import gc
 import subprocess
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -79,4 +81,25 @@ async def test_a_deleted_service_leaves_the_kernel_and_a_restart_finds_what_chan
     async with running(api, settings):
         await until_listed(world, "elements = { 10.150.0.12 }")
 
+    proxy.remove(settings)
+
+
+async def test_a_proxy_that_has_ended_is_held_by_no_informer(world: World) -> None:
+    """The node agent starts it again after a failure, on the same informers: handlers must not pile up."""
+    node = await world.add_node()
+    settings = ProxySettings(world.prefix, CLUSTER_CIDR, NodeView("node-0"), node.host.netns_path)
+    informers = service_informers(FakeClient(service()))
+    async with Runner() as runner:
+        informers.start(runner)
+        ended = ServiceProxy(informers, settings)
+        running = asyncio.ensure_future(ended.run())
+        await until_listed(world, "10.150.0.10 . tcp . 80")
+        running.cancel()
+        await asyncio.wait([running])
+        trace = weakref.ref(ended)
+
+        del ended, running
+        gc.collect()
+
+        assert trace() is None
     proxy.remove(settings)
