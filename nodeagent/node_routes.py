@@ -13,7 +13,7 @@ from kube.informer import Informer
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.network.network import PodNetwork
 from nodeagent.network.routes import NodeRoute
-from nodeagent.runtime_process import network_settings
+from nodeagent.network_settings import network_settings
 from nodeagent.settings import AgentSettings
 
 NETWORK_LOOK_S = 0.05

@@ -9,11 +9,12 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from nodeagent.network.network import PodNetwork
+from nodeagent.network_settings import network_settings
 from nodeagent.pods.mounts import mounts_below, unmount
 from nodeagent.proxy import proxy
 from nodeagent.proxy.rules import NodeView
 from nodeagent.runtime.purge import purge as purge_runtime
-from nodeagent.runtime_process import network_settings, runtime_settings
+from nodeagent.runtime_process import runtime_settings
 from nodeagent.settings import AgentSettings
 
 

@@ -12,13 +12,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
 from kube.log import set_up_logging
 from nodeagent.network.host_ports import HostPort
-from nodeagent.network.network import NetworkSettings, PodNetwork
+from nodeagent.network.network import PodNetwork
+from nodeagent.network_settings import network_settings
 from nodeagent.runtime.sandbox_network import PortMapping
 from nodeagent.runtime.server import disable_fork_support, serve
 from nodeagent.runtime.settings import RuntimeSettings
@@ -55,17 +56,6 @@ class BridgedPods:
 def _host_port(port: PortMapping) -> HostPort:
     address = IPv4Address(port.host_ip) if port.host_ip not in ("", "0.0.0.0") else None
     return HostPort(port.protocol.upper(), port.host_port, port.container_port, address)
-
-
-def network_settings(settings: AgentSettings) -> NetworkSettings:
-    """Return what the node's network is made from."""
-    return NetworkSettings(
-        prefix=settings.link_prefix,
-        cluster_cidr=IPv4Network(settings.cluster_cidr),
-        service_cidr=IPv4Network(settings.service_cidr),
-        overlay="vxlan" if settings.overlay == "vxlan" else "routes",
-        node_address=IPv4Address(settings.node_address) if settings.node_address else None,
-    )
 
 
 def runtime_settings(settings: AgentSettings) -> RuntimeSettings:

@@ -22,7 +22,6 @@ from nodeagent.settings import AgentSettings
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
 from wherry.cluster.nodes import DEVELOPMENT, agent_settings, credentials_of, machine_name
 from wherry.context import Context
-from wherry.joining import join
 from wherry.targets import UsageError
 
 CLONE_NEWNET: Final = 0x40000000
@@ -98,6 +97,8 @@ def run(context: Context) -> int:
     settings = _settings(layout, args)
     credentials = credentials_of(layout, settings.node_name)
     if not credentials.are_complete:
+        from wherry.joining import join  # noqa: PLC0415 - a node that comes back makes no keys.
+
         token = args.token or _token_of(args.token_file)
         join(args.server, token, settings.node_name, [settings.node_address], credentials)
     uvloop.run(_serve(settings, credentials.access(args.server)))
