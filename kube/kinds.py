@@ -90,6 +90,14 @@ class Kind:
     verbs: tuple[str, ...] = ALL_VERBS
     subresources: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        """Return what look-ups by kind ask for several times per request; it is worked out once."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.group, self.version, self.kind, self.plural))
+
     @property
     def singular(self) -> str:
         """The name for one, as the command line takes it."""
