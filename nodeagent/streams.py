@@ -1,11 +1,12 @@
 """Relay the streams of exec, attach and port-forward between the API server and the runtime, byte for byte.
 
 Keeps true: what one side says reaches the other in order and unchanged, the way a stream ended too; when one side goes,
-the other is told. WebSocket on both sides, with the subprotocol that the client asked for.
+the other is told, also while it takes nothing. WebSocket on both sides, with the subprotocol the client asked for.
 Source: shared names of the channels are Kubernetes' (`v4.channel.k8s.io`, `v5.channel.k8s.io`, `portforward`).
 """
 
 import asyncio
+import contextlib
 from typing import Final
 
 import aiohttp
@@ -13,6 +14,10 @@ from aiohttp import web
 
 PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io", "portforward.k8s.io")
 CONNECT_TIMEOUT_S: Final = 10.0
+AHEAD_MESSAGES: Final = 256
+"""How much is read from a side ahead of what the other takes: as far as that, the end behind it is heard at once."""
+FAREWELL_S: Final = 2.0
+"""What the other side gets to take the rest in when one has gone."""
 
 
 async def relay(request: web.BaseRequest, url: str) -> web.StreamResponse:
@@ -42,13 +47,26 @@ _Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 async def _pump(source: _Socket, target: _Socket) -> None:
     """Carry messages one way until the source closes; then close the target the same way."""
+    ahead: asyncio.Queue[aiohttp.WSMessage] = asyncio.Queue(AHEAD_MESSAGES)
+    async with asyncio.TaskGroup() as group:
+        sending = group.create_task(_send(ahead, target))
+        while (message := await source.receive()).type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
+            await ahead.put(message)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                await ahead.join()
+        sending.cancel()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL_S):
+            await target.close(code=source.close_code or aiohttp.WSCloseCode.OK)
+
+
+async def _send(ahead: asyncio.Queue[aiohttp.WSMessage], target: _Socket) -> None:
     while True:
-        message = await source.receive()
-        match message.type:
-            case aiohttp.WSMsgType.BINARY:
+        message = await ahead.get()
+        with contextlib.suppress(ConnectionError):  # The target has gone; its own pump hears that.
+            if message.type is aiohttp.WSMsgType.BINARY:
                 await target.send_bytes(message.data)
-            case aiohttp.WSMsgType.TEXT:
+            else:
                 await target.send_str(message.data)
-            case _:
-                await target.close(code=source.close_code or aiohttp.WSCloseCode.OK)
-                return
+        ahead.task_done()

@@ -1,7 +1,8 @@
 """Exec and attach as a client sees them: channels of one WebSocket, moved to and from a process's streams.
 
 Keeps true: what a slow client doesn't take stays in the pipe, not in memory; a client that leaves ends the command it
-started. One channel byte, then data: 0 stdin, 1 stdout, 2 stderr, 3 the end as a Status, 4 resize, 255 close.
+started, also one that doesn't read what it is sent (AHEAD_PIECES of it are held). One channel byte, then data:
+0 stdin, 1 stdout, 2 stderr, 3 the end as a Status, 4 resize, 255 close.
 Source: Kubernetes' remotecommand constants; CRI v1 Exec and Attach.
 """
 
@@ -25,6 +26,8 @@ from nodeagent.runtime.shim_client import ShimClient, ShimLostError, ShimRefusal
 from proto import cri_v1 as cri
 
 _PIECE_BYTES = 32768
+AHEAD_PIECES = 256
+FAREWELL_S = 2.0
 _STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
 _SUCCESS: dict[str, object] = {"metadata": {}, "status": "Success"}
 
@@ -76,19 +79,39 @@ class _Session:
     async def receive(
         self, write: Callable[[bytes], Awaitable[None]], close: Callable[[], None], terminal: int
     ) -> None:
-        """Feed stdin and the terminal's size until the client leaves."""
-        async for message in self._socket:
-            if message.type is not WSMsgType.BINARY or not message.data:
-                continue
-            channel, data = message.data[0], message.data[1:]
-            if channel == _STDIN:
-                await write(data)
-            elif channel == _RESIZE and terminal >= 0:
-                resize(terminal, data)
-            elif channel == _CLOSE and data[:1] == bytes([_STDIN]):
-                close()
+        """Feed stdin and the terminal's size until the client leaves; the rest of stdin then has FAREWELL_S."""
+        ahead: asyncio.Queue[bytes | None] = asyncio.Queue(AHEAD_PIECES)
+        async with asyncio.TaskGroup() as tasks:
+            feeding = tasks.create_task(_feed(ahead, write, close))
+            async for message in self._socket:
+                if message.type is not WSMsgType.BINARY or not message.data:
+                    continue
+                channel, data = message.data[0], message.data[1:]
+                if channel == _STDIN:
+                    await ahead.put(data)
+                elif channel == _RESIZE and terminal >= 0:
+                    resize(terminal, data)
+                elif channel == _CLOSE and data[:1] == bytes([_STDIN]):
+                    await ahead.put(None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL_S):
+                    await ahead.join()
+            feeding.cancel()
         close()
         self.gone.set()
+
+
+async def _feed(
+    ahead: asyncio.Queue[bytes | None], write: Callable[[bytes], Awaitable[None]], close: Callable[[], None]
+) -> None:
+    """Write what comes in the queue; None: the end of stdin."""
+    while True:
+        data = await ahead.get()
+        if data is None:
+            close()
+        else:
+            await write(data)
+        ahead.task_done()
 
 
 def resize(terminal: int, data: bytes) -> None:

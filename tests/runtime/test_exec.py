@@ -166,6 +166,20 @@ async def test_a_client_that_leaves_ends_its_command(client: Client) -> None:
     await until(lambda: _runs_not(client, container, "765"), "the command has been ended")
 
 
+async def test_a_client_that_leaves_ends_a_command_that_reads_nothing(client: Client) -> None:
+    """What it was sent fills its pipe: the end behind that must be heard all the same."""
+    container = await client.run(await client.pod(), "sleep", "1000")
+    request = cri.ExecRequest(container_id=container, cmd=["sleep", "766"], stdin=True, stdout=True)
+    url = (await client.runtime.exec(request)).url
+
+    async with aiohttp.ClientSession() as session, session.ws_connect(url, protocols=(V5,)) as socket:
+        for _ in range(100):
+            await socket.send_bytes(b"\0" + bytes(30_000))
+        await until(lambda: _runs(client, container, "766"), "the command runs")
+
+    await until(lambda: _runs_not(client, container, "766"), "the command has been ended")
+
+
 async def _runs(client: Client, container: str, word: str) -> bool:
     return word.encode() in (await client.exec(container, "ps", "-o", "args")).stdout
 
