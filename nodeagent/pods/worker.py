@@ -1,7 +1,7 @@
-"""Carry one pod through its life, turn by turn: observe, plan, begin operations, tell the status.
+"""Carry one pod through its life, turn by turn: observe, plan, begin operations, have the status told.
 
 Keeps true: one turn at a time, at most one operation per key; whatever is remembered here may be lost at any moment.
-Reads the pod's object and the runtime; writes the pod's status and, at the very end, deletes its object.
+Reads the pod's object and the runtime; at the very end deletes the pod's object.
 Source: docs/pod-lifecycle.md.
 """
 
@@ -11,11 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from msgspec.structs import replace
-
-from kube.api.core_v1 import Pod, PodStatus
-from kube.client import ConnectionLost
-from kube.errors import ApiError
+from kube.api.core_v1 import Pod
 from kube.objects import with_metadata
 from kube.runner import attempt
 from kube.times import to_time
@@ -23,11 +19,10 @@ from nodeagent.cri.client import CriError
 from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord, with_sandbox
 from nodeagent.pods.messages import termination_message
 from nodeagent.pods.operations import OperationFailed, Operations
-from nodeagent.pods.plan import ending_of, plan
+from nodeagent.pods.plan import plan
 from nodeagent.pods.probes import Prober
 from nodeagent.pods.room import PodRoom
-from nodeagent.pods.status import OWN_CONDITIONS, pod_status
-from nodeagent.pods.status_writer import write_status
+from nodeagent.pods.status_teller import StatusTeller
 from nodeagent.pods.view import (
     END,
     VOLUMES,
@@ -47,13 +42,9 @@ from nodeagent.pods.view import (
     key_of_action,
 )
 
-HOLD: Final = timedelta(milliseconds=150)
-"""How long a state that is about to pass is kept to itself, so that one write tells more."""
 LOOK_AGAIN: Final = timedelta(milliseconds=500)
 PULL_TOLD: Final = timedelta(seconds=1)
 """How long ErrImagePull is shown before it is called ImagePullBackOff."""
-NODE_NOT_READY: Final = "NodeNotReady"
-"""The reason with which the node's controller says of a lost node's pods that they are not ready."""
 FIRST_RETRY_S: Final = 1.0
 FORCED_GRACE_S: Final = 2
 """What a pod gets to end in when its object was deleted by force."""
@@ -79,7 +70,6 @@ class PodWorker:
         self._is_dirty = self._must_list = bool(record.sandboxes)
         self._seen_at = 0
         self._new_sandbox = ""
-        self._told = pod.status
         self._volumes_ready = False
         self._volumes_stale = False
         self._is_released = False
@@ -92,12 +82,9 @@ class PodWorker:
         self._ended: dict[str, ContainerRecord] = {}
         self._wake = asyncio.Event()
         self._wake_at: datetime | None = None
-        self._held_since: datetime | None = None
-        self._status_task: asyncio.Task[None] | None = None
-        self._status_retry_at: datetime | None = None
-        self._status_lock = asyncio.Lock()
         self._operations = Operations(room, pod, self._reference_changed)
         self._prober = Prober(room, self._wake.set)
+        self._teller = StatusTeller(room, pod, self._wake.set)
 
     @property
     def uid(self) -> str:
@@ -121,7 +108,7 @@ class PodWorker:
         before, self.pod = self.pod.metadata, pod
         if pod.metadata.labels != before.labels or pod.metadata.annotations != before.annotations:
             self._volumes_stale = True
-        self._heed_overwritten()
+        self._teller.heed_overwritten(pod)
         self._wake.set()
 
     def vanish(self, pod: Pod) -> None:
@@ -202,8 +189,8 @@ class PodWorker:
         self._wake_by(decided.wake_at)
         for action in decided.actions:
             self._begin(action)
-        if not self.is_gone:
-            self._tell(now)
+        if not self.is_gone and not self._has_vanished:
+            self._wake_by(self._teller.tell(self._view(), now))
 
     def _wake_by(self, moment: datetime | None) -> None:
         if moment is not None and (self._wake_at is None or moment < self._wake_at):
@@ -247,7 +234,8 @@ class PodWorker:
 
     def _carry(self, record: ContainerRecord) -> None:
         own_id = f"{self._room.node.runtime}://{record.id}"
-        for told in (*self._told.container_statuses, *self._told.init_container_statuses):
+        before = self._teller.told
+        for told in (*before.container_statuses, *before.init_container_statuses):
             if told.container_id == own_id and told.name == record.name:
                 self._prober.carry(record, started=bool(told.started), ready=told.ready)
 
@@ -375,90 +363,10 @@ class PodWorker:
         if not is_deleted:
             return
         if not self._has_vanished:
-            await self._tell_last()
+            await self._teller.tell_last(self._view)
             await self._operations.delete(self.pod)
         await self._operations.remove_all(self.pod, self._record)
         self.is_gone = True
-
-    # Status.
-
-    def _status(self, now: datetime) -> PodStatus:
-        others = [c for c in self.pod.status.conditions if c.type not in OWN_CONDITIONS]
-        own = [c for c in self._told.conditions if c.type in OWN_CONDITIONS]
-        before = replace(self._told, conditions=(*own, *others), qos_class=self.pod.status.qos_class)
-        return pod_status(self._view(), before, self._room.node, now)
-
-    def _tell(self, now: datetime) -> None:
-        """Begin to write the status where it differs from what was last written."""
-        if self._has_vanished or (self._status_task is not None and not self._status_task.done()):
-            return
-        if self._status_retry_at is not None and self._status_retry_at > now:
-            self._wake_by(self._status_retry_at)
-            return
-        wanted = self._status(now)
-        if wanted == replace(self._told, conditions=wanted.conditions) and not self._conditions_differ(wanted):
-            self._held_since = None
-            return
-        if self._is_passing(now):
-            self._held_since = self._held_since or now
-            if now < self._held_since + HOLD:
-                self._wake_by(self._held_since + HOLD)
-                return
-        self._held_since = None
-
-        async def job() -> None:
-            await self._write(wanted)
-
-        self._status_task = self._room.runner.start(f"{self.story}: status", job)
-
-    def _heed_overwritten(self) -> None:
-        """Take back what the node's controller has overwritten while the node seemed lost, so that it is told again."""
-        theirs = {c.type: c for c in self.pod.status.conditions if c.reason == NODE_NOT_READY}
-        if theirs:
-            self._told = replace(self._told, conditions=tuple(theirs.get(c.type, c) for c in self._told.conditions))
-
-    def _conditions_differ(self, wanted: PodStatus) -> bool:
-        told = {c.type: c for c in self._told.conditions}
-        return any(told.get(c.type) != c for c in wanted.conditions if c.type in OWN_CONDITIONS)
-
-    def _is_passing(self, now: datetime) -> bool:
-        """Say whether the pod is in the middle of a step that will change its status again in a moment."""
-        starting = (PrepareVolumes, CreateSandbox, StartContainer)
-        is_starting = any(isinstance(operation.action, starting) for operation in self._busy.values())
-        return is_starting and ending_of(self._view(), now) is None
-
-    async def _write(self, wanted: PodStatus) -> None:
-        async with self._status_lock:
-            try:
-                await write_status(self._room.client, self.pod, self._told, wanted)
-            except ApiError as error:
-                if error.code in (404, 409):
-                    _log.info("%s: its object is another one by now: %s", self.story, error)
-                    self._told = wanted
-                    return
-                _log.warning("%s: status refused: %s", self.story, error)
-                self._status_retry_at = self._room.clock.now() + 4 * LOOK_AGAIN
-            except ConnectionLost:
-                self._status_retry_at = self._room.clock.now() + LOOK_AGAIN
-            else:
-                if wanted.phase != self._told.phase:
-                    _log.info("%s: %s -> %s %s", self.story, self._told.phase or "none", wanted.phase, wanted.reason)
-                self._told = wanted
-                self._status_retry_at = None
-        self._wake.set()
-
-    async def _tell_last(self) -> None:
-        """Write the status that a deleted pod leaves behind. Raises OperationFailed."""
-        async with self._status_lock:
-            wanted = self._status(self._room.clock.now())
-            try:
-                await write_status(self._room.client, self.pod, self._told, wanted)
-            except ApiError as error:
-                if error.code not in (404, 409):
-                    raise OperationFailed("FailedStatus", str(error)) from error
-            except ConnectionLost as error:
-                raise OperationFailed("FailedStatus", str(error)) from error
-            self._told = wanted
 
 
 def replace_failure(failure: Failure, reason: str, message: str) -> Failure:
