@@ -148,7 +148,7 @@ class ApiServer:
         authorizers = (EverythingForComponents(), LittleForAll(), NodeAgents(objects), JoiningNodes())
         self.pipeline = Pipeline(
             Readings(self._cache, self._store),
-            Writings(self._cache, self._store, objects, allocators),
+            Writings(self._cache, self._store, objects, allocators, settings.node_patience_s),
             objects,
             authorizers=authorizers,
             reviews=Reviews(objects, authenticator, authorizers, keeper),

@@ -25,6 +25,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from msgspec.structs import replace
 
 from apiserver.identity import User
+from apiserver.settings import NODE_PATIENCE_S
 from kube.api.meta_v1 import ObjectMeta
 from kube.client import PropagationPolicy
 from kube.errors import FieldError, method_not_allowed
@@ -67,13 +68,17 @@ class Allocators(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a request brings along for the hooks."""
+    """What a request brings along for the hooks.
+
+    node_patience_s: how long pods that say nothing of it stay on a node that is away.
+    """
 
     user: User
     now: datetime
     objects: Reader
     allocators: Allocators
     dry_run: bool = False
+    node_patience_s: int = NODE_PATIENCE_S
 
 
 class Strategy(Generic[T]):

@@ -18,6 +18,7 @@ from apiserver.cache import Cache
 from apiserver.identity import User
 from apiserver.item import Item, store_key
 from apiserver.node_restriction import restrict
+from apiserver.settings import NODE_PATIENCE_S
 from apiserver.store.contract import (
     Entry,
     KeyExists,
@@ -78,8 +79,16 @@ class Write:
 class Writings:
     """Writes objects to the store."""
 
-    def __init__(self, cache: Cache, store: Store, objects: Reader, allocators: Allocators) -> None:
-        """cache: fed by `store`; objects: its typed view."""
+    def __init__(
+        self,
+        cache: Cache,
+        store: Store,
+        objects: Reader,
+        allocators: Allocators,
+        node_patience_s: int = NODE_PATIENCE_S,
+    ) -> None:
+        """cache: fed by `store`; objects: its typed view; node_patience_s: see Context."""
+        self._node_patience_s = node_patience_s
         self.cache = cache
         self._store = store
         self._objects = objects
@@ -88,7 +97,7 @@ class Writings:
 
     def context(self, user: User, now: datetime, *, dry_run: bool) -> Context:
         """Return what a strategy's hooks are told of a request."""
-        return Context(user, now, self._objects, self._allocators, dry_run)
+        return Context(user, now, self._objects, self._allocators, dry_run, self._node_patience_s)
 
     async def create(self, write: Write, served: Resource, now: datetime) -> Item:
         """Store a new object; its name may come from generateName. Raises ApiError."""

@@ -7,6 +7,7 @@ DefaultTolerationSeconds, RuntimeClass
 
 import asyncio
 import random
+from functools import cache
 from typing import Final
 
 from msgspec.structs import replace
@@ -40,7 +41,6 @@ from .pod_defaults import FILE_MODE
 TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a directory.
 TOKEN_VOLUME_PREFIX: Final = "kube-api-access-"  # noqa: S105
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
-TOLERATED_S: Final = 300
 _EXPIRES_S: Final = 3607
 _ACCOUNT_ATTEMPTS: Final = 10
 _ACCOUNT_WAIT_S: Final = 0.1
@@ -67,10 +67,7 @@ _TOKEN_SOURCE: Final = ProjectedVolumeSource(
         ),
     ),
 )
-_TOLERATIONS: Final = tuple(
-    Toleration(key=key, operator="Exists", effect="NoExecute", toleration_seconds=TOLERATED_S)
-    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-)
+_AWAY: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 async def admit_pod(pod: Pod, kind: Kind, context: Context) -> Pod:
@@ -80,7 +77,7 @@ async def admit_pod(pod: Pod, kind: Kind, context: Context) -> Pod:
         spec = await with_service_account(pod, kind, context)
     spec = with_priority(replace(pod, spec=spec), kind, context)
     spec = with_runtime_class(replace(pod, spec=spec), kind, context)
-    return replace(pod, spec=with_tolerations(spec))
+    return replace(pod, spec=with_tolerations(spec, context.node_patience_s))
 
 
 async def with_service_account(pod: Pod, kind: Kind, context: Context) -> PodSpec:
@@ -202,10 +199,15 @@ def with_runtime_class(pod: Pod, kind: Kind, context: Context) -> PodSpec:
     )
 
 
-def with_tolerations(spec: PodSpec) -> PodSpec:
+def with_tolerations(spec: PodSpec, patience_s: int) -> PodSpec:
     """Return the spec with a bounded patience for nodes that are away, unless it says something else itself."""
-    added = tuple([wanted for wanted in _TOLERATIONS if not _tolerates(spec.tolerations, wanted.key)])
+    added = tuple([_patient(key, patience_s) for key in _AWAY if not _tolerates(spec.tolerations, key)])
     return replace(spec, tolerations=(*spec.tolerations, *added)) if added else spec
+
+
+@cache
+def _patient(key: str, patience_s: int) -> Toleration:
+    return Toleration(key=key, operator="Exists", effect="NoExecute", toleration_seconds=patience_s)
 
 
 def _tolerates(tolerations: tuple[Toleration, ...], key: str) -> bool:

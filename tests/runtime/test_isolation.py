@@ -25,15 +25,14 @@ async def test_a_container_has_namespaces_of_its_own(client: Client) -> None:
 
 
 async def test_containers_of_a_pod_share_network_and_ipc_but_not_processes(client: Client) -> None:
+    """Both run while they are asked: the kernel gives the number of a namespace that has gone to another one."""
     pod = await client.pod()
+    containers = [await client.run(pod, "sleep", "60", name=name) for name in ("a", "b")]
     script = "for n in net ipc uts pid; do readlink /proc/self/ns/$n; done"
 
-    first = (
-        await client.output(pod, "/bin/busybox", "sh", "-c", script.replace("readlink", "busybox readlink"))
-    ).split()
-    second = (
-        await client.output(pod, "/bin/busybox", "sh", "-c", script.replace("readlink", "busybox readlink"), name="b")
-    ).split()
+    answers = [await client.exec(container, "sh", "-c", script) for container in containers]
+
+    first, second = (answer.stdout.decode().split() for answer in answers)
 
     assert first[:3] == second[:3]
     assert first[3] != second[3]
@@ -306,6 +305,23 @@ async def test_a_single_file_can_be_mounted_over_one_of_the_image(client: Client
     output = await client.output(await client.pod(), "cat", "/etc/hosts", mounts=[mount])
 
     assert output == "10.0.0.1 web"
+
+
+async def test_a_link_that_dangles_in_the_image_gets_what_is_mounted_there(client: Client, tmp_path: Path) -> None:
+    """As /etc/resolv.conf does on a machine whose resolver keeps it below /run."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "conf").symlink_to("/run/resolver/conf")
+    (tmp_path / "file").write_text("here")
+    mounts = [
+        cri.Mount(container_path="/volume", host_path=str(folder)),
+        cri.Mount(container_path="/volume/conf", host_path=str(tmp_path / "file")),
+    ]
+
+    output = await client.output(await client.pod(), "cat", "/run/resolver/conf", mounts=mounts)
+
+    assert output == "here"
+    assert not Path("/run/resolver").exists()
 
 
 async def test_a_missing_mount_source_is_refused_and_leaves_nothing(client: Client) -> None:

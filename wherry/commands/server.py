@@ -8,7 +8,7 @@ from typing import Final
 import uvloop
 
 from apiserver.server import ApiServer, StartError
-from apiserver.settings import ApiServerSettings
+from apiserver.settings import NODE_PATIENCE_S, ApiServerSettings
 from controllers.world import ControllerSettings, NodeSettings
 from kube.log import set_up_logging
 from scheduler.run import SchedulerSettings
@@ -19,6 +19,9 @@ from wherry.targets import UsageError
 
 DEVELOPMENT_NODES: Final = NodeSettings(grace_s=8.0, startup_grace_s=15.0, pod_quarantine_s=10.0)
 """With `up`, whose nodes renew their leases often, a lost one is noticed soon."""
+
+DEVELOPMENT_PATIENCE_S: Final = 5
+"""And its pods move soon."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +75,7 @@ def _apiserver_settings(layout: Layout, args: argparse.Namespace) -> ApiServerSe
         service_cidr=args.service_cidr,
         names=tuple(args.name),
         token_file=args.token_file,
+        node_patience_s=DEVELOPMENT_PATIENCE_S if args.development else NODE_PATIENCE_S,
     )
 
 
