@@ -8,6 +8,7 @@ of AgentSettings) and serves until it is told to end; it ends with its parent to
 import argparse
 import asyncio
 import ctypes
+import glob
 import os
 import signal
 import sys
@@ -22,10 +23,9 @@ from nodeagent.network.network import PodNetwork
 from nodeagent.network_settings import network_settings
 from nodeagent.runtime.sandbox_network import PortMapping
 from nodeagent.runtime.server import disable_fork_support, serve
-from nodeagent.runtime.settings import RuntimeSettings
+from nodeagent.runtime.settings import HIDDEN_PATHS, RuntimeSettings
 from nodeagent.settings import AgentSettings, decode_settings
 
-HIDDEN_PATHS: Final = ("/root", "/home", "/var/lib/wherry", "/run/wherry")
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -69,7 +69,7 @@ def runtime_settings(settings: AgentSettings) -> RuntimeSettings:
         cgroup_parent=settings.cgroup_parent,
         allow_host_image=settings.allow_host_image,
         insecure_registries=settings.insecure_registries,
-        hidden_paths=tuple(sorted({*HIDDEN_PATHS, *map(str, own)})),
+        hidden_paths=tuple(sorted({*HIDDEN_PATHS, *(glob.escape(str(path)) for path in own)})),
     )
 
 

@@ -52,11 +52,11 @@ def enter(config: dict[str, Any], launch: dict[str, Any]) -> None:
     trees |= _open_binds(config["mounts"], shared=False)
     devices = _host_devices() if privileged else _open_devices(launch["devices"])
     covers = [_open_device("/dev/null") for _ in config["linux"]["maskedPaths"]]
+    _hide(launch["hidden"], launch["upper"])
     _mount_overlay(launch, 0 if privileged else MS_NODEV)
     syscalls.pivot_root_here(launch["root"])
     for folder in _KERNEL_FOLDERS:
         _require_real_folder(folder)
-    _hide(launch["hidden"])
     for folder in launch["folders"]:
         os.makedirs(folder, exist_ok=True)
     for place, mount in enumerate(config["mounts"]):
@@ -117,9 +117,11 @@ def _attach(tree: int, mount: dict[str, Any]) -> None:
 
 
 def _make_file(path: str) -> None:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    if not os.path.lexists(path) or os.path.islink(path):
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK, 0o644))
+    """Make an empty file at `path`, or where the links there lead to in the container, unless there is something."""
+    real = os.path.realpath(path)
+    os.makedirs(os.path.dirname(real), exist_ok=True)
+    if not os.path.lexists(real):
+        os.close(os.open(real, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
 
 
 def _mount(mount: dict[str, Any], launch: dict[str, Any]) -> None:
@@ -198,17 +200,35 @@ def _require_real_folder(path: str) -> None:
         raise OSError(f"image: {path} is not a folder; the kernel's file system can't be mounted there")
 
 
-def _hide(paths: list[str]) -> None:
-    """Put an empty folder or file over each path that exists."""
-    for path in paths:
+def _hide(paths: list[str], upper: str) -> None:
+    """Cover each path of the machine that exists by an empty folder or file in `upper`, the container's own layer.
+
+    What is there is the container's to fill; what is below can't come back, as only the node may change `opaque`.
+    """
+    hidden: list[str] = []
+    for path in sorted(map(os.path.realpath, paths)):
+        if not os.path.exists(path) or any(path == other or path.startswith(f"{other}/") for other in hidden):
+            continue
+        hidden.append(path)
+        parents = path.split("/")[1:-1]
+        for depth in range(1, len(parents) + 1):
+            _make_alike("/" + "/".join(parents[:depth]), upper)
+        _make_alike(path, upper)
         if os.path.isdir(path):
-            mode = stat.S_IMODE(os.stat(path).st_mode)
-            syscalls.mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode:o},size=16m")
-        elif os.path.exists(path):
-            syscalls.mount("tmpfs", "/proc", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=4k")
-            _make_file("/proc/empty")
-            syscalls.mount("/proc/empty", path, "", MS_BIND)
-            syscalls.unmount("/proc")
+            os.setxattr(f"{upper}{path}", "trusted.overlay.opaque", b"y")
+
+
+def _make_alike(path: str, upper: str) -> None:
+    """Make an empty folder or file in `upper` with the mode and owner of the machine's own."""
+    status, copy = os.stat(path), f"{upper}{path}"
+    if os.path.lexists(copy):
+        return
+    if stat.S_ISDIR(status.st_mode):
+        os.mkdir(copy)
+    else:
+        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    os.chown(copy, status.st_uid, status.st_gid)
+    os.chmod(copy, stat.S_IMODE(status.st_mode))
 
 
 def _mask(path: str, cover: int) -> None:

@@ -4,7 +4,17 @@ from pathlib import Path
 
 import msgspec
 
-HIDDEN_PATHS = ("/root", "/home", "/var/lib/wherry", "/run/wherry")
+HIDDEN_PATHS = (
+    *("/home", "/media", "/mnt", "/root", "/run", "/srv", "/tmp", "/var/lib/wherry", "/var/tmp"),  # noqa: S108
+    *("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/krb5.keytab", "/etc/ssh/ssh_host_*_key"),
+    *("/etc/kubernetes", "/etc/letsencrypt", "/etc/rancher", "/etc/ssl/private", "/etc/wireguard"),
+    *("/etc/NetworkManager/system-connections", "/etc/ppp/*-secrets"),
+    *("/var/backups", "/var/crash", "/var/log", "/var/mail", "/var/spool"),
+    *(f"/var/lib/{name}" for name in ("containerd", "containers", "docker", "etcd", "kubelet", "rancher", "k0s")),
+    *(f"/var/lib/{name}" for name in ("libvirt", "lxc", "lxd", "machines", "NetworkManager", "private", "systemd")),
+    *(f"/var/lib/{name}" for name in ("mysql", "postgresql", "mongodb", "redis", "consul", "vault", "samba", "cloud")),
+)
+"""What is the machine's data or secret, and no program of it; shell patterns."""
 
 
 class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +23,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     socket_path: the CRI socket. state_dir: survives everything (records, logs of shims, writable layers).
     run_dir: pins, shim sockets; may be a tmpfs. image_dir: the content store, shared by all clusters of a machine.
     cgroup_parent: where the cgroups of pods go that name no parent of their own, like `/wherry/NAME`.
-    hidden_paths: what a container of `wherry.local/host` sees as empty.
+    hidden_paths: what a container of `wherry.local/host` sees as empty; shell patterns.
     insecure_registries: host[:port] of registries that are spoken to over http; loopback addresses always are.
     streaming_address: where exec and attach are served; the port is any free one.
     pids_per_container: how many processes one may have where it names no limit itself; 0 for any number.

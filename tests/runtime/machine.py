@@ -62,7 +62,7 @@ def settings_in(folder: Path) -> RuntimeSettings:
         image_dir=folder / "images",
         cgroup_parent=f"/wherry-test-{os.getpid()}-{folder.name}",
         allow_host_image=True,
-        hidden_paths=("/root", "/home", str(folder)),
+        hidden_paths=("/root", "/home", "/etc/shado?", "/var/log", str(folder)),
     )
 
 

@@ -280,6 +280,21 @@ async def test_the_hosts_own_root_is_an_image_with_its_secrets_hidden(client: Cl
     assert not mark.exists()
 
 
+async def test_what_the_host_image_hides_is_empty_to_write_to_and_never_comes_back(client: Client) -> None:
+    """Covered in the container's own layer: neither removing nor moving the cover shows what is below."""
+    script = """
+        wc -c < /etc/shadow; ls -A /var/log | wc -l; stat -c %a /etc/shadow /var/log
+        echo x > /var/log/x && ls -A /var/log; rm -r /var/log /etc/shadow; ls -d /var/log /etc/shadow 2>&1 | wc -l
+        mkdir /var/log && ls -A /var/log | wc -l; mount | grep -c hidden; ls /etc/passwd
+    """
+    modes = [f"{Path(path).stat().st_mode & 0o7777:o}" for path in ("/etc/shadow", "/var/log")]
+
+    output = await client.output(await client.pod(), "sh", "-c", script, image=HOST_IMAGE)
+
+    assert output.split() == ["0", "0", *modes, "x", "2", "0", "0", "/etc/passwd"]
+    assert Path("/etc/shadow").stat().st_size > 0
+
+
 async def test_the_host_image_can_be_neither_removed_nor_pulled_away(client: Client) -> None:
     image = cri.ImageSpec(image=HOST_IMAGE)
 
