@@ -35,12 +35,13 @@ def bring_down(layout: Layout, *, purge: bool, say: Callable[[str], None]) -> No
     shutil.rmtree(layout.run, ignore_errors=True)
     if purge:
         shutil.rmtree(layout.state)
-    _remove_if_empty()
+        _remove_shared()
     say(f'cluster "{layout.name}" is {"gone" if purge else "down; `wherry up` brings it back with its objects"}')
 
 
-def _remove_if_empty() -> None:
-    """Remove the directories of all clusters when the last of them has gone; images stay as long as there are any."""
-    for root in (RUN_ROOT, STATE_ROOT):
-        if root.is_dir() and not any(root.iterdir()):
-            root.rmdir()
+def _remove_shared() -> None:
+    """Remove what all clusters of the machine share, the images, when the last of them has gone."""
+    if not Layout.all():
+        shutil.rmtree(STATE_ROOT, ignore_errors=True)
+    if RUN_ROOT.is_dir() and not any(RUN_ROOT.iterdir()):
+        RUN_ROOT.rmdir()
