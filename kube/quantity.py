@@ -73,8 +73,13 @@ def _plain(number: float | Decimal) -> str:
     return str(number)
 
 
+LENGTH_MAX: Final = 1000
+
+
 @lru_cache(maxsize=8192)
 def _parse(text: str) -> Quantity:
+    if len(text) > LENGTH_MAX:
+        raise ValueError(f'quantity "{text[:LENGTH_MAX]}..." is longer than {LENGTH_MAX} characters; round it')
     match = _FORM.fullmatch(text)
     if match is None:
         raise ValueError(f'unable to parse quantity "{text}"; write a number and a unit such as "500m", "2" or "64Mi"')

@@ -94,6 +94,7 @@ _UNITS: Final = {
     "m": Decimal(60),
     "h": Decimal(3600),
 }
+DURATION_MAX_LENGTH: Final = 100  # Far beyond what anybody writes; the pattern is slow on what never ends.
 _DURATION_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 
 
@@ -102,8 +103,8 @@ def parse_duration(text: str) -> timedelta:
     sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if digits == "0":
         return timedelta(0)
-    if not digits or _DURATION_PART.sub("", digits):
-        raise ValueError(f'"{text}": is not a length of time; write it as 1h30m, 90s or 500ms')
+    if not digits or len(digits) > DURATION_MAX_LENGTH or _DURATION_PART.sub("", digits):
+        raise ValueError(f'"{text[:DURATION_MAX_LENGTH]}": is not a length of time; write it as 1h30m, 90s or 500ms')
     seconds = sum(Decimal(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(digits))
     return timedelta(microseconds=int(sign * seconds * 1_000_000))
 

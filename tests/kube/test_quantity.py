@@ -19,6 +19,11 @@ QUANTITIES = st.builds(
 )
 
 
+def test_a_quantity_of_a_million_digits_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="is longer than 1000 characters"):
+        Quantity("9" * 1_000_000)
+
+
 @pytest.mark.parametrize(
     ("written", "canonical"),
     [

@@ -137,3 +137,9 @@ def test_lengths_of_time_are_gos(text: str, length: timedelta, canonical: str) -
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a length of time"):
         parse_duration(text)
+
+
+def test_a_length_of_time_that_never_ends_is_refused_at_once() -> None:
+    """The pattern would look at every end of it, from every beginning."""
+    with pytest.raises(ValueError, match="is not a length of time"):
+        parse_duration("1" * 1_000_000)
