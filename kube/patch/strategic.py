@@ -102,7 +102,8 @@ def _merge_list_field(old: Any, key: str, patch: Json, shape: Shape, path: str) 
         if directive is not None and not isinstance(directive, list):
             raise StrategicPatchError(f"{path}: {name}{key} must be a list")
     before: list[Any] = old if isinstance(old, list) else []
-    after = [item for item in before if item not in deletions] if deletions else before
+    gone = set(_itselves(deletions or []))
+    after = [item for item in before if _itself(item) not in gone] if gone else before
     new: list[Any] = value if isinstance(value, list) else []
     if shape.merge_key:
         return _merge_items(after, new, order, shape, path)
@@ -129,7 +130,8 @@ def _merge_items(old: list[Any], patch: list[Any], order: list[Any] | None, shap
     wanted = [item[key] for item in plain]
     if order is not None:
         listed = [_key_value(item, key, path) for item in order]
-        if strangers := [value for value in wanted if value not in listed]:
+        known = set(listed)
+        if strangers := [value for value in wanted if value not in known]:
             raise StrategicPatchError(f"{path}: {strangers} is in the patch but not in its {ELEMENT_ORDER} list")
         wanted = listed
         # With an order given, Kubernetes counts an item that takes a deleted one's place as the last of the live ones.
