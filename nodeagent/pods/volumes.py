@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from kube.api.core_v1 import Container, EmptyDirVolumeSource, Pod, Volume, VolumeMount
+from kube.files import remove_deep
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import References, expand
 from nodeagent.pods.host_paths import host_path
@@ -159,4 +160,7 @@ def remove_pod_files(dirs: NodeDirs, uid: str) -> None:
     unmount_all(dirs, uid)
     for folder in (dirs.pod(uid), dirs.pod_in_memory(uid)):
         if not mounts_below(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                shutil.rmtree(folder, ignore_errors=True)
+            except RecursionError:
+                remove_deep(folder)

@@ -13,6 +13,8 @@ from typing import TypeVar
 
 import msgspec
 
+from kube.files import remove_deep
+
 T = TypeVar("T")
 
 
@@ -133,8 +135,11 @@ def is_alive(pid: int, start_time: int) -> bool:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder that may hold anything but mounts, which must be gone by then."""
-    shutil.rmtree(folder, ignore_errors=False, onerror=_make_removable)
+    """Remove a folder that may hold anything, folders in folders without end too, but mounts, which must be gone."""
+    try:
+        shutil.rmtree(folder, ignore_errors=False, onerror=_make_removable)
+    except RecursionError:
+        remove_deep(folder)
 
 
 def _make_removable(_call: object, path: str, failure: object) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from kube.config import Access, ConfigError, load_kubeconfig, save_kubeconfig
+from kube.files import remove_deep
 from kube.log import set_up_logging
 from kube.pki import (
     Pair,
@@ -213,3 +215,23 @@ def test_logs_can_be_json(root_logger: logging.Logger) -> None:
 def test_an_unknown_log_level_is_refused(root_logger: logging.Logger) -> None:
     with pytest.raises(ValueError, match="log level: loud; use debug, info, warning or error"):
         set_up_logging("loud")
+
+
+def test_a_tree_deeper_than_any_path_is_removed_and_nothing_that_its_links_lead_to(tmp_path: Path) -> None:
+    """A container can make folders in folders without end; its volume must go all the same."""
+    kept, tree = tmp_path / "kept", tmp_path / "tree"
+    (kept / "folder").mkdir(parents=True)
+    tree.mkdir()
+    here = os.open(tree, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=here)
+        os.symlink(kept, "link", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+    remove_deep(tree)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert (kept / "folder").is_dir()
