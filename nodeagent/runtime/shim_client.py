@@ -73,6 +73,9 @@ class ShimClient:
         self._waiting[number] = answer
         message = json.dumps({"id": number, "op": operation, **fields}).encode()
         try:
+            if len(message) > _MESSAGE_BYTES_MAX:
+                found = f"{operation}: {len(message)} bytes are too many; give it at most {_MESSAGE_BYTES_MAX}"
+                raise ShimRefusalError(found, "too-long", 0)
             socket.send_fds(self._connection, [message], list(rights))
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 return await answer

@@ -81,6 +81,16 @@ async def test_exec_sync_of_a_missing_command_says_so(client: Client) -> None:
     assert (code, "executable file not found in $PATH" in message) == ("UNKNOWN", True)
 
 
+async def test_a_command_too_long_for_the_shim_is_refused_and_costs_nothing(client: Client) -> None:
+    """It would reach the shim cut off: no word from outside may end the parent of a pod's containers."""
+    container = await client.run(await client.pod(), "sleep", "1000")
+
+    _, message = await client.refusal(client.exec(container, "echo", "x" * 150_000))
+
+    assert "too many" in message
+    assert (await client.exec(container, "echo", "alive")).stdout == b"alive\n"
+
+
 async def test_exec_in_a_container_that_has_ended_is_refused(client: Client) -> None:
     container = await client.run(await client.pod(), "true")
     await client.ended(container)
