@@ -75,6 +75,24 @@ def test_a_gzipped_layer_of_several_members_is_read_whole(store: ImageStore) -> 
     assert (folder / "a").read_bytes() == b"x" * 100_000
 
 
+def test_a_layer_that_inflates_a_thousandfold_is_unpacked_without_haste_or_memory(store: ImageStore) -> None:
+    """Each byte that inflates is moved a few times, not a few thousand: 100 MB of nothing are a matter of a second."""
+    data = gzip.compress(layer(entry("zeros", content=bytes(100_000_000))))
+
+    folder = unpacked(store, data)
+
+    assert len(data) < 200_000
+    assert (folder / "zeros").stat().st_size == 100_000_000
+
+
+def test_a_layer_that_would_take_the_nodes_memory_is_refused(store: ImageStore) -> None:
+    """A header of a few gigabytes is read whole by whoever reads tars."""
+    header = tarfile.TarInfo("././@PaxHeader")
+    header.type, header.size = tarfile.XHDTYPE, 2 << 30
+    with pytest.raises(CorruptLayerError, match="too much to unpack"):
+        unpacked(store, gzip.compress(header.tobuf(tarfile.USTAR_FORMAT)) + gzip.compress(bytes(1 << 20)) * (2 << 10))
+
+
 def test_a_truncated_gzip_is_refused(store: ImageStore) -> None:
     with pytest.raises(CorruptLayerError, match="ends too early"):
         unpacked(store, gzip.compress(layer(entry("a", content=os.urandom(100_000))))[:-2000])

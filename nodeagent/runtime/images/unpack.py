@@ -2,7 +2,8 @@
 
 Keeps true: no name, link or device in a layer can reach outside that folder, as the worker has nothing else: it calls
 chroot before the first entry. What it is fed is hashed as it comes and again as it is inflated. Whiteouts become
-overlayfs' own; extended attributes that would steer overlayfs are dropped; device nodes are left out.
+overlayfs' own; extended attributes that would steer overlayfs are dropped; device nodes are left out. However much a
+few bytes inflate to, it takes no more memory than MEMORY_BYTES_MAX.
 Reads the layer (tar, gzip or zstd) from stdin; writes the folder, and one JSON object to stdout.
 Standard library only: run as `python -I -S -c "..."` by `layers`.
 Source: OCI image specification, layer.md; kernel docs filesystems/overlayfs.
@@ -13,6 +14,7 @@ import hashlib
 import importlib
 import json
 import os
+import resource
 import shutil
 import site
 import stat
@@ -21,7 +23,9 @@ import tarfile
 import zlib
 from typing import Any, BinaryIO, Protocol
 
+MEMORY_BYTES_MAX = 1 << 30
 _READ_BYTES = 1 << 18
+_INFLATE_BYTES = 1 << 13  # What a bomb is given at once: gzip makes at most a thousand times as much of it.
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -44,10 +48,13 @@ class Decompressor(Protocol):
 
 def main() -> None:
     """Fill the folder that the last argument names from stdin, and say on stdout how it went."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     try:
         result = unpack(sys.stdin.buffer, sys.argv[2])
     except (OSError, ValueError, EOFError, zlib.error, tarfile.TarError) as error:
         result = {"error": f"layer: {error}"}
+    except (MemoryError, RecursionError) as error:
+        result = {"error": f"layer: it is too much to unpack ({type(error).__name__}); build the image anew"}
     sys.stdout.write(json.dumps(result))
 
 
@@ -75,20 +82,22 @@ class Stream:
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
         self._outer, self._inner = hashlib.sha256(), hashlib.sha256()
-        self._pending = b""
+        self._pending = self._stored = b""
         self.size_bytes = 0
         first = self._read_source()
         self._magic = first[:4]
         self._inflater = decompressor(self._magic)
-        self._pending = self._inflate(first)
+        self._stored = first
 
     def read(self, count: int) -> bytes:
         """Return `count` bytes of the tar, fewer only at its end."""
         while len(self._pending) < count:
-            data = self._read_source()
-            if not data:
+            self._stored = self._stored or self._read_source()
+            if not self._stored:
                 self._check_end()
                 break
+            most = _READ_BYTES if self._inflater is None else _INFLATE_BYTES
+            data, self._stored = self._stored[:most], self._stored[most:]
             self._pending += self._inflate(data)
         piece, self._pending = self._pending[:count], self._pending[count:]
         return piece
