@@ -264,7 +264,7 @@ class Connection:
             self._session.credit -= count
             if self._session.credit < 0:
                 raise FrameError(f"data frame: {-self._session.credit} bytes past the session's window")
-        state = self._receiving(frame.stream, events)
+        state = self._receiving(frame.stream, events, begins=frame.begins)
         if state is None:
             self.consumed(0, count)
             return
@@ -279,11 +279,11 @@ class Connection:
         if frame.fin:
             self._end_peer(frame.stream, state, events)
 
-    def _receiving(self, stream: int, events: list[Event]) -> _Stream | None:
-        """Return a stream on which the peer may send, or None where it may not: then it has been told."""
+    def _receiving(self, stream: int, events: list[Event], *, begins: bool = True) -> _Stream | None:
+        """Return a stream on which the peer may send, or None where it may not: then it is told, once for a frame."""
         state = self._streams.get(stream)
         if state is None:
-            if not self._was(stream):
+            if begins and not self._was(stream):
                 self._write(frames.RstStream(stream, Reset.INVALID_STREAM))
             return None
         if not state.peer_sends:

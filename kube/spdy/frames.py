@@ -7,7 +7,7 @@ Source: draft-mbelshe-httpbis-spdy-00, section 2.2 and 2.6.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -42,11 +42,15 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Bytes of a stream: a data frame, or a piece of one. fin: nothing follows on the stream."""
+    """Bytes of a stream: a data frame, or a piece of one. fin: nothing follows on the stream.
+
+    begins: it is the whole frame, or its first piece.
+    """
 
     stream: int
     data: bytes
     fin: bool = False
+    begins: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ class FrameWriter:
     def write(self, frame: Frame) -> bytes:
         """Return a frame's bytes."""
         match frame:
-            case Data(stream, data, fin):
+            case Data(stream, data, fin, _):
                 return struct.pack(">II", stream, _FIN * fin << 24 | len(data)) + data
             case SynStream(stream, headers, fin, unidirectional):
                 flags = _FIN * fin | _UNIDIRECTIONAL * unidirectional
@@ -166,7 +170,8 @@ class FrameReader:
     def __init__(self) -> None:
         self._unpacker = HeaderUnpacker()
         self._held = bytearray()
-        self._data: tuple[int, int, bool] | None = None  # The data frame that is being read: stream, bytes left, fin.
+        self._data: tuple[int, int, bool, bool] | None = None
+        """The data frame that is being read: stream, bytes left, fin, and whether none of it has been told yet."""
 
     def feed(self, data: bytes) -> Iterator[Frame | Unknown]:
         """Yield the frames that `data` completes; to be read to the end before more is fed. Raises FrameError."""
@@ -186,7 +191,7 @@ class FrameReader:
             del self._held[:_HEAD_BYTES]
             if not first:
                 raise FrameError("data frame: its stream is 0; streams begin at 1")
-            self._data = (first, length, bool(flags & _FIN))
+            self._data = (first, length, bool(flags & _FIN), True)
             return self._piece(*self._data)
         version, kind = first >> 16 & ~_CONTROL, first & 0xFFFF
         if version != VERSION:
@@ -199,14 +204,14 @@ class FrameReader:
         del self._held[: _HEAD_BYTES + length]
         return self._parsed(kind, flags, body)
 
-    def _piece(self, stream: int, left: int, fin: bool) -> Data | None:
+    def _piece(self, stream: int, left: int, fin: bool, begins: bool) -> Data | None:
         piece = bytes(self._held[:left])
         if left and not piece:
             return None
         del self._held[: len(piece)]
         left -= len(piece)
-        self._data = (stream, left, fin) if left else None
-        return Data(stream, piece, fin and not left)
+        self._data = (stream, left, fin, False) if left else None
+        return Data(stream, piece, fin and not left, begins)
 
     def _parsed(self, kind: int, flags: int, body: bytes) -> Frame | Unknown:
         fin = bool(flags & _FIN)
