@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nodeagent.runtime import syscalls
 from nodeagent.runtime.errors import Reason, RuntimeRefusal
 
 ANSWER_TIMEOUT_S = 60.0
@@ -168,6 +169,16 @@ def connect(path: Path) -> socket.socket:
     return connection
 
 
+def _read_only(program: str) -> int:
+    """Return a descriptor of `program` through which nobody can write to it.
+
+    An image whose command is /proc/self/exe gets to run what the shim runs, and to open it (CVE-2019-5736).
+    """
+    tree = syscalls.clone_tree(program, recursive=False)
+    syscalls.set_mount_attributes(tree, syscalls.MOUNT_ATTR_RDONLY)
+    return tree
+
+
 class Zygote:
     """The process that forks shims."""
 
@@ -186,12 +197,18 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-I", "-S", "-c", _ZYGOTE_CODE, str(_ROOT), str(theirs.fileno())]
         environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
+        program = _read_only(os.path.realpath(sys.executable))
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), env=environment
+                command,
+                executable=f"/proc/self/fd/{program}",
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), program),
+                env=environment,
             )
         finally:
             theirs.close()
+            os.close(program)
         self._requests = ours
 
     def fork_shim(self, request: Mapping[str, Any]) -> socket.socket:

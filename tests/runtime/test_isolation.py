@@ -2,12 +2,13 @@
 
 import os
 import socket
+import stat
 from pathlib import Path
 
 import pytest
 
 from proto import cri_v1 as cri
-from tests.runtime.machine import Client
+from tests.runtime.machine import Client, RuntimeProcess
 
 pytestmark = pytest.mark.root
 
@@ -222,6 +223,18 @@ async def test_the_nodes_devices_can_be_used_but_not_changed(client: Client) -> 
 
     assert [line.rpartition(": ")[2] for line in lines] == [*["Read-only file system"] * 3, "used"]
     assert [(device.stat().st_mode, device.stat().st_uid) for device in devices] == before
+
+
+async def test_nobody_can_write_to_the_program_that_becomes_a_container(
+    client: Client, shared_runtime: RuntimeProcess
+) -> None:
+    """An image whose command is /proc/self/exe runs the node's own Python, and holds it open (CVE-2019-5736)."""
+    program = Path(f"/proc/{shared_runtime.zygote_pid()}/exe")
+
+    with pytest.raises(OSError, match="Read-only file system"):
+        program.chmod(stat.S_IMODE(program.stat().st_mode))  # To write is refused anyhow while it runs.
+
+    assert await client.output(await client.pod(), "echo", "fine") == "fine"
 
 
 async def test_a_volume_at_dev_is_left_as_it_is(client: Client, tmp_path: Path) -> None:
