@@ -1,7 +1,7 @@
 """How all tests run.
 
-Properties are tried on the same examples each time, so that a change is judged by what it changed. To look for new ones:
-HYPOTHESIS_PROFILE=search make unit
+Properties are tried on the same examples each time, so that a change is judged by what it changed. To look for new
+ones: HYPOTHESIS_PROFILE=search make unit
 """
 
 import os
