@@ -10,9 +10,11 @@ from typing import Any, Final, cast
 import msgspec
 from aiohttp import web
 
-from apiserver.decoding import decode_delete_options, decode_object
+from apiserver.applying import read_configuration
+from apiserver.decoding import decode_delete_options, decode_object, media_type_of
 from apiserver.forms import form_for
 from apiserver.identity import User
+from apiserver.managing import manager_name
 from apiserver.nodes import NodeRelay
 from apiserver.options import (
     ListOptions,
@@ -37,6 +39,7 @@ from apiserver.versions import stored_kind
 from apiserver.watching import serve_watch
 from kube.api.autoscaling_v1 import Scale
 from kube.api.meta_v1 import DeleteOptions, Status
+from kube.client import PatchType
 from kube.codec import encode
 from kube.errors import ApiError, method_not_allowed, too_large
 
@@ -57,6 +60,11 @@ class Call:
     def content_type(self) -> str:
         """The Content-Type header, "" where there is none."""
         return self.request.headers.get("Content-Type", "")
+
+    @property
+    def manager(self) -> str:
+        """Who manages the fields that the request sets, if it doesn't say so itself."""
+        return manager_name(self.request.headers.get("User-Agent", ""))
 
 
 async def read_body(request: web.BaseRequest) -> bytes:
@@ -147,7 +155,7 @@ class Handlers:
         if kind is None or bool(target.subresource) != bool(target.name):
             raise method_not_allowed()
         pipeline.authorize(call.user, "create", target)
-        options = write_options(call.query, "Create")
+        options = write_options(call.query, "Create", call.manager)
         body = await read_body(call.request)
         decoded = decode_object(body, call.content_type, kind, options.field_validation)
         if not (target.subresource or pipeline.reviews.answers(kind) or kind == BINDING):
@@ -162,7 +170,7 @@ class Handlers:
         target, pipeline = call.target, self._pipeline
         self._check_writable(target, "update")
         pipeline.authorize(call.user, "update", target)
-        options = write_options(call.query, "Update")
+        options = write_options(call.query, "Update", call.manager)
         kind = SCALE if target.subresource == "scale" else target.kind
         decoded = decode_object(await read_body(call.request), call.content_type, kind, options.field_validation)
         headers = warning_headers(decoded.warnings)
@@ -176,7 +184,9 @@ class Handlers:
         target, pipeline = call.target, self._pipeline
         self._check_writable(target, "patch")
         pipeline.authorize(call.user, "patch", target)
-        options = write_options(call.query, "Patch")
+        if media_type_of(call.content_type) == PatchType.APPLY.value:
+            return await self._apply(call)
+        options = write_options(call.query, "Patch", call.manager)
         kind = SCALE if target.subresource == "scale" else target.kind
         patch = Patch(kind, await read_body(call.request), call.content_type, options.field_validation)
         if target.subresource == "scale":
@@ -184,6 +194,19 @@ class Handlers:
             return Answer(200, encode(scale), headers=warning_headers(patch.warnings))
         item = await pipeline.patch(call.user, target, patch, options)
         return self._answer(call, item, 200, warning_headers(patch.warnings))
+
+    async def _apply(self, call: Call) -> web.StreamResponse:
+        target, pipeline = call.target, self._pipeline
+        options = write_options(call.query, "Patch", applies=True)
+        kind = SCALE if target.subresource == "scale" else target.kind
+        body = await read_body(call.request)
+        config = read_configuration(kind, body, options, name=target.name, subresource=target.subresource)
+        headers = warning_headers(config.warnings)
+        if target.subresource == "scale":
+            scale = await pipeline.apply_scale(call.user, target, config, options)
+            return Answer(200, encode(scale), headers=headers)
+        item, created = await pipeline.apply(call.user, target, config, options)
+        return self._answer(call, item, 201 if created else 200, headers)
 
     async def _delete(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline

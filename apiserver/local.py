@@ -6,9 +6,10 @@ Objects that come back are those the cache holds: shared, and never changed in p
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
+from apiserver.applying import read_configuration
 from apiserver.cache import Cache
 from apiserver.fanout import Told
 from apiserver.identity import AUTHENTICATED, User
@@ -94,9 +95,10 @@ class LocalClient(Client):
     """Speaks for one user."""
 
     def __init__(self, pipeline: Pipeline, user: User) -> None:
-        """user: a component, whose permissions apply."""
+        """user: a component, whose permissions apply, and by whose name it manages the fields that it writes."""
         self._pipeline = pipeline
         self._user = user
+        self._plain = WriteOptions(field_manager=user.name.removeprefix("system:"))
 
     @property
     def _cache(self) -> Cache:
@@ -158,12 +160,13 @@ class LocalClient(Client):
         """Store a new object."""
         kind = kind_of(type(obj))
         target = Target(kind, obj.metadata.namespace)
-        return _typed(await self._pipeline.create(self._user, target, obj, WriteOptions(dry_run=dry_run)), type(obj))
+        options = replace(self._plain, dry_run=True) if dry_run else self._plain
+        return _typed(await self._pipeline.create(self._user, target, obj, options), type(obj))
 
     async def update(self, obj: T, *, subresource: str = "") -> T:
         """Replace an object, or what a subresource shows of it."""
         target = Target(kind_of(type(obj)), obj.metadata.namespace, obj.metadata.name, subresource)
-        return _typed((await self._pipeline.update(self._user, target, obj))[0], type(obj))
+        return _typed((await self._pipeline.update(self._user, target, obj, self._plain))[0], type(obj))
 
     async def patch(
         self,
@@ -179,8 +182,11 @@ class LocalClient(Client):
     ) -> T:
         """Change parts of an object."""
         target = Target(kind_of(cls), namespace, name, subresource)
+        options = replace(self._plain, field_manager=field_manager or self._plain.field_manager, force=force)
+        if patch_type is PatchType.APPLY:
+            config = read_configuration(target.kind, encode(patch), options, name=name, subresource=subresource)
+            return _typed((await self._pipeline.apply(self._user, target, config, options))[0], cls)
         parsed = Patch(target.kind, encode(patch), patch_type.value, "Strict")
-        options = WriteOptions(field_manager=field_manager, force=force)
         return _typed(await self._pipeline.patch(self._user, target, parsed, options), cls)
 
     async def delete(

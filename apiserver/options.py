@@ -7,11 +7,21 @@ kubernetes.io/docs/reference/using-api/api-concepts.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qs
 
 from kube.api.meta_v1 import DeleteOptions, Preconditions
-from kube.errors import FieldError, bad_request, forbidden_field, invalid, invalid_object, not_supported
+from kube.errors import (
+    FieldError,
+    bad_request,
+    forbidden_field,
+    invalid,
+    invalid_object,
+    not_supported,
+    required,
+    too_long,
+)
 from kube.kinds import Kind
 
 Query = Mapping[str, Sequence[str]]
@@ -51,6 +61,7 @@ class WriteOptions:
 
 
 TIMEOUT_MAX_S: Final = 1 << 31
+MANAGER_MAX_BYTES: Final = 128
 PLAIN_WRITE: Final = WriteOptions()
 PLAIN_LIST: Final = ListOptions()
 
@@ -148,12 +159,20 @@ def _watch_errors(options: ListOptions) -> list[FieldError]:
     return wrong
 
 
-def write_options(query: Query, verb: str) -> WriteOptions:
-    """Return the checked options of a write. verb: "Create", "Update" or "Patch". Raises ApiError 422."""
-    if not query:
-        return PLAIN_WRITE
-    validation = text_of(query, "fieldValidation")
-    wrong = _dry_run_errors(query.get("dryRun", ()))
+def write_options(query: Query, verb: str, manager: str = "", *, applies: bool = False) -> WriteOptions:
+    """Return the checked options of a write. Raises ApiError 422.
+
+    verb: "Create", "Update" or "Patch". manager: who writes, where the query doesn't say. applies: an apply patch.
+    """
+    if not query and not applies:
+        return _plain_options(manager)
+    validation, name = text_of(query, "fieldValidation"), text_of(query, "fieldManager")
+    wrong = []
+    if applies and not name:
+        wrong.append(required("fieldManager", "is required for apply patch"))
+    if verb == "Patch" and not applies and "force" in query:
+        wrong.append(forbidden_field("force", "may not be specified for non-apply patch"))
+    wrong += [*manager_errors(name, "fieldManager"), *_dry_run_errors(query.get("dryRun", ()))]
     if validation not in ("", "Ignore", "Warn", "Strict"):
         wrong.append(not_supported("fieldValidation", validation, ("Ignore", "Strict", "Warn", "")))
     if wrong:
@@ -161,9 +180,24 @@ def write_options(query: Query, verb: str) -> WriteOptions:
     return WriteOptions(
         dry_run="All" in query.get("dryRun", ()),
         field_validation=validation or "Warn",
-        field_manager=text_of(query, "fieldManager"),
+        field_manager=name or manager,
         force=flag_of(query, "force"),
     )
+
+
+@lru_cache(maxsize=1024)
+def _plain_options(manager: str) -> WriteOptions:
+    return WriteOptions(field_manager=manager)
+
+
+def manager_errors(name: str, path: str) -> list[FieldError]:
+    """Return what is wrong with the name of a manager of fields."""
+    wrong = [too_long(path, MANAGER_MAX_BYTES)] if len(name.encode()) > MANAGER_MAX_BYTES else []
+    for place, letter in enumerate(name):
+        if not letter.isprintable():
+            detail = f"should only contain printable characters (found U+{ord(letter):04X} at position {place})"
+            wrong.append(invalid(path, name, detail))
+    return wrong
 
 
 def delete_options(query: Query) -> DeleteOptions:

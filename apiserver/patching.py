@@ -1,9 +1,9 @@
-"""PATCH: a stored object's JSON, changed as a patch says, and read again as an object.
+"""PATCH: a stored object's JSON, changed as a patch says, and read again as an object. (Not apply: apiserver.applying.)
 
 Source: RFC 6902, RFC 7386; kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from apiserver.decoding import media_type_of, strict_problems, typed
@@ -12,11 +12,13 @@ from kube.client import PatchType
 from kube.codec import DecodeError, decode_plain, to_plain
 from kube.errors import bad_request, invalid, invalid_object, unsupported_media_type
 from kube.kinds import Kind, Resource
+from kube.objects import with_metadata
 from kube.patch.json_patch import JsonPatchError, apply_json_patch
 from kube.patch.merge_patch import apply_merge_patch
 from kube.patch.strategic import StrategicPatchError, apply_strategic_patch
 
 SERVED: Final = (PatchType.JSON, PatchType.MERGE, PatchType.STRATEGIC)
+_MANAGED_FIELDS: Final = "/metadata/managedFields"
 
 
 class Patch:
@@ -45,10 +47,28 @@ class Patch:
         meta = self._patch.get("metadata")
         return isinstance(meta, dict) and bool(meta.get("resourceVersion"))
 
+    @property
+    def _names_managers(self) -> bool:
+        """Say whether the patch speaks of the managers' entries; if not, it is spared looking at them."""
+        if not isinstance(self._patch, dict):
+            return any(_MANAGED_FIELDS.startswith(path) or path.startswith(_MANAGED_FIELDS) for path in self._paths())
+        meta = self._patch.get("metadata")
+        return isinstance(meta, dict) and "managedFields" in meta
+
+    def _paths(self) -> Iterator[str]:
+        for operation in self._patch:
+            if isinstance(operation, dict):
+                yield from (str(operation[key]) for key in ("path", "from") if key in operation)
+
     def apply(self, stored: Resource) -> Resource:
-        """Return the object (in the version that is patched) as patched. Raises ApiError 400 or 422."""
+        """Return the object (in the version that is patched) as patched. Raises ApiError 400 or 422.
+
+        It is without managers' entries where the patch says nothing of them.
+        """
         kind = self._kind
         obj = as_served(stored, kind)
+        if not self._names_managers:
+            obj = with_metadata(obj, managed_fields=())
         patched = self._patched(to_plain(obj), type(obj))
         if not isinstance(patched, dict):
             raise bad_request(f"the patch leaves no {kind.kind}; it must leave an object")
@@ -89,7 +109,7 @@ def _patch_type(content_type: str) -> PatchType:
     for known in SERVED:
         if known.value == media_type:
             return known
-    told = ", ".join(known.value for known in SERVED)
+    told = ", ".join(known.value for known in (*SERVED, PatchType.APPLY))
     raise unsupported_media_type(
         f"the body of the request was in an unknown format - accepted media types include: {told}"
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
+from apiserver.applying import Configuration
 from apiserver.authorization import Attributes, Authorizer, permits, refusal
 from apiserver.deletion import Deleted, delete
 from apiserver.identity import User
@@ -23,7 +24,7 @@ from apiserver.scale import scale_of, with_scale
 from apiserver.selection import parse_selection
 from apiserver.strategies import strategy_of
 from apiserver.versions import stored_kind, to_stored
-from apiserver.writing import Write, Writings, check_names
+from apiserver.writing import UPDATE_TRIES, Write, Writings, check_names
 from kube.api.authentication_v1 import TokenRequest
 from kube.api.autoscaling_v1 import Scale
 from kube.api.core_v1 import Binding
@@ -123,6 +124,33 @@ class Pipeline:
         write = replace(_write(user, target, options), is_conditional=patch.names_a_version)
         return await self.writings.update(write, lambda old: to_stored(patch.apply(old)), self.clock.now())
 
+    async def apply(
+        self, user: User, target: Target, config: Configuration, options: WriteOptions
+    ) -> tuple[Item, bool]:
+        """Make an object as a configuration says; say too whether that created it."""
+        self.authorize(user, "patch", target)
+        write = replace(_write(user, target, options), is_conditional=config.names_a_version, applies=True)
+        now = self.clock.now()
+        for attempt in range(UPDATE_TRIES):
+            try:
+                return await self.writings.update(write, lambda old: to_stored(config.applied(old, now)), now), False
+            except ApiError as error:
+                if error.code != 404 or target.subresource:
+                    raise
+            self.authorize(user, "create", target)
+            obj = check_names(config.applied_to_nothing(now), write)
+            try:
+                return await self.writings.create(write, obj, now), True
+            except ApiError as error:
+                if error.reason != "AlreadyExists" or attempt + 1 == UPDATE_TRIES:
+                    raise
+        raise AssertionError("the last try returned or raised")
+
+    async def apply_scale(self, user: User, target: Target, config: Configuration, options: WriteOptions) -> Scale:
+        """Set the replicas of a workload by applying. config: of the kind SCALE."""
+        item, _ = await self.apply(user, target, config.as_parent(target.kind), options)
+        return scale_of(item.obj)
+
     async def delete(self, user: User, target: Target, options: DeleteOptions) -> Deleted:
         """Delete an object, or begin to."""
         self.authorize(user, "delete", target)
@@ -201,6 +229,7 @@ def _write(user: User, target: Target, options: WriteOptions, *, needs_version: 
         target.subresource,
         dry_run=options.dry_run,
         needs_version=needs_version,
+        manager=options.field_manager,
     )
 
 

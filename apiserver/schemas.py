@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from kube.api.object import Atomic, ListAtomic, ListMap, ListSet, Patch
+from kube.api.object import Atomic, Granular, ListAtomic, ListMap, ListSet, Patch, is_atomic
+from kube.api.scalars import RawObject
 from kube.kinds import Kind
 from kube.quantity import Quantity
 
@@ -31,6 +32,7 @@ _SCALARS: Final[Mapping[Any, Schema]] = {
     float: {"type": "number"},
     bytes: {"type": "string", "format": "byte"},
     Any: {},
+    RawObject: {"type": "object"},
 }
 QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
@@ -88,6 +90,8 @@ def _struct(cls: type) -> Schema:
     fields = msgspec.structs.fields(cls)
     properties = {field.encode_name: _property(hints[field.name]) for field in fields}
     schema: Schema = {"type": "object", "properties": properties}
+    if is_atomic(cls):
+        schema["x-kubernetes-map-type"] = "atomic"
     required = [field.encode_name for field in fields if _is_required(field)]
     return {**schema, "required": required} if required else schema
 
@@ -191,6 +195,8 @@ def _merging(extra: Any) -> Schema:
             return _patching(patch, retains=retains)
         case Atomic():
             return {"x-kubernetes-map-type": "atomic"}
+        case Granular():
+            return {"x-kubernetes-map-type": "granular"}
     return {}
 
 

@@ -116,6 +116,10 @@ class Strategy(Generic[T]):
             obj = _with_status_of(obj, self.kind.type())
         return obj
 
+    def with_status_of(self, obj: T, source: T) -> T:
+        """Return an object with the status of another one, if its kind has a door of its own for that."""
+        return _with_status_of(obj, source) if self.has_status else obj
+
     def prepare_update(self, new: T, old: T, context: Context) -> T:
         """Return `new` with what a plain update may not touch as in `old`: status; generation +1 if spec changed."""
         if self.has_status:

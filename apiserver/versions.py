@@ -6,6 +6,7 @@ Source: kubernetes.io/docs/reference/kubernetes-api, both versions of each.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import convert
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from kube.api import autoscaling_v1, autoscaling_v2, core_v1, events_v1
 from kube.codec import decode, encode
-from kube.kinds import Kind, Resource, kind_of
+from kube.kinds import KINDS, Kind, Resource, kind_of
 
 _STORED_AS: Final[Mapping[Kind, Kind]] = {
     kind_of(events_v1.Event): kind_of(core_v1.Event),
@@ -36,6 +37,20 @@ def as_served(obj: Resource, kind: Kind) -> Resource:
     """Return a kept object in the version `kind`."""
     turn = _TO_SERVED.get(kind)
     return turn(obj) if turn else obj
+
+
+def in_version(obj: Resource, api_version: str) -> Resource | None:
+    """Return an object in another apiVersion, None where it isn't served in that."""
+    if obj.api_version == api_version:
+        return obj
+    stored = to_stored(obj)
+    kind = _kind_at(kind_of(type(stored)), api_version)
+    return as_served(stored, kind) if kind else None
+
+
+@lru_cache(maxsize=1024)
+def _kind_at(stored: Kind, api_version: str) -> Kind | None:
+    return next((kind for kind in KINDS if kind.api_version == api_version and stored_kind(kind) == stored), None)
 
 
 def _core_event(event: events_v1.Event) -> core_v1.Event:

@@ -17,6 +17,7 @@ from apiserver.admission import admit_into_namespace
 from apiserver.cache import Cache
 from apiserver.identity import User
 from apiserver.item import Item, store_key
+from apiserver.managing import entries_of_changed, entries_of_new, updater
 from apiserver.node_restriction import restrict
 from apiserver.settings import NODE_PATIENCE_S
 from apiserver.store.contract import (
@@ -50,6 +51,7 @@ from kube.errors import (
     too_large,
     unavailable,
 )
+from kube.fields.managers import Entries, same_but_times
 from kube.kinds import Kind, Resource
 from kube.names import generated_name
 from kube.objects import is_terminating, with_metadata
@@ -64,7 +66,11 @@ Change = Callable[[Resource], Resource]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Who writes where, and how. subresource: "" for the object itself; is_conditional: a conflict is the client's."""
+    """Who writes where, and how. subresource: "" for the object itself; is_conditional: a conflict is the client's.
+
+    manager: under which name the fields that change are managed, "" where that is not kept (the server's own writes).
+    applies: the object comes with its managers' entries, which an application has found.
+    """
 
     kind: Kind
     namespace: str
@@ -74,6 +80,8 @@ class Write:
     dry_run: bool = False
     is_conditional: bool = True
     needs_version: bool = False
+    manager: str = ""
+    applies: bool = False
 
 
 class Writings:
@@ -121,7 +129,9 @@ class Writings:
 
     async def _create(self, strategy: Strategy[Any], write: Write, obj: Resource, now: datetime) -> Item:
         context = self.context(write.user, now, dry_run=write.dry_run)
-        obj = strategy.default(obj)
+        asked = obj.metadata.managed_fields
+        obj = strategy.default(with_metadata(obj, managed_fields=()))
+        entries = _entries_of_new(obj, asked, write, strategy, now)
         await admit_into_namespace(strategy.kind, obj.metadata.namespace, obj.metadata.name, self._objects)
         obj = await strategy.admit(obj, None, context)
         obj = strategy.prepare_create(obj, context)
@@ -131,6 +141,7 @@ class Writings:
         if errors:
             raise invalid_object(write.kind, obj.metadata.name, errors)
         obj = await _allocated(strategy, obj, None, context)
+        obj = with_metadata(obj, managed_fields=entries)
         try:
             item = await self._put(strategy.kind, obj, None, dry_run=write.dry_run)
         except (ApiError, StoreError) as error:
@@ -166,10 +177,13 @@ class Writings:
         context = self.context(write.user, now, dry_run=write.dry_run)
         old = item.obj
         new = to_stored(change(old))
+        asked = new.metadata.managed_fields
         new = with_metadata_of(_checked_version(new, old, write, strategy), old)
         errors: list[FieldError]
+        sent: Resource | None = None
         if write.subresource in ("", "scale"):
             new = strategy.default(new)
+            sent = strategy.with_status_of(new, old)
             new = await strategy.admit(new, old, context)
             new = strategy.prepare_update(new, old, context)
             errors = strategy.validate_update(new, old)
@@ -181,6 +195,7 @@ class Writings:
         else:
             new = strategy.prepare_subresource_update(write.subresource, new, old, context)
             errors = strategy.validate_subresource_update(write.subresource, new, old)
+        new = with_metadata(new, managed_fields=_entries_of_changed(old, sent or new, asked, write, now))
         if write.user.node_name:
             restrict(write.user.node_name, write.kind, new, old)
         errors = [
@@ -194,6 +209,7 @@ class Writings:
         allocated = write.subresource == ""
         if allocated:
             new = await _allocated(strategy, new, old, context)
+        new = _without_new_times(new, old)
         try:
             stored = await self._put(strategy.kind, new, item, dry_run=write.dry_run, ends=ends_now(strategy, new))
         except (ApiError, StoreError) as error:
@@ -283,6 +299,32 @@ def is_uncertain(error: ApiError | StoreError) -> bool:
     return isinstance(error, ApiError) and error.code == 504
 
 
+def _entries_of_new(obj: Resource, asked: Entries, write: Write, strategy: Strategy[Any], now: datetime) -> Entries:
+    """Return the managers' entries of a new object. asked: those it came with."""
+    if write.applies or not write.manager:
+        return asked
+    sent = strategy.with_status_of(obj, strategy.kind.type())
+    return entries_of_new(sent, asked, updater(write.manager, write.kind, ""), now)
+
+
+def _entries_of_changed(old: Resource, sent: Resource, asked: Entries, write: Write, now: datetime) -> Entries:
+    """Return the managers' entries of a changed object. sent: what the request made of it; asked: its entries there."""
+    if write.applies:
+        return asked
+    if not write.manager or write.subresource == "binding":
+        return old.metadata.managed_fields
+    return entries_of_changed(old, sent, asked, updater(write.manager, write.kind, write.subresource), now)
+
+
+def _without_new_times(new: Resource, old: Resource) -> Resource:
+    """Return the old object where all that a write would change are times in the managers' entries."""
+    before, after = old.metadata, new.metadata
+    if after.managed_fields is before.managed_fields or not same_but_times(after.managed_fields, before.managed_fields):
+        return new
+    kept = with_metadata(new, managed_fields=before.managed_fields, resource_version=before.resource_version)
+    return old if kept == old else new
+
+
 def same_state(value: bytes, previous: Item) -> bool:
     """Say whether `value` (without resourceVersion) is what is stored already."""
     return Item(previous.kind, previous.namespace, previous.name, previous.revision, value).data == previous.data
@@ -311,7 +353,6 @@ def _fresh(obj: Resource, write: Write, now: datetime) -> Resource:
         deletion_grace_period_seconds=None,
         generation=0,
         self_link="",
-        managed_fields=(),
     )
 
 

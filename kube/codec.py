@@ -97,7 +97,7 @@ def to_plain(value: Any) -> Any:
 def from_plain(plain: Any, wanted: type[T]) -> T:
     """Return the object of type `wanted` that dicts, lists and scalars describe. Raises DecodeError."""
     try:
-        return msgspec.convert(plain, wanted, dec_hook=_from_wire)
+        return msgspec.convert(_with_raw_fields(plain), wanted, dec_hook=_from_wire)
     except (msgspec.ValidationError, RecursionError):
         pass  # Most often a null; seldom enough to be looked at a second time.
     bare = _without_nulls(plain)
@@ -109,9 +109,29 @@ def from_plain(plain: Any, wanted: type[T]) -> T:
         raise DecodeError("the object is nested too deeply") from error
 
 
+def _with_raw_fields(plain: Any) -> Any:
+    """Return plain JSON with the texts that managers' entries keep (RawObject) in place of what they say."""
+    meta = plain.get("metadata") if isinstance(plain, dict) else None
+    if not isinstance(meta, dict):
+        return plain
+    entries = meta.get("managedFields")
+    if not isinstance(entries, list) or not entries:
+        return plain
+    return {**plain, "metadata": {**meta, "managedFields": [_with_raw(entry) for entry in entries]}}
+
+
+def _with_raw(entry: Any) -> Any:
+    fields = entry.get(_RAW) if isinstance(entry, dict) else None
+    return {**entry, _RAW: msgspec.Raw(_ENCODER.encode(fields))} if isinstance(fields, dict) else entry
+
+
+_RAW: Final = "fieldsV1"
+
+
 def _without_nulls(plain: Any) -> Any:
     if isinstance(plain, dict):
-        return {key: _without_nulls(value) for key, value in plain.items() if value is not None}
+        found = {key: _without_nulls(value) for key, value in plain.items() if value is not None}
+        return _with_raw(found) if _RAW in found else found
     if isinstance(plain, list):
         return [_without_nulls(value) for value in plain]
     return plain

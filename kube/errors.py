@@ -144,6 +144,11 @@ def stale(kind: Kind, name: str) -> ApiError:
     return conflict(kind, name, detail)
 
 
+def apply_conflict(message: str, causes: Sequence[StatusCause]) -> ApiError:
+    """409: others manage fields that an application would change."""
+    return _failure(409, "Conflict", message, StatusDetails(causes=tuple(causes)))
+
+
 def expired(message: str, continue_token: str = "") -> ApiError:
     """410: that revision is gone; list again."""
     status = _failure(410, "Expired", message).status

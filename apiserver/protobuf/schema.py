@@ -16,7 +16,7 @@ import msgspec
 
 from apiserver.protobuf.message import Field, Message, Reader, inlined, many, mapping, nested, one, reader_of
 from apiserver.protobuf.values import ITEMS, MICRO_TIME, SCALARS, TEXT, message_or_flag, message_or_list
-from kube.api.scalars import JsonObject, Time
+from kube.api.scalars import NO_FIELDS, JsonObject, Time
 
 
 class Entry(typing.NamedTuple):
@@ -63,7 +63,10 @@ def _struct_fields(cls: type[msgspec.Struct]) -> Mapping[str, tuple[Any, bool]]:
     """Return the type of each field by its name in JSON, and whether its zero is told from its absence."""
     hints = typing.get_type_hints(cls, include_extras=True)
     return {
-        field.encode_name: (hints[field.name], field.default is None or field.default_factory is not msgspec.NODEFAULT)
+        field.encode_name: (
+            hints[field.name],
+            field.default is None or field.default is NO_FIELDS or field.default_factory is not msgspec.NODEFAULT,
+        )
         for field in msgspec.structs.fields(cls)
     }
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from apiserver.protobuf.message import Message, Plain, Reader, finished, many, nested, one
 from apiserver.protobuf.wire import BYTES, FIXED64, VARINT, Budget, ProtobufError, signed
-from kube.api.scalars import JsonObject, Time
+from kube.api.scalars import JsonObject, RawObject, Time
 from kube.codec import DecodeError, decode_plain
 from kube.quantity import Quantity
 from kube.times import to_micro_time, to_time
@@ -89,6 +89,7 @@ SCALARS: Final[Mapping[Any, Reader]] = {
     Quantity: QUANTITY,
     Any: EMBEDDED,
     JsonObject: EMBEDDED,
+    RawObject: EMBEDDED,
     frozenset((int, str)): INT_OR_STRING,
 }
 """Readers by what the structs say; alternatives as a set."""

@@ -6,7 +6,7 @@ Source: kubernetes.io/docs/reference/kubernetes-api, version 1.36. See kube/api/
 from typing import Annotated
 
 from kube.api.meta_v1 import Condition, LabelSelector, ListMeta, ObjectMeta
-from kube.api.object import ListMap, ListSet, Object, always
+from kube.api.object import ListMap, ListSet, Object, always, atomic
 
 
 class ApplyConfiguration(Object, frozen=True):
@@ -42,6 +42,7 @@ class MatchCondition(Object, frozen=True):
     name: str = always("")
 
 
+@atomic
 class NamedRuleWithOperations(Object, frozen=True):
     """A matching rule for verbs and resources that can be narrowed to object names."""
 
@@ -53,6 +54,7 @@ class NamedRuleWithOperations(Object, frozen=True):
     scope: str | None = None
 
 
+@atomic
 class MatchResources(Object, frozen=True):
     """Filters choosing which requests a policy or binding looks at."""
 
@@ -71,6 +73,7 @@ class Mutation(Object, frozen=True):
     patch_type: str = always("")
 
 
+@atomic
 class ParamKind(Object, frozen=True):
     """The kind of object a policy takes its parameters from."""
 
@@ -78,6 +81,7 @@ class ParamKind(Object, frozen=True):
     kind: str = ""
 
 
+@atomic
 class Variable(Object, frozen=True):
     """A named CEL expression that other expressions in the policy can reuse."""
 
@@ -106,6 +110,7 @@ class MutatingAdmissionPolicy(Object, frozen=True):
     spec: MutatingAdmissionPolicySpec = always(MutatingAdmissionPolicySpec())
 
 
+@atomic
 class ParamRef(Object, frozen=True):
     """Points a binding at the object or objects holding its policy's parameters."""
 

@@ -4,10 +4,11 @@ Source: kubernetes.io/docs/reference/kubernetes-api, version 1.36. See kube/api/
 """
 
 from kube.api.meta_v1 import ListMeta, ObjectMeta
-from kube.api.object import Object, always, renamed
+from kube.api.object import Object, always, atomic, renamed
 from kube.api.scalars import Time
 
 
+@atomic
 class CrossVersionObjectReference(Object, frozen=True):
     """The kind, name and API version of an object to scale."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from kube.api.meta_v1 import Condition, LabelSelector, ListMeta, ObjectMeta
-from kube.api.object import Atomic, ListAtomic, ListMap, ListSet, Object, always, renamed
+from kube.api.object import Atomic, Granular, ListAtomic, ListMap, ListSet, Object, always, atomic, renamed
 from kube.api.scalars import IntOrString, MicroTime, Time
 from kube.quantity import Quantity
 
@@ -29,6 +29,7 @@ class NodeSelectorRequirement(Object, frozen=True):
     values: tuple[str, ...] = ()
 
 
+@atomic
 class NodeSelectorTerm(Object, frozen=True):
     """Label and field tests that a node must pass together."""
 
@@ -36,6 +37,7 @@ class NodeSelectorTerm(Object, frozen=True):
     match_fields: tuple[NodeSelectorRequirement, ...] = ()
 
 
+@atomic
 class NodeSelector(Object, frozen=True):
     """Alternative terms of which a node must match at least one."""
 
@@ -138,6 +140,7 @@ class AzureFileVolumeSource(Object, frozen=True):
     share_name: str = always("")
 
 
+@atomic
 class ObjectReference(Object, frozen=True):
     """Points at an object, or part of one, anywhere in the cluster."""
 
@@ -159,6 +162,7 @@ class Binding(Object, frozen=True):
     target: ObjectReference = always(ObjectReference())
 
 
+@atomic
 class SecretReference(Object, frozen=True):
     """The name and namespace of a secret."""
 
@@ -181,6 +185,7 @@ class CSIPersistentVolumeSource(Object, frozen=True):
     volume_handle: str = always("")
 
 
+@atomic
 class LocalObjectReference(Object, frozen=True):
     """The name of another object in the same namespace."""
 
@@ -305,6 +310,7 @@ class ConfigMapEnvSource(Object, frozen=True):
     optional: bool | None = None
 
 
+@atomic
 class ConfigMapKeySelector(Object, frozen=True):
     """Picks one key of a config map."""
 
@@ -403,6 +409,7 @@ class EnvFromSource(Object, frozen=True):
     secret_ref: SecretEnvSource | None = None
 
 
+@atomic
 class FileKeySelector(Object, frozen=True):
     """Picks one key out of an env file stored in a volume."""
 
@@ -412,6 +419,7 @@ class FileKeySelector(Object, frozen=True):
     volume_name: str = always("")
 
 
+@atomic
 class ObjectFieldSelector(Object, frozen=True):
     """Names a field of the pod by its path."""
 
@@ -419,6 +427,7 @@ class ObjectFieldSelector(Object, frozen=True):
     field_path: str = always("")
 
 
+@atomic
 class ResourceFieldSelector(Object, frozen=True):
     """Names a container's resource request or limit, with a divisor."""
 
@@ -427,6 +436,7 @@ class ResourceFieldSelector(Object, frozen=True):
     resource: str = always("")
 
 
+@atomic
 class SecretKeySelector(Object, frozen=True):
     """Picks one key of a secret."""
 
@@ -788,6 +798,7 @@ class EmptyDirVolumeSource(Object, frozen=True):
     size_limit: Quantity | None = None
 
 
+@atomic
 class EndpointAddress(Object, frozen=True):
     """One IP behind a service, with its node and target."""
 
@@ -797,6 +808,7 @@ class EndpointAddress(Object, frozen=True):
     target_ref: ObjectReference | None = None
 
 
+@atomic
 class EndpointPort(Object, frozen=True):
     """A named port in an endpoints object."""
 
@@ -863,6 +875,7 @@ class EphemeralContainer(Object, frozen=True):
     working_dir: str = ""
 
 
+@atomic
 class TypedLocalObjectReference(Object, frozen=True):
     """The group, kind and name of an object in the same namespace."""
 
@@ -1454,7 +1467,7 @@ class PersistentVolumeSpec(Object, frozen=True, rename=renamed(scale_io="scaleIO
     capacity: Mapping[str, Quantity] = {}
     cephfs: CephFSPersistentVolumeSource | None = None
     cinder: CinderPersistentVolumeSource | None = None
-    claim_ref: ObjectReference | None = None
+    claim_ref: Annotated[ObjectReference | None, Granular()] = None
     csi: CSIPersistentVolumeSource | None = None
     fc: FCVolumeSource | None = None
     flex_volume: FlexPersistentVolumeSource | None = None
@@ -2000,6 +2013,7 @@ class ScopedResourceSelectorRequirement(Object, frozen=True):
     values: tuple[str, ...] = ()
 
 
+@atomic
 class ScopeSelector(Object, frozen=True):
     """Scope tests that an object must pass for a quota to count it."""
 
@@ -2162,6 +2176,7 @@ class TopologySelectorLabelRequirement(Object, frozen=True):
     values: tuple[str, ...] = always(())
 
 
+@atomic
 class TopologySelectorTerm(Object, frozen=True):
     """Label tests that together describe where volumes may be made."""
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from kube.api.core_v1 import ObjectReference
 from kube.api.meta_v1 import ListMeta, ObjectMeta
-from kube.api.object import ListSet, Object, always
+from kube.api.object import ListSet, Object, always, atomic
 
 
 class EndpointConditions(Object, frozen=True):
@@ -51,6 +51,7 @@ class Endpoint(Object, frozen=True):
     zone: str | None = None
 
 
+@atomic
 class EndpointPort(Object, frozen=True):
     """A port that every backend in a slice answers on."""
 

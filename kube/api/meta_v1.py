@@ -6,8 +6,8 @@ Source: kubernetes.io/docs/reference/kubernetes-api, version 1.36. See kube/api/
 from collections.abc import Mapping
 from typing import Annotated
 
-from kube.api.object import ListMap, ListSet, Object, always
-from kube.api.scalars import JsonObject, Time
+from kube.api.object import ListMap, ListSet, Object, always, atomic
+from kube.api.scalars import NO_FIELDS, JsonObject, RawObject, Time
 
 
 class APIResource(Object, frozen=True):
@@ -81,6 +81,7 @@ class LabelSelectorRequirement(Object, frozen=True):
     values: tuple[str, ...] = ()
 
 
+@atomic
 class LabelSelector(Object, frozen=True):
     """A query over labels, all parts of which must match."""
 
@@ -109,13 +110,14 @@ class ManagedFieldsEntry(Object, frozen=True):
 
     api_version: str = ""
     fields_type: str = ""
-    fields_v1: JsonObject | None = None
+    fields_v1: RawObject = NO_FIELDS
     manager: str = ""
     operation: str = ""
     subresource: str = ""
     time: Time | None = None
 
 
+@atomic
 class OwnerReference(Object, frozen=True):
     """Names an owner whose deletion takes this object along."""
 

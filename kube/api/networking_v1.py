@@ -7,10 +7,11 @@ from typing import Annotated
 
 from kube.api.core_v1 import TypedLocalObjectReference
 from kube.api.meta_v1 import Condition, LabelSelector, ListMeta, ObjectMeta
-from kube.api.object import ListMap, Object, always
+from kube.api.object import ListMap, Object, always, atomic
 from kube.api.scalars import IntOrString
 
 
+@atomic
 class ServiceBackendPort(Object, frozen=True):
     """A service port, by name or by number."""
 

@@ -17,7 +17,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts, and the merge rules
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -85,4 +85,23 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Atomic:
-    """A struct or map that has one owner: server-side apply replaces it as a whole."""
+    """A map that has one owner: server-side apply replaces it as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granular:
+    """A struct of an atomic type, each of whose fields has an owner of its own all the same."""
+
+
+_ATOMIC: Final[set[type]] = set()
+
+
+def atomic(cls: type[T]) -> type[T]:
+    """Declare a struct that has one owner: server-side apply replaces it as a whole."""
+    _ATOMIC.add(cls)
+    return cls
+
+
+def is_atomic(cls: type) -> bool:
+    """Say whether a struct has one owner."""
+    return cls in _ATOMIC

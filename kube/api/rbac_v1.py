@@ -4,7 +4,7 @@ Source: kubernetes.io/docs/reference/kubernetes-api, version 1.36. See kube/api/
 """
 
 from kube.api.meta_v1 import LabelSelector, ListMeta, ObjectMeta
-from kube.api.object import Object, always, renamed
+from kube.api.object import Object, always, atomic, renamed
 
 
 class AggregationRule(Object, frozen=True):
@@ -33,6 +33,7 @@ class ClusterRole(Object, frozen=True):
     rules: tuple[PolicyRule, ...] = always(())
 
 
+@atomic
 class RoleRef(Object, frozen=True):
     """The role that a binding grants."""
 
@@ -41,6 +42,7 @@ class RoleRef(Object, frozen=True):
     name: str = always("")
 
 
+@atomic
 class Subject(Object, frozen=True):
     """A user, group or service account that a binding grants a role to."""
 

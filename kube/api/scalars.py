@@ -5,7 +5,7 @@ pattern knows the calendar, so that every moment that is stored is one.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
@@ -34,3 +34,9 @@ JsonValue: TypeAlias = Any
 
 JsonObject: TypeAlias = Mapping[str, Any]
 """Any JSON object, kept as it is."""
+
+RawObject: TypeAlias = msgspec.Raw
+"""A JSON object that few look into, kept as its text."""
+
+NO_FIELDS: Final = msgspec.Raw(b"")
+"""The RawObject that isn't there."""

@@ -20,7 +20,7 @@ from apiserver.protobuf.schema import message_of, table_of
 from apiserver.protobuf.wire import FIELDS_MAX, ProtobufError
 from kube.api.apps_v1 import Deployment
 from kube.api.meta_v1 import DeleteOptions, Preconditions
-from kube.api.scalars import JsonObject, Time
+from kube.api.scalars import JsonObject, RawObject, Time
 from kube.codec import DecodeError, from_plain
 from kube.errors import ApiError
 from kube.kinds import KINDS, find_kind
@@ -157,6 +157,7 @@ SCALARS: Mapping[Any, st.SearchStrategy[Any]] = {
     Quantity: st.sampled_from(["0", "500m", "1Gi", "1.5Gi", "1e3", "-3", "12345678901"]),
     Any: JSON_VALUES,
     JsonObject: st.dictionaries(st.text(max_size=3), JSON_VALUES, max_size=3),
+    RawObject: st.dictionaries(st.text(max_size=3), JSON_VALUES, max_size=3),
 }
 
 
