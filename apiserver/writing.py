@@ -209,7 +209,8 @@ class Writings:
         allocated = write.subresource == ""
         if allocated:
             new = await _allocated(strategy, new, old, context)
-        new = _without_new_times(new, old)
+        if write.applies:
+            new = _without_new_times(new, old)
         try:
             stored = await self._put(strategy.kind, new, item, dry_run=write.dry_run, ends=ends_now(strategy, new))
         except (ApiError, StoreError) as error:
@@ -319,7 +320,7 @@ def _entries_of_changed(old: Resource, sent: Resource, asked: Entries, write: Wr
 def _without_new_times(new: Resource, old: Resource) -> Resource:
     """Return the old object where all that a write would change are times in the managers' entries."""
     before, after = old.metadata, new.metadata
-    if after.managed_fields is before.managed_fields or not same_but_times(after.managed_fields, before.managed_fields):
+    if not same_but_times(after.managed_fields, before.managed_fields):
         return new
     kept = with_metadata(new, managed_fields=before.managed_fields, resource_version=before.resource_version)
     return old if kept == old else new

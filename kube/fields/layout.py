@@ -10,9 +10,10 @@ Source: KEP-555; kubernetes.io/docs/reference/using-api/server-side-apply, the s
 """
 
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from operator import attrgetter
 from types import UnionType
 from typing import Any, Final
 
@@ -101,6 +102,13 @@ class StructLayout(Layout):
     def _in_order(self) -> tuple[Field, ...]:
         return tuple(self.fields.values())
 
+    @cached_property
+    def _values_of(self) -> Callable[[Any], tuple[Any, ...]]:
+        names = [field.attribute for field in self._in_order]
+        if len(names) > 1:
+            return attrgetter(*names)
+        return lambda value: tuple(getattr(value, name) for name in names)
+
     def _field(self, found: msgspec.structs.FieldInfo, hint: Any) -> Field:
         is_special = self._metadata is not None and found.name == "metadata"
         layout = self._metadata if is_special and self._metadata is not None else layout_of(hint)
@@ -126,8 +134,8 @@ class StructLayout(Layout):
         """Compare field by field."""
         changed: dict[str, FieldSet] = {}
         removed: dict[str, FieldSet] = {}
-        for field in self._in_order:
-            before, after = getattr(old, field.attribute), getattr(new, field.attribute)
+        values_of = self._values_of
+        for field, before, after in zip(self._in_order, values_of(old), values_of(new), strict=True):
             if before is after or before == after:
                 continue
             if not field.is_always_there and before == field.default:
@@ -190,22 +198,14 @@ class ItemsLayout(Layout):
 
     def element_of(self, item: Any) -> str:
         """Return the path element of a typed item."""
-        return key_element(
-            {
-                key: getattr(item, attribute) or _KEY_DEFAULTS.get(key, getattr(item, attribute))
-                for key, attribute in zip(self.keys, self._attributes, strict=True)
-            }
-        )
+        return _element(self.keys, tuple([getattr(item, attribute) for attribute in self._attributes]))
 
     def element_of_plain(self, item: Mapping[str, Any]) -> str:
         """Return the path element of an item as plain JSON. Raises LookupError naming a key that is missing."""
-        keys = {}
         for key in self.keys:
-            value = item.get(key)
-            if value is None and key not in _KEY_DEFAULTS:
+            if item.get(key) is None and key not in _KEY_DEFAULTS:
                 raise LookupError(key)
-            keys[key] = value or _KEY_DEFAULTS.get(key, value)
-        return key_element(keys)
+        return _element.__wrapped__(self.keys, tuple([item.get(key) for key in self.keys]))
 
     def _by_key(self, items: Any) -> dict[Any, Any]:
         """Return typed items by their keys; those that share one, which a list should not have, as a list."""
@@ -255,6 +255,13 @@ class ItemsLayout(Layout):
     def child(self, element: str) -> Layout | None:
         """Return the layout of an item."""
         return self.item if element.startswith("k:") else None
+
+
+@lru_cache(maxsize=8192, typed=True)
+def _element(names: tuple[str, ...], values: tuple[Any, ...]) -> str:
+    return key_element(
+        {name: value or _KEY_DEFAULTS.get(name, value) for name, value in zip(names, values, strict=True)}
+    )
 
 
 class ValuesLayout(Layout):

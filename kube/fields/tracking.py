@@ -10,9 +10,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from kube.api.meta_v1 import ManagedFieldsEntry
 from kube.fields.layout import layout_of_object
-from kube.fields.managers import Entries, Manager, Managers, Owned, capped, fields_in, manager_of, read, write
+from kube.fields.managers import (
+    Entries,
+    Manager,
+    Managers,
+    Owned,
+    capped,
+    fields_in,
+    in_order,
+    manager_of,
+    read,
+    write,
+)
 from kube.fields.sets import EMPTY, FieldSet, contains, difference, intersection, union
 from kube.kinds import Resource
 
@@ -80,32 +93,20 @@ def _retimed(entries: Entries, mine: Difference, manager: Manager, now: str) -> 
     """Return the entries with one time changed if that is all there is to do, else None."""
     if mine.removed:
         return None
-    place = -1
-    for index, entry in enumerate(entries):
-        if manager_of(entry) == manager:
+    found: ManagedFieldsEntry | None = None
+    others: list[ManagedFieldsEntry] = []
+    for entry in entries:
+        if entry.manager == manager.name and manager_of(entry) == manager:
             if not contains(fields_in(entry), mine.changed):
                 return None
-            place = index
+            found = entry
         elif entry.api_version != manager.api_version or intersection(mine.changed, fields_in(entry)):
             return None
-    if place < 0:
+        else:
+            others.append(entry)
+    if found is None:
         return None
-    found = entries[place]
-    if found.time == now:
-        return entries
-    return (*entries[:place], *entries[place + 1 :], _at(found, now))
-
-
-def _at(entry: ManagedFieldsEntry, now: str) -> ManagedFieldsEntry:
-    return ManagedFieldsEntry(
-        manager=entry.manager,
-        operation=entry.operation,
-        api_version=entry.api_version,
-        time=now,
-        fields_type=entry.fields_type,
-        fields_v1=entry.fields_v1,
-        subresource=entry.subresource,
-    )
+    return entries if found.time == now else in_order([*others, replace(found, time=now)])
 
 
 @dataclass(frozen=True, slots=True)

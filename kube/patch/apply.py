@@ -7,16 +7,20 @@ Source: KEP-555; kubernetes.io/docs/reference/using-api/server-side-apply
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from kube.codec import from_plain, to_plain
 from kube.fields.layout import ATOM, ItemsLayout, Layout, MapLayout, StructLayout, ValuesLayout, layout_of_object
 from kube.fields.managers import BEFORE_FIRST_APPLY, UPDATE, Entries, Manager, Owned, read, write
 from kube.fields.plain import elements_of, fields_of, with_named, without
-from kube.fields.sets import EMPTY, FieldSet, difference, path_text, paths, union
+from kube.fields.sets import EMPTY, LEAF, FieldSet, difference, path_text, paths, union
 from kube.fields.tracking import Change, Versions, first_entries, settled
 from kube.kinds import Resource
 from kube.objects import with_metadata
+
+
+_KEPT: Final[FieldSet] = {"f:metadata": {"f:name": LEAF}}
+"""What no application removes, whoever manages it."""
 
 
 class ApplyConflicts(Exception):  # noqa: N818 - what happened is the others' right, not a fault.
@@ -140,10 +144,10 @@ def _merge_items(live: list[Any], config: list[Any], layout: ItemsLayout | Value
 
 def _pruned(merged: Any, cls: type[Resource], last: Owned, managers: Mapping[Manager, Owned], how: Application) -> Any:
     """Return `merged` without what was applied last time and is nobody's any longer."""
-    by_version: dict[str, FieldSet] = {}
+    by_version: dict[str, FieldSet] = {last.api_version: _KEPT}
     for owned in managers.values():
         by_version[owned.api_version] = union(by_version.get(owned.api_version, EMPTY), owned.fields)
-    if by_version.keys() == {last.api_version} == {how.api_version}:
+    if by_version.keys() == {how.api_version}:
         layout = layout_of_object(cls)
         gone = difference(with_named(last.fields, layout), with_named(by_version[last.api_version], layout))
         return without(merged, gone, layout) or {}
