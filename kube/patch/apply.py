@@ -18,7 +18,6 @@ from kube.fields.tracking import Change, Versions, first_entries, settled
 from kube.kinds import Resource
 from kube.objects import with_metadata
 
-
 _KEPT: Final[FieldSet] = {"f:metadata": {"f:name": LEAF}}
 """What no application removes, whoever manages it."""
 
