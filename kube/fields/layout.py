@@ -37,8 +37,8 @@ NOT_MANAGED_METADATA: Final = (
 )
 """Fields of an object's metadata that nobody manages."""
 
-_KEY_DEFAULTS: Final[Mapping[str, Any]] = {"protocol": "TCP", "name": ""}
-"""What the key of a list's item means where it is missing."""
+_KEY_DEFAULTS: Final[Mapping[str, Any]] = {"protocol": "TCP"}
+"""What a key of a list's item means where it is missing, if that isn't its zero."""
 
 Found = tuple[FieldSet | None, FieldSet | None]
 """A node of what was added or changed and one of what is gone, None for none."""
@@ -196,16 +196,21 @@ class ItemsLayout(Layout):
     def _attributes(self) -> tuple[str, ...]:
         return tuple(self._struct.fields[key].attribute for key in self.keys)
 
+    @cached_property
+    def _defaults(self) -> tuple[Any, ...]:
+        """What each key means where it is missing, None where it must not be."""
+        return tuple(_KEY_DEFAULTS.get(key, self._struct.fields[key].default) for key in self.keys)
+
     def element_of(self, item: Any) -> str:
         """Return the path element of a typed item."""
-        return _element(self.keys, tuple([getattr(item, attribute) for attribute in self._attributes]))
+        return _element(self.keys, tuple([getattr(item, attribute) for attribute in self._attributes]), self._defaults)
 
     def element_of_plain(self, item: Mapping[str, Any]) -> str:
         """Return the path element of an item as plain JSON. Raises LookupError naming a key that is missing."""
-        for key in self.keys:
-            if item.get(key) is None and key not in _KEY_DEFAULTS:
+        for key, default in zip(self.keys, self._defaults, strict=True):
+            if item.get(key) is None and default is None:
                 raise LookupError(key)
-        return _element.__wrapped__(self.keys, tuple([item.get(key) for key in self.keys]))
+        return _element.__wrapped__(self.keys, tuple([item.get(key) for key in self.keys]), self._defaults)
 
     def _by_key(self, items: Any) -> dict[Any, Any]:
         """Return typed items by their keys; those that share one, which a list should not have, as a list."""
@@ -258,9 +263,10 @@ class ItemsLayout(Layout):
 
 
 @lru_cache(maxsize=8192, typed=True)
-def _element(names: tuple[str, ...], values: tuple[Any, ...]) -> str:
+def _element(names: tuple[str, ...], values: tuple[Any, ...], defaults: tuple[Any, ...]) -> str:
+    meant = zip(names, values, defaults, strict=True)
     return key_element(
-        {name: value or _KEY_DEFAULTS.get(name, value) for name, value in zip(names, values, strict=True)}
+        {name: default if value in (None, "") and default is not None else value for name, value, default in meant}
     )
 
 

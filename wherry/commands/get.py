@@ -122,6 +122,8 @@ def _objects(context: Context, targets: list[Target]) -> int:
         try:
             for page in _pages(context, target, accept="application/json"):
                 objects += [page] if target.name else [_named(item, target) for item in page.get("items") or []]
+                for obj in objects:
+                    obj.get("metadata", {}).pop("managedFields", None)  # Bookkeeping that hides what the object says.
         except ApiError as error:
             context.warn(f"Error from server ({error.reason}): {error}")
             failures += 1
