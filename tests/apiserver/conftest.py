@@ -9,6 +9,7 @@ from apiserver.server import ApiServer
 from apiserver.settings import ApiServerSettings
 from kube.api.core_v1 import ServiceAccount
 from kube.api.meta_v1 import ObjectMeta
+from tests.apiserver.kubectl import Kubectl, binary, kubectl_for
 from tests.apiserver.wire import Wire
 
 
@@ -32,3 +33,12 @@ async def wire(server: ApiServer) -> AsyncIterator[Wire]:
     """HTTPS to the server as its admin."""
     async with Wire.connect(server) as connected:
         yield connected
+
+
+@pytest.fixture(params=["", "1.27"], ids=["newest", "oldest"])
+def kubectl(request: pytest.FixtureRequest, server: ApiServer, tmp_path: Path) -> Kubectl:
+    """Kubectl as the server's admin."""
+    program = binary(request.param)
+    if not program:
+        pytest.skip("this machine has no such kubectl")
+    return kubectl_for(program, server, tmp_path)

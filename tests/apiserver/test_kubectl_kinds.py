@@ -1,58 +1,12 @@
 """The real kubectl, unmodified, on the kinds: create, print, explain, refuse."""
 
-import asyncio
 import json
-import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import pytest
+from tests.apiserver.kubectl import Kubectl
 
-from apiserver.server import ApiServer
-
-Kubectl = Callable[..., Awaitable[tuple[int, str]]]
 MANIFEST = Path(__file__).with_name("one_of_each.yaml")
-TIMEOUT_S = 30
 RECOMPUTED = {"statefulset", "networkpolicy", "poddisruptionbudget", "rolebinding", "limitrange", "secret"}
-
-
-def binary(version: str) -> str:
-    """Return the kubectl of a version, "" where this machine has none. version "": the one on PATH."""
-    found = shutil.which("kubectl")
-    if found is None or not version:
-        return found or ""
-    beside = Path(found).resolve().with_name(f"kubectl.{version}")
-    return str(beside) if beside.exists() else ""
-
-
-@pytest.fixture(params=["", "1.27"], ids=["newest", "oldest"])
-def kubectl(request: pytest.FixtureRequest, server: ApiServer, tmp_path: Path) -> Kubectl:
-    """Kubectl as the server's admin: arguments in, exit code and output out."""
-    program = binary(request.param)
-    if not program:
-        pytest.skip("this machine has no such kubectl")
-    keys = server.credentials
-    user = {"client-certificate": str(keys.certificate("admin")), "client-key": str(keys.key("admin"))}
-    config = {
-        "clusters": [
-            {"name": "c", "cluster": {"server": server.url, "certificate-authority": str(keys.certificate("ca"))}}
-        ],
-        "users": [{"name": "u", "user": user}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    (tmp_path / "config").write_text(json.dumps(config))
-    environ = {"HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "config"), "PATH": "/usr/bin:/bin"}
-
-    async def run(*arguments: str) -> tuple[int, str]:
-        process = await asyncio.create_subprocess_exec(
-            program, *arguments, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        async with asyncio.timeout(TIMEOUT_S):
-            output, _ = await process.communicate()
-        return process.returncode or 0, output.decode()
-
-    return run
 
 
 async def test_one_of_each_kind_is_created_from_its_briefest_manifest_and_then_left_alone(kubectl: Kubectl) -> None:
