@@ -50,9 +50,9 @@ class Patch:
     @property
     def _names_managers(self) -> bool:
         """Say whether the patch speaks of the managers' entries; if not, it is spared looking at them."""
-        if not isinstance(self._patch, dict):
+        if isinstance(self._patch, list):
             return any(_MANAGED_FIELDS.startswith(path) or path.startswith(_MANAGED_FIELDS) for path in self._paths())
-        meta = self._patch.get("metadata")
+        meta = self._patch.get("metadata") if isinstance(self._patch, dict) else None
         return isinstance(meta, dict) and "managedFields" in meta
 
     def _paths(self) -> Iterator[str]:
