@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from apiserver.options import MANAGER_MAX_BYTES
+from apiserver.options import MANAGER_MAX_BYTES, manager_errors
 from apiserver.versions import in_version
 from kube.api.meta_v1 import ManagedFieldsEntry
 from kube.fields.managers import APPLY, UNKNOWN, UPDATE, Entries, Manager, read, same_but_times, write
@@ -74,7 +74,9 @@ def entries_of_changed(old: Resource, new: Resource, asked: Entries, manager: Ma
 
 
 def _brought(asked: Entries) -> Entries | None:
-    """Return the entries that a client sent in our form, None where there is nothing in them."""
+    """Return the entries that a client sent in our form, None where there is nothing in them, or no sense."""
+    if any(manager_errors(entry.manager, "") for entry in asked):
+        return None
     try:
         return write(read(asked)) or None
     except FieldSetError:
