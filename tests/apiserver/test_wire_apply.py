@@ -4,7 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from apiserver.local import component
+from apiserver.server import ApiServer
+from kube.api.core_v1 import ConfigMap
+from kube.client import PatchType
+from kube.errors import ApiError
 from tests.apiserver.wire import Reply, Wire, config_map, deployment, pod
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -314,3 +320,20 @@ async def test_a_watch_tells_nothing_of_an_application_that_changes_nothing(wire
         event = await anext(lines)
 
     assert (event["type"], event["object"]["data"]) == ("MODIFIED", {"a": "c"})
+
+
+async def test_rooms_of_the_same_process_apply_and_are_booked_by_name(server: ApiServer) -> None:
+    client = server.client(component("system:kube-controller-manager"))
+    config = config_map(data={"a": "b"})
+
+    created = await client.patch(
+        ConfigMap, "settings", config, namespace="default", patch_type=PatchType.APPLY, field_manager="it"
+    )
+    updated = await client.update(replace(created, data={"a": "b", "c": "d"}))
+    with pytest.raises(ApiError) as refused:
+        other = config_map(data={"c": "e"})
+        await client.patch(ConfigMap, "settings", other, namespace="default", patch_type=PatchType.APPLY)
+
+    found = [(entry.manager, entry.operation) for entry in updated.metadata.managed_fields]
+    assert found == [("it", "Apply"), ("kube-controller-manager", "Update")]
+    assert (refused.value.code, refused.value.reason) == (409, "Conflict")
