@@ -330,8 +330,8 @@ async def test_rooms_of_the_same_process_apply_and_are_booked_by_name(server: Ap
         ConfigMap, "settings", config, namespace="default", patch_type=PatchType.APPLY, field_manager="it"
     )
     updated = await client.update(replace(created, data={"a": "b", "c": "d"}))
+    other = config_map(data={"c": "e"})
     with pytest.raises(ApiError) as refused:
-        other = config_map(data={"c": "e"})
         await client.patch(ConfigMap, "settings", other, namespace="default", patch_type=PatchType.APPLY)
 
     found = [(entry.manager, entry.operation) for entry in updated.metadata.managed_fields]
