@@ -7,12 +7,10 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts
 
 import asyncio
 import ssl
-import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
@@ -36,6 +34,7 @@ from kube.client import (
 from kube.config import Access
 from kube.errors import ApiError
 from kube.kinds import Kind, Resource, kind_of
+from kube.tls import tls_context
 
 T = TypeVar("T", bound=Resource)
 A = TypeVar("A")
@@ -299,21 +298,6 @@ def path_of(kind: Kind, namespace: str = "", name: str = "", subresource: str = 
         parts += ["namespaces", quote(namespace, safe="")]
     parts += [kind.plural, *([quote(name, safe="")] if name else []), *([subresource] if subresource else [])]
     return "/".join(parts)
-
-
-def tls_context(access: Access) -> ssl.SSLContext:
-    """Return the TLS settings that an access asks for: its authority, its client certificate."""
-    context = ssl.create_default_context(cadata=access.ca_pem or None)
-    if access.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if access.certificate_pem:
-        with tempfile.TemporaryDirectory() as directory:
-            both = Path(directory) / "client.pem"
-            both.touch(mode=0o600)
-            both.write_text(f"{access.certificate_pem}\n{access.key_pem}")
-            context.load_cert_chain(both)
-    return context
 
 
 async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

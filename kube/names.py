@@ -94,11 +94,6 @@ def check_port_name(value: str) -> list[str]:
     return errors
 
 
-def check_port_number(value: int) -> list[str]:
-    """Check a port's number."""
-    return [] if 1 <= value <= 65535 else ["must be between 1 and 65535, inclusive"]
-
-
 def check_env_name(value: str) -> list[str]:
     """Check the name of an environment variable: printable ASCII without "="."""
     if not value:
@@ -169,11 +164,6 @@ def generated_name(prefix: str, source: random.Random) -> str:
 def random_suffix(source: random.Random, length: int = _RANDOM_LENGTH) -> str:
     """Return `length` letters and digits that spell no word."""
     return "".join(source.choices(_SAFE_LETTERS, k=length))
-
-
-def safe_encoded(text: str) -> str:
-    """Return a hash's digits in letters that spell no word, as pod-template-hash has them."""
-    return "".join(_SAFE_LETTERS[ord(letter) % len(_SAFE_LETTERS)] for letter in text)
 
 
 def _prefixed(part: str, errors: list[str]) -> list[str]:

@@ -9,7 +9,6 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Final, Literal
 
@@ -107,21 +106,6 @@ def sign(authority: Pair, request_pem: str, purposes: Iterable[Purpose], *, now:
     if not isinstance(public_key, ec.EllipticCurvePublicKey):
         raise ValueError("the signing request's key: is not an elliptic curve key; use P-256")  # noqa: TRY004
     return _issued(authority, requested_subject(request_pem), purposes, public_key, now or datetime.now(UTC))
-
-
-def subject_of(certificate_der: bytes) -> Subject:
-    """Return the common name and organizations of a certificate, as authentication reads them."""
-    names = x509.load_der_x509_certificate(certificate_der).subject
-    return Subject(
-        common_name="".join(_texts(names, NameOID.COMMON_NAME)[:1]),
-        organizations=tuple(_texts(names, NameOID.ORGANIZATION_NAME)),
-    )
-
-
-def fingerprint(certificate_pem: str) -> str:
-    """Return a certificate's SHA-256 in hex."""
-    certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
-    return sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest()
 
 
 def load_pair(directory: Path, name: str) -> Pair | None:

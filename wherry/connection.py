@@ -6,11 +6,9 @@ The rooms use `kube.http_client`; a command that only asks and prints would spen
 import http.client
 import json
 import ssl
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -18,6 +16,7 @@ from kube.api.meta_v1 import Status
 from kube.codec import DecodeError, decode
 from kube.config import Access
 from kube.errors import ApiError
+from kube.tls import tls_context
 
 CONNECT_TIMEOUT_S: Final = 10.0
 ANSWER_TIMEOUT_S: Final = 60.0
@@ -165,21 +164,6 @@ class Connection:
         self._connection.connect()
         self._connection.sock.settimeout(ANSWER_TIMEOUT_S)
         return self._connection
-
-
-def tls_context(access: Access) -> ssl.SSLContext:
-    """Return the TLS settings that an access asks for: its authority, its client certificate."""
-    context = ssl.create_default_context(cadata=access.ca_pem or None)
-    if access.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if access.certificate_pem and access.key_pem:
-        with tempfile.NamedTemporaryFile("w", suffix=".pem") as both:
-            Path(both.name).chmod(0o600)
-            both.write(access.certificate_pem + "\n" + access.key_pem)
-            both.flush()
-            context.load_cert_chain(both.name)
-    return context
 
 
 def _joined_headers(response: http.client.HTTPResponse) -> dict[str, str]:

@@ -17,7 +17,7 @@ from kube.pki import Subject, new_key, signing_request
 from wherry.cluster.credentials import Credentials
 from wherry.connection import Connection
 from wherry.targets import UsageError
-from wherry.tokens import AUTHORITY_LENGTH, ID_LENGTH, SECRET_LENGTH, fingerprint
+from wherry.tokens import AUTHORITY_LENGTH, ID_LENGTH, SECRET_LENGTH, authority_of
 
 CLIENT_SIGNER: Final = "kubernetes.io/kube-apiserver-client-kubelet"
 SERVING_SIGNER: Final = "kubernetes.io/kubelet-serving"
@@ -45,7 +45,7 @@ def _authority(server: str, expected: str) -> str:
     unverified = Connection(Access(server=server, insecure=True))
     ca_pem = unverified.request("GET", "/cacerts").body.decode()
     unverified.close()
-    if not secrets.compare_digest(fingerprint(ca_pem), expected):
+    if not secrets.compare_digest(authority_of(ca_pem), expected):
         raise UsageError(f"{server}: is not the cluster that the token was made for; compare the addresses")
     return ca_pem
 

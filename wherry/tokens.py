@@ -6,13 +6,12 @@ before it says a word of the secret.
 Source: kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens
 """
 
-import hashlib
 import secrets
-import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kube.times import to_time
+from kube.tls import fingerprint
 from wherry.connection import Connection
 
 ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -39,12 +38,12 @@ def make_token(connection: Connection, lifetime_s: float) -> str:
             },
         },
     )
-    return f"{token_id}.{secret}.{fingerprint(connection.access.ca_pem)}"
+    return f"{token_id}.{secret}.{authority_of(connection.access.ca_pem)}"
 
 
-def fingerprint(ca_pem: str) -> str:
-    """Return what a token says of the cluster's authority: the beginning of its certificate's SHA-256, in hex."""
-    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(ca_pem)).hexdigest()[:AUTHORITY_LENGTH]
+def authority_of(ca_pem: str) -> str:
+    """Return what a token says of the cluster's authority: the beginning of its certificate's fingerprint."""
+    return fingerprint(ca_pem)[:AUTHORITY_LENGTH]
 
 
 def _random(length: int) -> str:

@@ -134,11 +134,6 @@ def set_up(index: int) -> Message:
     return Message(_NEW_LINK, _link_head(index, flags=_IFF_UP, change=_IFF_UP))
 
 
-def set_mac(index: int, mac: str) -> Message:
-    """Change a link's hardware address."""
-    return Message(_SET_LINK, _link_head(index) + attribute(1, mac_bytes(mac)))
-
-
 def delete_link(name: str) -> Message:
     """Delete a link and, of a veth, its other end."""
     return Message(_DEL_LINK, _link_head() + text(3, name))

@@ -21,7 +21,6 @@ from kube.log import set_up_logging
 from kube.pki import (
     Pair,
     Subject,
-    fingerprint,
     issue,
     load_pair,
     new_authority,
@@ -32,6 +31,7 @@ from kube.pki import (
     signing_request,
 )
 from kube.settings import SettingsError, load_settings
+from kube.tls import fingerprint
 
 NODE = Subject("system:node:n1", ("system:nodes",), ("n1", "10.0.0.1"))
 

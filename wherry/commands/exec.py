@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from kube.config import Access
+from kube.tls import tls_context
 from wherry.commands.logs import container_of, find_pod
-from wherry.connection import Unreachable, tls_context
+from wherry.connection import Unreachable
 from wherry.context import Context
 from wherry.targets import Target, UsageError, kind_named
 
