@@ -49,5 +49,6 @@ def test_kubectl_drives_the_demo_from_yaml_to_balanced_traffic(cluster: Cluster,
     eventually("the container comes back", lambda: web_pods(kubectl)[victim] == 1)
     succeed(kubectl("wait", f"pod/{victim}", "-n", "demo", "--for=condition=Ready", "--timeout=60s"))
 
-    succeed(kubectl("delete", "-f", DEMO, "--timeout=60s"))
+    # Once its namespace goes, an object may be gone before kubectl comes to it.
+    succeed(kubectl("delete", "-f", DEMO, "--ignore-not-found", "--timeout=60s"))
     assert "NotFound" in kubectl("get", "namespace", "demo").err
