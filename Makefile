@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 PACKAGES := apiserver controllers kube nodeagent proto scheduler wherry
-DEBIAN_TEST_PACKAGES := busybox-static curl docker-registry etcd-server iproute2 nftables runc skopeo umoci
+DEBIAN_TEST_PACKAGES := busybox-static curl docker-registry etcd-client etcd-server iproute2 nftables runc skopeo umoci
 
 .PHONY: demo test check unit e2e bench format clean debian-test-packages
 
