@@ -1,7 +1,7 @@
 """Strategic merge patch: a merge patch that knows which lists merge, and by what key.
 
 `apply_strategic_patch` carries one out on plain JSON, `three_way` makes the one that a client-side apply sends. Neither
-changes what it is given. Directives: $patch (delete, replace, merge), $retainKeys, $setElementOrder/LIST,
+changes what it is given. Directives: $patch (delete, replace), $retainKeys, $setElementOrder/LIST,
 $deleteFromPrimitiveList/LIST.
 Source: KEP-555; the contributors' page on strategic merge patch. As there, a patch's own items keep the patch's order,
 and the others stand where they stood in relation to them.
@@ -18,6 +18,7 @@ DIRECTIVE: Final = "$patch"
 RETAIN_KEYS: Final = "$retainKeys"
 ELEMENT_ORDER: Final = "$setElementOrder/"
 DELETE_PRIMITIVES: Final = "$deleteFromPrimitiveList/"
+_DIRECTIVES: Final = (DIRECTIVE, RETAIN_KEYS, ELEMENT_ORDER, DELETE_PRIMITIVES)
 
 
 class StrategicPatchError(ValueError):
@@ -40,9 +41,9 @@ def _merge_map(old: Json, patch: Json, shape: Shape, path: str) -> Json:
     if directive == "delete":
         return {}
     if directive == "replace":
-        return _merge_map({}, {key: value for key, value in patch.items() if key != DIRECTIVE}, shape, path)
-    if directive not in (None, "merge"):
-        raise StrategicPatchError(f"{path or 'patch'}: unknown {DIRECTIVE} {directive!r}; use delete, replace or merge")
+        return _new_map({key: value for key, value in patch.items() if key != DIRECTIVE})
+    if directive is not None:
+        raise StrategicPatchError(f"{path or 'patch'}: unknown {DIRECTIVE} {directive!r}; use delete or replace")
     merged = _retained(old, patch, path)
     for key in _touched_keys(patch):
         here = f"{path}.{key}" if path else key
@@ -56,6 +57,20 @@ def _merge_map(old: Json, patch: Json, shape: Shape, path: str) -> Json:
 
 
 _ABSENT: Final = object()
+
+
+def _new(value: Any) -> Any:
+    """Return what a patch puts where there is nothing yet: its value without directives, _ABSENT if it is one."""
+    if isinstance(value, dict):
+        return _ABSENT if DIRECTIVE in value else _new_map(value)
+    if isinstance(value, list):
+        return [new for item in value if (new := _new(item)) is not _ABSENT]
+    return value
+
+
+def _new_map(value: Json) -> Json:
+    found = {key: _new(inner) for key, inner in value.items() if inner is not None and not key.startswith(_DIRECTIVES)}
+    return {key: inner for key, inner in found.items() if inner is not _ABSENT}
 
 
 def _touched_keys(patch: Json) -> list[str]:
@@ -86,28 +101,28 @@ def _merge_field(old: Any, key: str, patch: Json, shape: Shape, path: str) -> An
     value = patch.get(key, _ABSENT)
     if isinstance(value, list) or ELEMENT_ORDER + key in patch or DELETE_PRIMITIVES + key in patch:
         return _merge_list_field(old, key, patch, shape, path)
-    if isinstance(value, dict):
-        before = old if isinstance(old, dict) and not shape.replaces else {}
-        return _merge_map(before, value, shape, path)
-    return value
+    if isinstance(value, dict) and isinstance(old, dict) and not shape.replaces:
+        return _merge_map(old, value, shape, path)
+    return _new(value)
 
 
 def _merge_list_field(old: Any, key: str, patch: Json, shape: Shape, path: str) -> Any:
     """Return a list field after the value and the directives that the patch has for it."""
     value = patch.get(key, _ABSENT)
     if not shape.merges or (value is _ABSENT and old is None):
-        return value
+        return _new(value)
     order, deletions = patch.get(ELEMENT_ORDER + key), patch.get(DELETE_PRIMITIVES + key)
     for name, directive in ((ELEMENT_ORDER, order), (DELETE_PRIMITIVES, deletions)):
         if directive is not None and not isinstance(directive, list):
             raise StrategicPatchError(f"{path}: {name}{key} must be a list")
     before: list[Any] = old if isinstance(old, list) else []
-    gone = set(_itselves(deletions or []))
-    after = [item for item in before if _itself(item) not in gone] if gone else before
     new: list[Any] = value if isinstance(value, list) else []
     if shape.merge_key:
-        return _merge_items(after, new, order, shape, path)
-    merged = list({_itself(item): item for item in [*after, *new]}.values())
+        return _merge_items(before, new, order, shape, path)
+    if order:
+        _check_order(_itselves(new), _itselves(order), path)
+    gone = set(_itselves(deletions or []))
+    merged = [item for name, item in {_itself(item): item for item in [*before, *new]}.items() if name not in gone]
     return _in_order(merged, _itselves(order if order is not None else new), _itselves(before), _itself)
 
 
@@ -124,19 +139,26 @@ def _merge_items(old: list[Any], patch: list[Any], order: list[Any] | None, shap
         place = places.get(item[key])
         if place is None:
             places[item[key]] = len(merged)
-            merged.append(_merge_map({}, item, shape.item, path))
+            merged.append(_new(item))
         else:
             merged[place] = _merge_map(merged[place], item, shape.item, path)
     wanted = [item[key] for item in plain]
     if order is not None:
         listed = [_key_value(item, key, path) for item in order]
-        known = set(listed)
-        if strangers := [value for value in wanted if value not in known]:
-            raise StrategicPatchError(f"{path}: {strangers} is in the patch but not in its {ELEMENT_ORDER} list")
+        if listed:
+            _check_order(wanted, listed, path)
         wanted = listed
         # With an order given, Kubernetes counts an item that takes a deleted one's place as the last of the live ones.
         live = list(places)[: max(len(old), len(live))]
     return _in_order(merged, wanted, live, lambda item: _key_of(item, key))
+
+
+def _check_order(wanted: Sequence[Any], order: Sequence[Any], path: str) -> None:
+    """Return if the items of a patch stand in its $setElementOrder list, in that order. Raises StrategicPatchError."""
+    left = iter(order)
+    if not all(any(found == name for found in left) for name in wanted):
+        told = f"{list(wanted)} is not in the order of its {ELEMENT_ORDER} list {list(order)}"
+        raise StrategicPatchError(f"{path}: {told}")
 
 
 def _surviving_items(old: list[Any], patch: list[Any], key: str, path: str) -> list[Any]:
