@@ -4,7 +4,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 import msgspec
@@ -12,6 +12,7 @@ from aiohttp import web
 
 from apiserver.applying import read_configuration
 from apiserver.decoding import decode_delete_options, decode_object, media_type_of
+from apiserver.deletion import deletion_warnings
 from apiserver.forms import form_for
 from apiserver.identity import User
 from apiserver.managing import manager_name
@@ -31,7 +32,7 @@ from apiserver.paths import Target
 from apiserver.pipeline import POSTED, Pipeline, deletion_status
 from apiserver.pods import BINDING
 from apiserver.reading import Listed
-from apiserver.responses import Answer, Headers, status_answer, warning_headers
+from apiserver.responses import Answer, status_answer, warning_headers
 from apiserver.scale import SCALE
 from apiserver.selection import parse_selection
 from apiserver.strategies import strategy_of
@@ -49,12 +50,13 @@ RELAYED: Final = ("attach", "exec", "log", "portforward")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request for a resource."""
+    """One HTTP request for a resource. warnings: what its sender is to know, whatever the answer."""
 
     request: web.BaseRequest
     user: User
     target: Target
     query: Query
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def content_type(self) -> str:
@@ -108,7 +110,16 @@ class Handlers:
         method = self._methods.get(call.request.method)
         if method is None:
             raise method_not_allowed()
-        return await method(call)
+        if target.kind.deprecation:
+            call.warnings.append(target.kind.deprecation)
+        try:
+            answer = await method(call)
+        except ApiError as error:
+            error.warnings = tuple(call.warnings)
+            raise
+        if call.warnings and isinstance(answer, Answer):
+            answer.add_headers(warning_headers(call.warnings))
+        return answer
 
     async def _relayed(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -158,13 +169,14 @@ class Handlers:
         options = write_options(call.query, "Create", call.manager)
         body = await read_body(call.request)
         decoded = decode_object(body, call.content_type, kind, options.field_validation)
+        call.warnings.extend(decoded.warnings)
         if not (target.subresource or pipeline.reviews.answers(kind) or kind == BINDING):
             item = await pipeline.create(call.user, target, decoded.obj, options)
-            return self._answer(call, item, 201, warning_headers(decoded.warnings))
+            return self._answer(call, item, 201)
         answer = await pipeline.post(call.user, target, decoded.obj, options)
         if isinstance(answer, Status):
-            return status_answer(answer, warning_headers(decoded.warnings))
-        return Answer(201, encode(answer), headers=warning_headers(decoded.warnings))
+            return status_answer(answer)
+        return Answer(201, encode(answer))
 
     async def _put(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -173,12 +185,12 @@ class Handlers:
         options = write_options(call.query, "Update", call.manager)
         kind = SCALE if target.subresource == "scale" else target.kind
         decoded = decode_object(await read_body(call.request), call.content_type, kind, options.field_validation)
-        headers = warning_headers(decoded.warnings)
+        call.warnings.extend(decoded.warnings)
         if target.subresource == "scale":
             scale = await pipeline.update_scale(call.user, target, cast("Scale", decoded.obj), options)
-            return Answer(200, encode(scale), headers=headers)
+            return Answer(200, encode(scale))
         item, created = await pipeline.update(call.user, target, decoded.obj, options)
-        return self._answer(call, item, 201 if created else 200, headers)
+        return self._answer(call, item, 201 if created else 200)
 
     async def _patch(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -191,9 +203,11 @@ class Handlers:
         patch = Patch(kind, await read_body(call.request), call.content_type, options.field_validation)
         if target.subresource == "scale":
             scale = await pipeline.patch_scale(call.user, target, patch, options)
-            return Answer(200, encode(scale), headers=warning_headers(patch.warnings))
+            call.warnings.extend(patch.warnings)
+            return Answer(200, encode(scale))
         item = await pipeline.patch(call.user, target, patch, options)
-        return self._answer(call, item, 200, warning_headers(patch.warnings))
+        call.warnings.extend(patch.warnings)
+        return self._answer(call, item)
 
     async def _apply(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -201,12 +215,12 @@ class Handlers:
         kind = SCALE if target.subresource == "scale" else target.kind
         body = await read_body(call.request)
         config = read_configuration(kind, body, options, name=target.name, subresource=target.subresource)
-        headers = warning_headers(config.warnings)
+        call.warnings.extend(config.warnings)
         if target.subresource == "scale":
             scale = await pipeline.apply_scale(call.user, target, config, options)
-            return Answer(200, encode(scale), headers=headers)
+            return Answer(200, encode(scale))
         item, created = await pipeline.apply(call.user, target, config, options)
-        return self._answer(call, item, 201 if created else 200, headers)
+        return self._answer(call, item, 201 if created else 200)
 
     async def _delete(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -219,9 +233,12 @@ class Handlers:
             listed = await pipeline.delete_collection(call.user, target, list_options(call.query), options)
             return self._list_answer(call, listed)
         deleted = await pipeline.delete(call.user, target, options)
-        if deleted.is_gone and not strategy_of(stored_kind(target.kind)).returns_deleted:
+        strategy = strategy_of(stored_kind(target.kind))
+        call.warnings.extend(deletion_warnings(strategy, options))
+        if deleted.is_gone and not strategy.returns_deleted:
             return status_answer(deletion_status(target, deleted))
-        return self._answer(call, deleted.item)
+        goes_on = options.orphan_dependents is False and not deleted.is_gone
+        return self._answer(call, deleted.item, 202 if goes_on else 200)
 
     def _delete_options(self, call: Call, body: bytes) -> DeleteOptions:
         if body.strip():
@@ -236,10 +253,10 @@ class Handlers:
             if found is None or verb not in found.verbs:
                 raise method_not_allowed()
 
-    def _answer(self, call: Call, item: Any, status: int = 200, headers: Headers = ()) -> Answer:
+    def _answer(self, call: Call, item: Any, status: int = 200) -> Answer:
         kind = call.target.kind
         form = form_for(call.request.headers.get("Accept", ""), kind, text_of(call.query, "includeObject"))
-        return Answer(status, _pretty(call, form.one(item)), headers=headers)
+        return Answer(status, _pretty(call, form.one(item)))
 
     def _list_answer(self, call: Call, listed: Listed) -> Answer:
         kind = call.target.kind

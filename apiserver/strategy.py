@@ -84,13 +84,19 @@ class Context:
 class Strategy(Generic[T]):
     """The rules of one kind; subclasses override what differs.
 
-    returns_deleted: DELETE answers with the object even when it is gone, else with a Status.
+    returns_deleted: DELETE answers with the object even when it is gone, else with a Status. is_graceful: its objects
+    have a time to end, and even one that ends at once is answered as terminating. deletion_warning: what a client is
+    warned of that leaves to the default what becomes of dependents. status_ignores: the metadata (by attribute) that a
+    status write leaves as it is.
     field_names: the field selectors beyond metadata.name and metadata.namespace.
     """
 
     allow_create_on_update: ClassVar[bool] = False
     allow_unconditional_update: ClassVar[bool] = True
     returns_deleted: ClassVar[bool] = False
+    is_graceful: ClassVar[bool] = False
+    deletion_warning: ClassVar[str] = ""
+    status_ignores: ClassVar[tuple[str, ...]] = ("owner_references",)
     default_propagation: ClassVar[PropagationPolicy] = "Background"
     field_names: ClassVar[tuple[str, ...]] = ()
 
@@ -140,7 +146,8 @@ class Strategy(Generic[T]):
 
     def status_metadata(self, new: ObjectMeta, old: ObjectMeta) -> ObjectMeta:
         """Return the metadata that a status write stores."""
-        return replace(new, generation=old.generation, owner_references=old.owner_references)
+        kept = {field: getattr(old, field) for field in self.status_ignores}
+        return replace(new, generation=old.generation, **kept)
 
     def prepare_subresource_update(self, subresource: str, new: T, old: T, context: Context) -> T:
         """Return the object to store for a write to a subresource of the kind's own type other than status and scale.

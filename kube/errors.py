@@ -13,11 +13,15 @@ from kube.kinds import Kind
 
 
 class ApiError(Exception):
-    """A request that the API refused. `status` is the whole answer, as it goes over the wire."""
+    """A request that the API refused. `status` is the whole answer, as it goes over the wire.
+
+    warnings: what the sender of the request is to know beside.
+    """
 
     def __init__(self, status: Status) -> None:
         super().__init__(status.message)
         self.status = status
+        self.warnings: tuple[str, ...] = ()
 
     @property
     def code(self) -> int:
@@ -52,9 +56,9 @@ def invalid(path: str, value: Any, detail: str) -> FieldError:
     return FieldError(path, "FieldValueInvalid", _joined(f"Invalid value: {_shown(value)}", detail))
 
 
-def not_supported(path: str, value: Any, allowed: Iterable[str]) -> FieldError:
-    """Say that a field's value is none of those allowed."""
-    choices = ", ".join(f'"{choice}"' for choice in sorted(allowed))
+def not_supported(path: str, value: Any, allowed: Iterable[str], *, in_order: bool = False) -> FieldError:
+    """Say that a field's value is none of those allowed. in_order: tell these as they come, not sorted."""
+    choices = ", ".join(f'"{choice}"' for choice in (allowed if in_order else sorted(allowed)))
     return FieldError(
         path, "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {choices}"
     )
@@ -117,7 +121,7 @@ def no_such_path() -> ApiError:
 
 def method_not_allowed(message: str = "the server does not allow this method on the requested resource") -> ApiError:
     """405: served, but not with this verb."""
-    return _failure(405, "MethodNotAllowed", message)
+    return _failure(405, "MethodNotAllowed", message, StatusDetails())
 
 
 def not_acceptable(message: str) -> ApiError:
@@ -176,6 +180,12 @@ def invalid_object(kind: Kind, name: str, errors: Sequence[FieldError]) -> ApiEr
     causes = tuple(StatusCause(field=error.path, message=error.message, reason=error.reason) for error in errors)
     details = StatusDetails(name=name, group=kind.group, kind=kind.kind, causes=causes)
     return _failure(422, "Invalid", message, details)
+
+
+def unprocessable(detail: str) -> ApiError:
+    """422: a patch that can't be carried out on the object."""
+    message = f"the server rejected our request due to an error in our request: {detail}"
+    return _failure(422, "Invalid", message, StatusDetails())
 
 
 def too_many_requests(message: str, retry_after_s: int, causes: Sequence[StatusCause] = ()) -> ApiError:

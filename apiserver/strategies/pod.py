@@ -35,6 +35,7 @@ class PodStrategy(Strategy[Pod]):
     """Pods: accepted as Pending, bound once, ended with grace."""
 
     returns_deleted = True
+    is_graceful = True
     field_names = (
         "spec.nodeName",
         "spec.restartPolicy",
