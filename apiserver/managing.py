@@ -13,6 +13,7 @@ from typing import Final
 from apiserver.options import MANAGER_MAX_BYTES, manager_errors
 from apiserver.versions import in_version
 from kube.api.meta_v1 import ManagedFieldsEntry
+from kube.errors import FieldError
 from kube.fields.managers import APPLY, UNKNOWN, UPDATE, Entries, Manager, read, same_but_times, write
 from kube.fields.sets import FieldSetError
 from kube.fields.tracking import Change, first_entries, updated
@@ -73,10 +74,17 @@ def entries_of_changed(old: Resource, new: Resource, asked: Entries, manager: Ma
         return base
 
 
+def entry_errors(asked: Entries) -> list[FieldError]:
+    """Return what is wrong with the names in entries that a client sent."""
+    found: list[FieldError] = []
+    for index, entry in enumerate(asked):
+        if len(entry.manager) > MANAGER_MAX_BYTES // 4 or not entry.manager.isprintable():
+            found += manager_errors(entry.manager, f"metadata.managedFields[{index}].manager")
+    return found
+
+
 def _brought(asked: Entries) -> Entries | None:
     """Return the entries that a client sent in our form, None where there is nothing in them, or no sense."""
-    if any(manager_errors(entry.manager, "") for entry in asked):
-        return None
     try:
         return write(read(asked)) or None
     except FieldSetError:

@@ -17,7 +17,7 @@ from apiserver.admission import admit_into_namespace
 from apiserver.cache import Cache
 from apiserver.identity import User
 from apiserver.item import Item, store_key
-from apiserver.managing import entries_of_changed, entries_of_new, updater
+from apiserver.managing import entries_of_changed, entries_of_new, entry_errors, updater
 from apiserver.node_restriction import restrict
 from apiserver.settings import NODE_PATIENCE_S
 from apiserver.store.contract import (
@@ -136,7 +136,7 @@ class Writings:
         obj = strategy.prepare_create(obj, context)
         if write.user.node_name:
             restrict(write.user.node_name, write.kind, obj, None)
-        errors = [*validate_metadata(obj.metadata, strategy), *strategy.validate(obj)]
+        errors = [*validate_metadata(obj.metadata, strategy), *entry_errors(asked), *strategy.validate(obj)]
         if errors:
             raise invalid_object(write.kind, obj.metadata.name, errors)
         obj = await _allocated(strategy, obj, None, context)
@@ -200,6 +200,7 @@ class Writings:
         errors = [
             *validate_metadata(new.metadata, strategy),
             *validate_metadata_update(new.metadata, old.metadata),
+            *entry_errors(asked),
             *errors,
         ]
         if errors:

@@ -66,13 +66,13 @@ def test_apply_with_wait_ends_well_when_all_is_ready(cluster: Cluster, namespace
     assert "web    1/1     Running" in succeed(cluster.wherry("get", "pods", "-n", namespace))
 
 
-def test_applying_again_says_what_changed(cluster: Cluster, namespace: str) -> None:
+def test_applying_again_takes_away_what_is_left_out(cluster: Cluster, namespace: str) -> None:
     page = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: page}\ndata: {a: '1', b: '2'}\n"
     succeed(cluster.wherry("apply", "-n", namespace, "-f", "-", stdin=page))
 
-    assert succeed(cluster.wherry("apply", "-n", namespace, "-f", "-", stdin=page)) == "configmap/page unchanged\n"
+    assert succeed(cluster.wherry("apply", "-n", namespace, "-f", "-", stdin=page)) == "configmap/page applied\n"
     changed = page.replace("{a: '1', b: '2'}", "{a: '3'}")
-    assert succeed(cluster.wherry("apply", "-n", namespace, "-f", "-", stdin=changed)) == "configmap/page configured\n"
+    assert succeed(cluster.wherry("apply", "-n", namespace, "-f", "-", stdin=changed)) == "configmap/page applied\n"
 
     shown = succeed(cluster.wherry("get", "cm", "page", "-n", namespace, "-o", "yaml"))
     assert "  a: '3'\n" in shown or '  a: "3"\n' in shown

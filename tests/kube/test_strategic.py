@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from kube.api.apps_v1 import Deployment
 from kube.api.core_v1 import Node, Pod, Service
-from kube.patch.strategic import StrategicPatchError, apply_strategic_patch, three_way
+from kube.patch.strategic import StrategicPatchError, apply_strategic_patch
+from tests.kube.three_way import three_way
 
 Json = dict[str, Any]
 
