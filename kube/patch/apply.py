@@ -94,7 +94,7 @@ def apply(live: Resource, config: Mapping[str, Any], how: Application, now: str)
     obj = from_plain(merged, type(live))
     if obj == bare:
         managers[how.manager] = managers[how.manager]._replace(time=last.time if last else None)
-    after = settled(managers, Change(live, obj, how.versions), except_for=how.manager)
+    after = settled(managers, Change(live, obj, how.versions), except_for=how.manager, emptied=fields)
     if after.conflicts and not how.force:
         raise ApplyConflicts(after.conflicts)
     return Applied(obj, write(after.managers))
