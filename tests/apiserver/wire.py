@@ -35,6 +35,11 @@ class Reply:
         return str(self.json.get("reason", ""))
 
     @property
+    def warnings(self) -> str:
+        """The texts of the Warning headers, quotes as they were."""
+        return self.headers.get("Warning", "").replace('\\"', '"')
+
+    @property
     def causes(self) -> list[tuple[str, str]]:
         """The fields and reasons of a Status's causes."""
         return [(cause.get("field", ""), cause["reason"]) for cause in self.json["details"]["causes"]]
@@ -78,7 +83,8 @@ class Wire:
         content = io.BytesIO(data) if data else data
         options: dict[str, Any] = {"data": content, "headers": sent, "ssl": self._tls, "chunked": chunked or None}
         async with self._session.request(method, url, **options) as answer:
-            return Reply(answer.status, {**answer.headers}, await answer.read())
+            joined = {name: ", ".join(answer.headers.getall(name)) for name in answer.headers}
+            return Reply(answer.status, joined, await answer.read())
 
     @asynccontextmanager
     async def lines(self, path: str, *, accept: str = JSON) -> AsyncIterator[AsyncIterator[Any]]:
