@@ -73,6 +73,7 @@ def decode_object(body: bytes, content_type: str, kind: Kind, validation: str) -
     if not isinstance(plain, dict):
         raise bad_request(f"the body of the request is no object; a {kind.kind} is needed")
     _check_kind(plain, kind)
+    tell_forgetting(plain)
     obj = typed(plain, kind)
     if validation == "Ignore":
         return Decoded(obj)
@@ -82,6 +83,16 @@ def decode_object(body: bytes, content_type: str, kind: Kind, validation: str) -
         told = ", ".join([*([doubled_keys_told(doubled)] if doubled else []), *problems])
         raise bad_request(f"{_handled(kind)}: strict decoding error: {told}")
     return Decoded(obj, (*doubled, *problems))
+
+
+def tell_forgetting(plain: dict[str, Any]) -> None:
+    """Write an empty list of managers' entries, which forgets them all, as the one empty entry that says the same.
+
+    A typed object can't tell an empty list from none, which changes nothing.
+    """
+    meta = plain.get("metadata")
+    if isinstance(meta, dict) and meta.get("managedFields") == []:
+        plain["metadata"] = {**meta, "managedFields": [{}]}
 
 
 def doubled_keys_told(doubled: Sequence[str]) -> str:

@@ -1,8 +1,9 @@
 """Who manages the fields of what is written: metadata.managedFields through the pipeline.
 
 A create and an update give the fields that they set to their sender; an application (apiserver.applying) brings its
-entries along. A client may change the entries too: one empty entry forgets them all, and an object without any stays
-so until it is first applied. What makes no sense is passed over, since bookkeeping must not stop a write.
+entries along. A client may change the entries too: an empty list of them, or one empty entry, forgets them all, and an
+object without any stays so until it is first applied. What makes no sense is passed over, since bookkeeping must not
+stop a write.
 Source: kubernetes.io/docs/reference/using-api/server-side-apply, the sections on field management and on clearing.
 """
 

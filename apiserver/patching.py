@@ -6,7 +6,7 @@ Source: RFC 6902, RFC 7386; kubernetes.io/docs/tasks/manage-kubernetes-objects/u
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from apiserver.decoding import duplicate_keys, keys_in_order, media_type_of, strict_problems
+from apiserver.decoding import duplicate_keys, keys_in_order, media_type_of, strict_problems, tell_forgetting
 from apiserver.versions import as_served
 from kube.client import PatchType
 from kube.codec import DecodeError, decode_plain, encode, from_plain, to_plain
@@ -91,6 +91,7 @@ class Patch:
             raise bad_request(f"the patch leaves no {kind.kind}; it must leave an object")
         self._check_head(patched)
         self._check_fields(patched)
+        tell_forgetting(patched)
         try:
             return from_plain(patched, kind.type)
         except DecodeError as error:

@@ -224,6 +224,8 @@ class Pipeline:
         write = replace(_write(user, target, options), is_conditional=False)
         match body:
             case Binding():
+                if body.metadata.name and body.metadata.name != target.name:
+                    raise bad_request("name in URL does not match name in Binding object")
                 await bind(self.writings, write, body, now)
                 return Status(status="Success", code=201)
             case Eviction():

@@ -44,6 +44,7 @@ from kube.errors import (
     conflict,
     invalid,
     invalid_object,
+    no_name_left,
     not_found,
     stale,
     timed_out,
@@ -122,6 +123,8 @@ class Writings:
             except KeyExists as error:
                 if generates and attempt + 1 < NAME_TRIES:
                     continue
+                if generates:
+                    raise no_name_left(write.kind, named.metadata.name) from error
                 held = decode(error.entry.value, kind.type)
                 raise already_exists(write.kind, named.metadata.name, being_deleted=is_terminating(held)) from error
         raise AssertionError("the last try returned or raised")

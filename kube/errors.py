@@ -136,6 +136,15 @@ def already_exists(kind: Kind, name: str, *, being_deleted: bool = False) -> Api
     return _failure(409, "AlreadyExists", message, _details(kind, name))
 
 
+def no_name_left(kind: Kind, name: str, retry_after_s: int = 1) -> ApiError:
+    """409: every name that was generated is taken; another try may find one."""
+    message = (
+        f'{kind.resource} "{name}" already exists, the server was not able to generate a unique name for the object'
+    )
+    details = StatusDetails(name=name, group=kind.group, kind=kind.plural, retry_after_seconds=retry_after_s)
+    return _failure(409, "AlreadyExists", message, details)
+
+
 def conflict(kind: Kind, name: str, detail: str) -> ApiError:
     """409: the object is not as the request supposes."""
     message = f'Operation cannot be fulfilled on {kind.resource} "{name}": {detail}'
