@@ -110,8 +110,9 @@ class Handlers:
         method = self._methods.get(call.request.method)
         if method is None:
             raise method_not_allowed()
-        if target.kind.deprecation:
-            call.warnings.append(target.kind.deprecation)
+        kind = target.kind
+        if kind.deprecated:
+            call.warnings.append(f"{kind.api_version} {kind.kind} is deprecated in {kind.deprecated}")
         try:
             answer = await method(call)
         except ApiError as error:

@@ -174,7 +174,7 @@ def write_options(query: Query, verb: str, manager: str = "", *, applies: bool =
         wrong.append(forbidden_field("force", "may not be specified for non-apply patch"))
     wrong += [*manager_errors(name, "fieldManager"), *_dry_run_errors(query.get("dryRun", ()))]
     if validation not in ("", "Ignore", "Warn", "Strict"):
-        wrong.append(not_supported("fieldValidation", validation, ("Ignore", "Strict", "Warn", "")))
+        wrong.append(not_supported("fieldValidation", validation, ("", "Ignore", "Strict", "Warn")))
     if wrong:
         raise invalid_object(_WRITE_OPTIONS[verb], "", wrong)
     return WriteOptions(
@@ -220,7 +220,7 @@ def check_delete_options(options: DeleteOptions) -> DeleteOptions:
         wrong.append(invalid("propagationPolicy", options.propagation_policy, detail))
     policies = ("Foreground", "Background", "Orphan", "nil")
     if options.propagation_policy and options.propagation_policy not in policies[:-1]:
-        wrong.append(not_supported("propagationPolicy", options.propagation_policy, policies, in_order=True))
+        wrong.append(not_supported("propagationPolicy", options.propagation_policy, policies))
     if wrong:
         raise invalid_object(_WRITE_OPTIONS["Delete"], "", wrong)
     return options

@@ -56,9 +56,10 @@ def invalid(path: str, value: Any, detail: str) -> FieldError:
     return FieldError(path, "FieldValueInvalid", _joined(f"Invalid value: {_shown(value)}", detail))
 
 
-def not_supported(path: str, value: Any, allowed: Iterable[str], *, in_order: bool = False) -> FieldError:
-    """Say that a field's value is none of those allowed. in_order: tell these as they come, not sorted."""
-    choices = ", ".join(f'"{choice}"' for choice in (allowed if in_order else sorted(allowed)))
+def not_supported(path: str, value: Any, allowed: Iterable[str]) -> FieldError:
+    """Say that a field's value is none of those allowed, which are told in their order if they have one."""
+    ordered = allowed if isinstance(allowed, tuple | list) else sorted(allowed)
+    choices = ", ".join(f'"{choice}"' for choice in ordered)
     return FieldError(
         path, "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {choices}"
     )

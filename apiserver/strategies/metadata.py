@@ -68,8 +68,7 @@ def annotation_errors(meta: ObjectMeta, path: str) -> Errors:
     """Check the keys of annotations, and that all of them together are not too big."""
     total = 0
     for key, value in meta.annotations.items():
-        for problem in names.check_label_key(key.lower()):
-            yield invalid(path, key, problem)
+        yield from named_if_set(path, key.lower(), names.check_label_key)
         total += len(key) + (len(value) if value.isascii() else len(value.encode()))
     if total > ANNOTATIONS_MAX_BYTES:
         yield too_long(path, ANNOTATIONS_MAX_BYTES)
