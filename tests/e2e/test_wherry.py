@@ -178,7 +178,10 @@ def test_service_names_resolve_in_pods(cluster: Cluster, namespace: str) -> None
         ("kind: Podd\napiVersion: v1\nmetadata: {name: a}", 'no matches for kind "Podd" in version "v1"'),
         ("kind: ConfigMap\nmetadata: {name: a}", "apiVersion is not set"),
         ("a: [1", "standard input"),
-        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndataa: {}", 'unknown field "dataa"'),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndataa: {}",
+            "configmap/a: .dataa: field not declared in schema\n",
+        ),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A_B}", "metadata.name: Invalid value"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: 1}", "data"),
     ],

@@ -20,6 +20,9 @@ from wherry.manifests import read_manifests
 from wherry.sending import MANAGER, add_files, namespace_of, suffix, target_of, tell_warnings, told, write_query
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+_UNTYPABLE: Final = "failed to create typed patch object ("
+"""How the server begins where a file is no such object; it goes on with the object's name, which is told already."""
+
 _OURSELVES: Final = f'conflict with "{MANAGER}" using '
 """How conflicts with our own updates of old begin."""
 
@@ -135,6 +138,7 @@ def _refusal(error: ApiError) -> list[str]:
     details = error.status.details
     causes = [cause for cause in details.causes if cause.reason == "FieldManagerConflict"] if details else []
     if not causes:
-        return [str(error)]
+        said = str(error)
+        return [said.partition("): ")[2] if said.startswith(_UNTYPABLE) else said]
     lines = [f"{cause.field} is managed by {cause.message.removeprefix('conflict with ')}" for cause in causes]
     return [*lines, "leave these fields out of the file, or take them over with --force-conflicts"]
