@@ -18,6 +18,7 @@ from apiserver.options import WriteOptions
 from apiserver.scale import SCALE
 from apiserver.strategies import strategy_of
 from apiserver.strategies.metadata import ANNOTATIONS_MAX_BYTES
+from apiserver.strategy import Strategy
 from apiserver.strictness import strange_fields
 from apiserver.versions import as_served, in_version, stored_kind
 from kube.api.meta_v1 import ObjectMeta, StatusCause
@@ -61,8 +62,14 @@ class Configuration:
         return Configuration(kind, plain, replace(self.how, api_version=kind.api_version), self.warnings)
 
     def applied_to_nothing(self, now: datetime) -> Resource:
-        """Return the new object that the configuration makes. Raises ApiError 400."""
-        return self._applied(self.kind.type(), now)
+        """Return the new object that the configuration makes, with its status for kinds that begin with one.
+
+        Nobody manages that. Raises ApiError 400.
+        """
+        obj = self._applied(self.kind.type(), now)
+        strategy: Strategy[Any] = strategy_of(stored_kind(self.kind))
+        made: Resource = strategy.with_status_of(obj, typed(dict(self.plain), self.kind))
+        return made
 
     def applied(self, stored: Resource, now: datetime) -> Resource:
         """Return the object that `stored` becomes, in the version of the configuration. Raises ApiError 400 or 409."""

@@ -20,7 +20,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts; github.com/kubernet
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -35,6 +35,19 @@ from kube.objects import ObjectKey, with_metadata
 
 T = TypeVar("T", bound=Resource)
 R = TypeVar("R", bound=Resource)
+
+
+STATUS_ALONE: Final = frozenset(
+    (
+        "FlowSchema",
+        "PriorityLevelConfiguration",
+        "ResourceClaim",
+        "ServiceCIDR",
+        "ValidatingAdmissionPolicy",
+        "VolumeAttachment",
+    )
+)
+"""The kinds none of whose metadata a status write changes."""
 
 
 class Reader(Protocol):
@@ -96,7 +109,7 @@ class Strategy(Generic[T]):
     returns_deleted: ClassVar[bool] = False
     is_graceful: ClassVar[bool] = False
     deletion_warning: ClassVar[str] = ""
-    status_ignores: ClassVar[tuple[str, ...]] = ("owner_references",)
+    status_ignores: tuple[str, ...] = ()
     default_propagation: ClassVar[PropagationPolicy] = "Background"
     field_names: ClassVar[tuple[str, ...]] = ()
 
@@ -105,6 +118,8 @@ class Strategy(Generic[T]):
         fields = kind.type.__struct_fields__  # type: ignore[attr-defined]
         self.has_status = "status" in fields and "status" in kind.subresources
         self.has_generation = "spec" in fields and "status" in fields
+        if kind.kind in STATUS_ALONE:
+            self.status_ignores = ("annotations", "finalizers", "labels", "owner_references")
 
     def check_name(self, name: str) -> list[str]:
         """Return what is wrong with a name, nothing if it is good. Also asked of generateName with a letter added."""

@@ -36,6 +36,7 @@ class PodStrategy(Strategy[Pod]):
 
     returns_deleted = True
     is_graceful = True
+    status_ignores = ("owner_references",)
     field_names = (
         "spec.nodeName",
         "spec.restartPolicy",

@@ -249,12 +249,37 @@ async def test_a_collection_that_is_deleted_is_answered_as_it_was(wire: Wire) ->
     assert "deletionTimestamp" in (await wire.send("GET", MAP)).json["metadata"]
 
 
-async def test_labels_of_a_deployment_are_not_the_status_s_to_change(wire: Wire) -> None:
-    await wire.send("POST", DEPLOYMENTS, deployment())
-    patch = {"metadata": {"labels": {"a": "b"}, "annotations": {"a": "b"}}, "status": {"replicas": 3}}
+CLAIMS = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims"
+CLAIM = {"kind": "ResourceClaim", "metadata": {"name": "web"}, "spec": {"devices": {}}}
+OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "u"}
 
-    reply = await wire.send("PATCH", f"{DEPLOYMENTS}/web/status?fieldManager=s", patch, content_type=MERGE)
 
-    assert ("labels" in reply.json["metadata"], reply.json["metadata"]["annotations"]) == (False, {"a": "b"})
-    entry = next(entry for entry in reply.json["metadata"]["managedFields"] if entry["manager"] == "s")
-    assert "f:labels" not in entry["fieldsV1"]["f:metadata"]
+@pytest.mark.parametrize(
+    ("path", "obj", "ignored"),
+    [
+        (DEPLOYMENTS, deployment(), {"labels"}),
+        ("/api/v1/namespaces/default/pods", pod(), {"ownerReferences"}),
+        (CLAIMS, CLAIM, {"labels", "annotations", "ownerReferences"}),
+    ],
+    ids=["Deployment", "Pod", "ResourceClaim"],
+)
+async def test_what_a_status_write_changes_of_the_metadata_depends_on_the_kind(
+    wire: Wire, path: str, obj: Any, ignored: set[str]
+) -> None:
+    await wire.send("POST", path, obj)
+    meta = {"labels": {"a": "b"}, "annotations": {"a": "b"}, "ownerReferences": [OWNER]}
+
+    patched = await wire.send("PATCH", f"{path}/web/status?fieldManager=s", {"metadata": meta}, content_type=MERGE)
+
+    assert meta.keys() - patched.json["metadata"].keys() == ignored
+    managed = [entry["fieldsV1"]["f:metadata"] for entry in patched.json["metadata"].get("managedFields", ())[1:]]
+    assert [{f"f:{key}" for key in meta.keys() - ignored}] * len(managed) == [fields.keys() for fields in managed]
+
+
+async def test_a_node_that_is_applied_begins_with_its_status(wire: Wire) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "status": {"capacity": {"cpu": "1"}}}
+
+    made = await wire.send("PATCH", "/api/v1/nodes/n?fieldManager=me", node, content_type=APPLY)
+
+    assert (made.status, made.json["status"]["capacity"]) == (201, {"cpu": "1"})
+    assert "f:status" not in str(made.json["metadata"].get("managedFields"))
