@@ -122,17 +122,16 @@ class Patch:
 
     def _problems_in(self, body: bytes) -> tuple[str, ...]:
         """Return what strict decoding objects to in the patch itself."""
-        if len(encode(self._patch)) == len(body.strip()) and self._type is not PatchType.JSON:
-            return ()
+        may_repeat = len(encode(self._patch)) != len(body.strip())
         if self._type is not PatchType.JSON:
-            return tuple(f'duplicate field "{path}"' for path in duplicate_keys(body))
+            return tuple(f'duplicate field "{path}"' for path in duplicate_keys(body)) if may_repeat else ()
         unknown = {
             f"[{place}].{key}"
             for place, operation in enumerate(self._patch)
             if isinstance(operation, dict)
             for key in operation.keys() - _OPERATION_KEYS
         }
-        if not unknown and len(encode(self._patch)) == len(body.strip()):
+        if not (unknown or may_repeat):
             return ()
         return tuple(
             f'json patch {"duplicate" if is_again else "unknown"} field "{path}"'
