@@ -79,7 +79,8 @@ def entry_errors(asked: Entries) -> list[FieldError]:
     """Return what is wrong with the names in entries that a client sent."""
     found: list[FieldError] = []
     for index, entry in enumerate(asked):
-        if len(entry.manager) > MANAGER_MAX_BYTES // 4 or not entry.manager.isprintable():
+        is_short = len(entry.manager) <= MANAGER_MAX_BYTES // 4  # No letter has more than four bytes.
+        if not is_short or not entry.manager.isprintable():
             found += manager_errors(entry.manager, f"metadata.managedFields[{index}].manager")
     return found
 
