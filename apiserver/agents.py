@@ -75,9 +75,8 @@ class _AgentTls(ssl.SSLObject):
         super().do_handshake()
         found, wanted = user_of_certificate(self.getpeercert()), f"{NODE_NAME}{self.server_hostname}"
         if found is None or found.name != wanted:
-            raise ssl.SSLCertVerificationError(
-                f"the certificate is {found.name if found else 'nobody'}'s, not {wanted}'s"
-            )
+            held = found.name if found else "nobody"
+            raise ssl.SSLCertVerificationError(f"the certificate is for {held}, not for {wanted}")
 
 
 def agent_tls(authority: Path, certificate: Path, key: Path) -> ssl.SSLContext:

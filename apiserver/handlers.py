@@ -31,6 +31,7 @@ from apiserver.patching import Patch
 from apiserver.paths import Target
 from apiserver.pipeline import POSTED, Pipeline, deletion_status
 from apiserver.pods import BINDING
+from apiserver.proxy import METHODS, Proxy
 from apiserver.reading import Listed
 from apiserver.responses import Answer, status_answer, warning_headers
 from apiserver.scale import SCALE
@@ -46,6 +47,14 @@ from kube.errors import ApiError, method_not_allowed, too_large
 
 BODY_MAX_BYTES: Final = 3 * 1024 * 1024
 RELAYED: Final = ("attach", "exec", "log", "portforward")
+_VERBS: Final = {
+    "GET": "get",
+    "HEAD": "get",
+    "POST": "create",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +98,11 @@ def _over_limit() -> ApiError:
 class Handlers:
     """What is done for each method."""
 
-    def __init__(self, pipeline: Pipeline, relay: NodeRelay) -> None:
-        """relay: to the node agents."""
+    def __init__(self, pipeline: Pipeline, relay: NodeRelay, proxy: Proxy) -> None:
+        """relay: to the node agents. proxy: to what runs in the cluster."""
         self._pipeline = pipeline
         self._relay = relay
+        self._proxy = proxy
         self._methods: Mapping[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
             "GET": self._get,
             "HEAD": self._get,
@@ -105,8 +115,10 @@ class Handlers:
     async def handle(self, call: Call) -> web.StreamResponse:
         """Answer a request for a resource. Raises ApiError."""
         target = call.target
-        if target.subresource in RELAYED or target.subresource == "proxy":
+        if target.subresource in RELAYED:
             return await self._relayed(call)
+        if target.subresource == "proxy":
+            return await self._proxied(call)
         method = self._methods.get(call.request.method)
         if method is None:
             raise method_not_allowed()
@@ -126,12 +138,18 @@ class Handlers:
         target, pipeline = call.target, self._pipeline
         if call.request.method not in (("GET",) if target.subresource == "log" else ("GET", "POST")):
             raise method_not_allowed()
-        if target.subresource == "proxy":
-            raise method_not_allowed()
-        verb = "create" if call.request.method == "POST" else "get"
-        pipeline.authorize(call.user, verb, target)
+        pipeline.authorize(call.user, _verb(call), target)
+        if target.subresource != "log":
+            pipeline.authorize(call.user, "create", target)  # Whoever may only look must not run anything.
         pod = await pipeline.readings.get(target.kind, target.namespace, target.name)
         return await self._relay.serve(call.request, pod.obj, target.subresource, call.query)
+
+    async def _proxied(self, call: Call) -> web.StreamResponse:
+        if call.request.method not in METHODS:
+            raise method_not_allowed()
+        self._pipeline.authorize(call.user, _verb(call), call.target)
+        await self._pipeline.readings.cache.catch_up()
+        return await self._proxy.serve(call.request, call.target)
 
     async def _get(self, call: Call) -> web.StreamResponse:
         target, query = call.target, call.query
@@ -263,6 +281,11 @@ class Handlers:
         kind = call.target.kind
         form = form_for(call.request.headers.get("Accept", ""), kind, text_of(call.query, "includeObject"))
         return Answer(200, _pretty(call, form.many(listed.items, listed.info)))
+
+
+def _verb(call: Call) -> str:
+    """Return what a request for a door that leads elsewhere is, as rules name it; OPTIONS has no name."""
+    return _VERBS.get(call.request.method, "")
 
 
 def _pretty(call: Call, body: bytes) -> bytes:

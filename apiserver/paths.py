@@ -59,7 +59,7 @@ def _parse(path: str) -> Target | None:
 
 
 def _parse_rest(group: str, version: str, rest: Sequence[str]) -> Target | None:
-    if not all(rest):
+    if not all(rest[: rest.index("proxy")] if "proxy" in rest else rest):
         return None
     if rest[0] == "namespaces" and len(rest) >= 3:
         inner = find_resource(group, version, rest[2])

@@ -28,6 +28,7 @@ from apiserver.identity import User
 from apiserver.local import LocalClient, component
 from apiserver.nodes import NodeRelay
 from apiserver.pipeline import Pipeline
+from apiserver.proxy import Proxy
 from apiserver.reading import CachedObjects, Readings
 from apiserver.reviews import Reviews
 from apiserver.settings import ApiServerSettings
@@ -156,8 +157,10 @@ class ApiServer:
         )
         agents = Agents(agent_tls(keys.certificate(AUTHORITY), keys.certificate(NODE_CLIENT), keys.key(NODE_CLIENT)))
         stack.push_async_callback(agents.close)
+        proxy = Proxy(objects, agents)
+        stack.push_async_callback(proxy.close)
         health = Health({"ping": lambda: ""}, {"store": self._store_wrong, "bootstrap": self._bootstrap_wrong})
-        handlers = Handlers(self.pipeline, NodeRelay(objects, agents))
+        handlers = Handlers(self.pipeline, NodeRelay(objects, agents), proxy)
         authority_pem = keys.authority.certificate_pem
         return Shell(self.pipeline, handlers, authenticator, keeper, health=health, authority_pem=authority_pem)
 

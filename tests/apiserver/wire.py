@@ -86,6 +86,13 @@ class Wire:
             joined = {name: ", ".join(answer.headers.getall(name)) for name in answer.headers}
             return Reply(answer.status, joined, await answer.read())
 
+    async def raw(self, method: str, path: str) -> Reply:
+        """Send a request without a body, and follow no redirect."""
+        async with self._session.request(
+            method, self.server.url + path, ssl=self._tls, allow_redirects=False
+        ) as answer:
+            return Reply(answer.status, {**answer.headers}, await answer.read())
+
     @asynccontextmanager
     async def lines(self, path: str, *, accept: str = JSON) -> AsyncIterator[AsyncIterator[Any]]:
         """Open a watch and give its lines as JSON."""
