@@ -37,7 +37,9 @@ from apiserver.responses import Answer, status_answer, warning_headers
 from apiserver.scale import SCALE
 from apiserver.selection import parse_selection
 from apiserver.strategies import strategy_of
+from apiserver.upgrade import wants_websocket
 from apiserver.versions import stored_kind
+from apiserver.watch_socket import serve_watch_socket
 from apiserver.watching import serve_watch
 from kube.api.autoscaling_v1 import Scale
 from kube.api.meta_v1 import DeleteOptions, Status
@@ -177,7 +179,8 @@ class Handlers:
             selection = replace(selection, name=target.name)
         form = form_for(call.request.headers.get("Accept", ""), target.kind, text_of(call.query, "includeObject"))
         cache = self._pipeline.readings.cache
-        return await serve_watch(call.request, cache, target.kind, selection, form=form, options=options)
+        serve = serve_watch_socket if wants_websocket(call.request) else serve_watch
+        return await serve(call.request, cache, target.kind, selection, form=form, options=options)
 
     async def _post(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline

@@ -17,7 +17,7 @@ from apiserver.channels import WAYS, Way, chosen_way
 from apiserver.options import Query, flag_of, text_of
 from apiserver.responses import Answer, Ended, stream_head
 from apiserver.strategy import Reader
-from apiserver.upgrade import opened_socket
+from apiserver.upgrade import offered_protocols, opened_socket, wants_websocket
 from apiserver.watching import END_OF_CHUNKS
 from kube.api.core_v1 import Pod
 from kube.errors import bad_request, internal
@@ -62,7 +62,7 @@ class NodeRelay:
         url = agent.url(_parts(subresource, pod, container), _command_query(query))
         if spdy_exec.wants_spdy(request):
             return await spdy_exec.serve(request, partial(self._agents.connect, agent, url), query)
-        if not _wants_websocket(request):
+        if not wants_websocket(request):
             raise bad_request("Upgrade request required: connect with the WebSocket protocol v5.channel.k8s.io or v4")
         return await self._stream(request, agent, url, subresource)
 
@@ -97,19 +97,21 @@ class NodeRelay:
 
         if spdy_exec.wants_spdy(request):
             return await port_forward.serve_spdy(request, connect)
-        if not _wants_websocket(request):
+        if not wants_websocket(request):
             raise bad_request(f"Upgrade request required: connect with the WebSocket protocol {port_forward.TUNNELLED}")
-        if port_forward.TUNNELLED in _offered(request):
+        if port_forward.TUNNELLED in offered_protocols(request):
             return await port_forward.serve_tunnelled(request, connect)
         ports = [("port", str(port)) for port in port_forward.wanted_ports(query)]
         return await self._stream(request, agent, agent.url(parts, ports), "portforward")
 
     async def _stream(self, request: web.BaseRequest, agent: Agent, url: str, action: str) -> web.StreamResponse:
         """Relay the channels of a WebSocket."""
-        way = chosen_way(action, _offered(request))
+        way = chosen_way(action, offered_protocols(request))
         if way is None:
             known = ", ".join(way.name for way in WAYS[action] if way.name)
-            raise bad_request(f"unable to upgrade: {', '.join(_offered(request))[:200]} offered; use one of {known}")
+            raise bad_request(
+                f"unable to upgrade: {', '.join(offered_protocols(request))[:200]} offered; use one of {known}"
+            )
         async with self._agents.connect(agent, url, [way.node]) as node:
             if node.protocol != way.node:
                 raise internal(f"the node's agent chose {node.protocol}; it has to speak {way.node}")
@@ -120,12 +122,6 @@ class NodeRelay:
 
 def _parts(action: str, pod: Pod, *container: str) -> list[str]:
     return [action, pod.metadata.namespace, pod.metadata.name, *container]
-
-
-def _offered(request: web.BaseRequest) -> list[str]:
-    """Return the subprotocols that a WebSocket's client speaks, its favourite first."""
-    words = ",".join(request.headers.getall("Sec-WebSocket-Protocol", [])).split(",")
-    return [word.strip() for word in words if word.strip()]
 
 
 async def _relay(client: web.WebSocketResponse, node: aiohttp.ClientWebSocketResponse, way: Way) -> None:
@@ -168,10 +164,6 @@ async def _to_client(node: aiohttp.ClientWebSocketResponse, client: web.WebSocke
             await client.send_str(told)
         elif told:
             await client.send_bytes(told)
-
-
-def _wants_websocket(request: web.BaseRequest) -> bool:
-    return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
 def _command_query(query: Query) -> list[tuple[str, str]]:

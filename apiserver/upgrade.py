@@ -110,6 +110,17 @@ class SocketLine:
         await self._socket.send_bytes(data)
 
 
+def wants_websocket(request: web.BaseRequest) -> bool:
+    """Return whether a request asks for a WebSocket."""
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+def offered_protocols(request: web.BaseRequest) -> list[str]:
+    """Return the subprotocols that a WebSocket's client speaks, its favourite first."""
+    words = ",".join(request.headers.getall("Sec-WebSocket-Protocol", [])).split(",")
+    return [word.strip() for word in words if word.strip()]
+
+
 async def opened_socket(request: web.BaseRequest, protocols: Iterable[str]) -> web.WebSocketResponse:
     """Answer a WebSocket's request and return the socket. protocols: what we speak."""
     socket = web.WebSocketResponse(
