@@ -99,7 +99,7 @@ def _container_port(pod: Pod, wanted: str) -> int:
         return int(wanted)
     named = next((port.container_port for port in declared if port.name == wanted), 0)
     if not named:
-        raise unavailable(f'error trying to reach service: pod "{pod.metadata.name}" has no port "{wanted}"')
+        raise unavailable(f'error trying to reach service: pod "{pod.metadata.name}" has no port "{wanted}"', 0)
     return named
 
 
@@ -108,11 +108,11 @@ def _service(objects: Reader, service: Service, asked: Asked, text: str) -> Plac
     if port.isascii() and port.isdigit():
         declared = next((item for item in service.spec.ports if item.port == int(port)), None)
         if declared is None:
-            raise unavailable(f'no service port {port} found for service "{name}"')
+            raise unavailable(f'no service port {port} found for service "{name}"', 0)
         port = declared.name
     choices = [*_endpoints(objects, service, port)]
     if not choices:
-        raise unavailable(f'no endpoints available for service "{text}"')
+        raise unavailable(f'no endpoints available for service "{text}"', 0)
     host, number = random.choice(choices)
     return Place(asked.scheme or "http", host, number)
 

@@ -210,8 +210,9 @@ def internal(message: str) -> ApiError:
 
 
 def unavailable(message: str, retry_after_s: int = 1) -> ApiError:
-    """503: what the server itself depends on is away."""
-    return _failure(503, "ServiceUnavailable", message, StatusDetails(retry_after_seconds=retry_after_s))
+    """503: what the server itself depends on is away. retry_after_s: 0 where waiting is not known to help."""
+    details = StatusDetails(retry_after_seconds=retry_after_s) if retry_after_s else None
+    return _failure(503, "ServiceUnavailable", message, details)
 
 
 def timed_out(message: str, retry_after_s: int = 1, causes: Sequence[StatusCause] = ()) -> ApiError:

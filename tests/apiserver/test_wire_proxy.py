@@ -196,6 +196,7 @@ async def test_a_service_without_a_pod_that_could_answer_is_unavailable(
     reply = await wire.send("GET", f"{DEFAULT}/services/{name}/proxy/")
 
     assert (reply.status, reply.reason, reply.json["message"]) == (503, "ServiceUnavailable", message)
+    assert "details" not in reply.json
 
 
 async def test_a_door_without_a_path_leads_to_its_root(wire: Wire, backend: Backend) -> None:
