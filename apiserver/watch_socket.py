@@ -77,7 +77,7 @@ async def serve_watch_socket(
     try:
         socket = await opened_socket(request, offered_protocols(request)[:1])
         await send_first(request, frames, form, first)
-        if options.initial_events:
+        if options.initial_events and options.bookmarks:
             frames.write(form.bookmark(revision, ends_initial=True))
         sink.begin()
         await _closed(socket, options.timeout_s or random.uniform(*DEFAULT_TIMEOUT_S))
