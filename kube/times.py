@@ -12,16 +12,16 @@ from typing import Final
 
 def to_time(moment: datetime) -> str:
     """Return a moment as the API writes it, to the second: "2026-01-02T15:04:05Z". The moment has a time zone."""
-    return _in_utc(moment, "seconds")
+    return f"{_in_utc(moment).isoformat(timespec='seconds')[:19]}Z"
 
 
 def to_micro_time(moment: datetime) -> str:
     """Return a moment as the API writes it where microseconds count: "2026-01-02T15:04:05.000000Z"."""
-    return _in_utc(moment, "microseconds")
+    return f"{_in_utc(moment).isoformat(timespec='microseconds')[:26]}Z"
 
 
-def _in_utc(moment: datetime, precision: str) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)

@@ -25,7 +25,8 @@ _KNOWN_GOOD_MAX: Final = 16_384
 
 
 @lru_cache(maxsize=_KNOWN_GOOD_MAX)
-def _problems(check: Check, value: str) -> tuple[str, ...]:
+def problems(check: Check, value: str) -> tuple[str, ...]:
+    """Return what a rule of kube.names has against a text."""
     return tuple(check(value))
 
 
@@ -34,14 +35,14 @@ def named(path: str, value: str, check: Check) -> Errors:
     if not value:
         yield required(path)
         return
-    for problem in _problems(check, value):
+    for problem in problems(check, value):
         yield invalid(path, value, problem)
 
 
 def named_if_set(path: str, value: str | None, check: Check) -> Errors:
     """Check a text against a rule of kube.names where there is one."""
     if value:
-        for problem in _problems(check, value):
+        for problem in problems(check, value):
             yield invalid(path, value, problem)
 
 
@@ -87,7 +88,7 @@ def port_number(path: str, value: int) -> Errors:
 def port_or_name(path: str, value: int | str | None) -> Errors:
     """Check a port given by its number or by its name."""
     if isinstance(value, str):
-        for problem in _problems(names.check_port_name, value):
+        for problem in problems(names.check_port_name, value):
             yield invalid(path, value, problem)
     else:
         yield from port_number(path, value or 0)
@@ -139,9 +140,9 @@ def cidr(path: str, value: str) -> Errors:
 def labels(path: str, values: Mapping[str, str]) -> Errors:
     """Check the keys and values of labels."""
     for key, value in values.items():
-        for problem in _problems(names.check_label_key, key):
+        for problem in problems(names.check_label_key, key):
             yield invalid(path, key, problem)
-        for problem in _problems(names.check_label_value, value):
+        for problem in problems(names.check_label_value, value):
             yield invalid(path, value, problem)
 
 
@@ -162,10 +163,10 @@ def label_selector(path: str, selector: LabelSelector | None) -> Errors:
                 yield forbidden_field(f"{here}.values", detail)
         else:
             yield invalid(f"{here}.operator", term.operator, "not a valid selector operator")
-        for problem in _problems(names.check_label_key, term.key):
+        for problem in problems(names.check_label_key, term.key):
             yield invalid(f"{here}.key", term.key, problem)
         for place, value in enumerate(term.values):
-            for problem in _problems(names.check_label_value, value):
+            for problem in problems(names.check_label_value, value):
                 yield invalid(f"{here}.values[{place}]", value, problem)
 
 

@@ -10,7 +10,7 @@ from kube import names
 from kube.api.meta_v1 import ObjectMeta, OwnerReference
 from kube.errors import FieldError, forbidden_field, immutable, invalid, required, too_long
 
-from .checks import Errors, labels, named, named_if_set
+from .checks import Errors, labels, named, named_if_set, problems
 
 ANNOTATIONS_MAX_BYTES: Final = 256 * 1024
 FINALIZERS_OF_THE_API: Final = ("foregroundDeletion", "orphan", "kubernetes")
@@ -68,7 +68,9 @@ def annotation_errors(meta: ObjectMeta, path: str) -> Errors:
     """Check the keys of annotations, and that all of them together are not too big."""
     total = 0
     for key, value in meta.annotations.items():
-        yield from named_if_set(path, key.lower(), names.check_label_key)
+        lowered = key.lower()
+        for problem in problems(names.check_label_key, lowered) if key else ():
+            yield invalid(path, lowered, problem)
         total += len(key) + (len(value) if value.isascii() else len(value.encode()))
     if total > ANNOTATIONS_MAX_BYTES:
         yield too_long(path, ANNOTATIONS_MAX_BYTES)

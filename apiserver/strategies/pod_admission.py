@@ -19,6 +19,7 @@ from kube.api.core_v1 import (
     DownwardAPIProjection,
     DownwardAPIVolumeFile,
     KeyToPath,
+    LocalObjectReference,
     ObjectFieldSelector,
     Pod,
     PodSpec,
@@ -34,9 +35,10 @@ from kube.api.node_v1 import RuntimeClass
 from kube.api.scheduling_v1 import PriorityClass
 from kube.errors import ApiError, forbidden
 from kube.kinds import Kind
+from kube.memo import by_identity
 from kube.names import random_suffix
 
-from .pod_defaults import FILE_MODE
+from .pod_defaults import FILE_MODE, TEMPLATES_MAX
 
 TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a directory.
 TOKEN_VOLUME_PREFIX: Final = "kube-api-access-"  # noqa: S105
@@ -85,11 +87,18 @@ async def with_service_account(pod: Pod, kind: Kind, context: Context) -> PodSpe
     spec = pod.spec
     name = spec.service_account_name or "default"
     account = await _find_account(pod, name, kind, context)
+    secrets = spec.image_pull_secrets or account.image_pull_secrets
+    return _of_account(spec, name, secrets, _wants_token(spec, account))
+
+
+@by_identity(TEMPLATES_MAX)
+def _of_account(spec: PodSpec, name: str, secrets: tuple[LocalObjectReference, ...], wants_token: bool) -> PodSpec:  # noqa: FBT001
+    """Return the spec for an account; pods of one template get the very same, with one name for the volume."""
     if spec.service_account_name != name:
         spec = replace(spec, service_account_name=name, service_account=name)
-    if account.image_pull_secrets and not spec.image_pull_secrets:
-        spec = replace(spec, image_pull_secrets=account.image_pull_secrets)
-    return with_token_volume(spec) if _wants_token(spec, account) else spec
+    if secrets is not spec.image_pull_secrets:
+        spec = replace(spec, image_pull_secrets=secrets)
+    return with_token_volume(spec) if wants_token else spec
 
 
 async def _find_account(pod: Pod, name: str, kind: Kind, context: Context) -> ServiceAccount:
@@ -124,7 +133,7 @@ def _wants_token(spec: PodSpec, account: ServiceAccount) -> bool:
 def with_token_volume(spec: PodSpec) -> PodSpec:
     """Return the spec with the account's token mounted into each container that has nothing else in that place."""
     present = next((v.name for v in spec.volumes if v.name.startswith(TOKEN_VOLUME_PREFIX)), "")
-    name = present or TOKEN_VOLUME_PREFIX + random_suffix(random.Random())
+    name = present or TOKEN_VOLUME_PREFIX + random_suffix(_SUFFIXES)
     mount = VolumeMount(name=name, read_only=True, mount_path=TOKEN_PATH)
     containers = tuple([_with_mount(container, mount) for container in spec.containers])
     init_containers = tuple([_with_mount(container, mount) for container in spec.init_containers])

@@ -40,6 +40,7 @@ from kube.api.core_v1 import (
     Volume,
     VolumeProjection,
 )
+from kube.memo import by_content
 from kube.objects import with_defaults
 from kube.quantity import Quantity
 
@@ -48,6 +49,7 @@ from .filling import each, where_none, within
 AnyContainer = TypeVar("AnyContainer", Container, EphemeralContainer)
 
 FILE_MODE: Final = 0o644
+TEMPLATES_MAX: Final = 256
 TOKEN_SECONDS: Final = 3600
 _NO_SECURITY_CONTEXT: Final = PodSecurityContext()
 _EMPTY_DIR: Final = EmptyDirVolumeSource()
@@ -56,15 +58,21 @@ _ZERO: Final = Quantity("0")
 
 def default_pod(pod: Pod) -> Pod:
     """Return the pod with every default set, those that only whole pods have included."""
-    spec = default_pod_spec(pod.spec)
+    spec = _default_whole_spec(pod.spec)
+    return pod if spec is pod.spec else replace(pod, spec=spec)
+
+
+@by_content(TEMPLATES_MAX)
+def _default_whole_spec(spec: PodSpec) -> PodSpec:
+    """Return the spec of a pod with its defaults; pods of one template share it from here on."""
+    spec = default_pod_spec(spec)
     containers = each(spec.containers, _default_requests)
     init_containers = each(spec.init_containers, _default_requests)
     if spec.host_network:
         containers, init_containers = each(containers, _default_host_ports), each(init_containers, _default_host_ports)
     if containers is not spec.containers or init_containers is not spec.init_containers:
         spec = replace(spec, containers=containers, init_containers=init_containers)
-    spec = where_none(spec, enable_service_links=True)
-    return pod if spec is pod.spec else replace(pod, spec=spec)
+    return where_none(spec, enable_service_links=True)
 
 
 def default_template(template: PodTemplateSpec) -> PodTemplateSpec:

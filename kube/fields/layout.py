@@ -21,6 +21,7 @@ import msgspec
 
 from kube.api.meta_v1 import ObjectMeta
 from kube.api.object import Atomic, Granular, ListMap, ListSet, is_atomic
+from kube.memo import by_identity
 from kube.fields.sets import LEAF, SELF, FieldSet, key_element, value_element
 
 NOT_MANAGED: Final = ("apiVersion", "kind")
@@ -39,6 +40,8 @@ NOT_MANAGED_METADATA: Final = (
 
 _KEY_DEFAULTS: Final[Mapping[str, Any]] = {"protocol": "TCP"}
 """What a key of a list's item means where it is missing, if that isn't its zero."""
+
+TEMPLATES_MAX: Final = 256
 
 Found = tuple[FieldSet | None, FieldSet | None]
 """A node of what was added or changed and one of what is gone, None for none."""
@@ -67,9 +70,9 @@ class Layout:
 ATOM: Final = Layout()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """A field of a struct. is_always_there: it can be zero but not absent."""
+    """A field of a struct. is_always_there: it can be zero but not absent. zero: the struct that it is then."""
 
     name: str
     attribute: str
@@ -77,6 +80,19 @@ class Field:
     layout: Layout
     default: Any
     is_always_there: bool
+    zero: Any
+
+    def diff(self, old: Any, new: Any) -> Found:
+        """Compare two different values of the field."""
+        if old is self.zero and old is not None:
+            return _since_nothing(new, self)
+        return self.layout.diff(old, new)
+
+
+@by_identity(TEMPLATES_MAX)
+def _since_nothing(new: Any, field: Field) -> Found:
+    """Compare a field's value to nothing; that of objects which come of one template is one value."""
+    return field.layout.diff(field.zero, new)
 
 
 class StructLayout(Layout):
@@ -118,8 +134,9 @@ class StructLayout(Layout):
             is_always_there = True
         if found.default_factory is dict:
             default = {}
+        zero: Any = found.default_factory() if found.default_factory is not msgspec.NODEFAULT else None
         name = found.encode_name
-        return Field(name, found.name, f"f:{name}", layout, default, is_always_there)
+        return Field(name, found.name, f"f:{name}", layout, default, is_always_there, zero)
 
     def whole(self, value: Any) -> FieldSet:
         """Return the struct and all its fields that are there."""
@@ -143,7 +160,7 @@ class StructLayout(Layout):
             elif not field.is_always_there and after == field.default:
                 removed[field.element] = field.layout.whole(before)
             else:
-                _put(field.element, field.layout.diff(before, after), changed, removed)
+                _put(field.element, field.diff(before, after), changed, removed)
         return changed or None, removed or None
 
     def child(self, element: str) -> Layout | None:

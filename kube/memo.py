@@ -1,0 +1,73 @@
+"""What was found out of a value lately, for when the same one comes again.
+
+Most objects of a cluster have large parts in common with others: the pods of one template, the writes of one client.
+Objects are values that never change, so what follows from one needs to be found out once. Frozen structs that hold maps
+have no hash, so a value is told here by its identity, or by its JSON where equal ones come in anew with each request.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from kube.codec import encode
+
+V = TypeVar("V")
+R = TypeVar("R")
+P = ParamSpec("P")
+
+CONTENT_MAX_BYTES: Final = 32 * 1024
+
+Derive = Callable[Concatenate[V, P], R]
+"""A plain function of a value and of hashable things beside it, all by position."""
+
+
+def by_identity(size: int) -> Callable[[Derive[V, P, R]], Derive[V, P, R]]:
+    """Keep what a function made of its last `size` arguments, the first of which is told by identity.
+
+    The values are kept too, so that none of them gives its id to another.
+    """
+
+    def decorate(derive: Derive[V, P, R]) -> Derive[V, P, R]:
+        known: dict[Hashable, tuple[V, R]] = {}
+
+        def remembered(value: V, /, *more: Any) -> Any:
+            key = (id(value), *more)
+            found = known.get(key)
+            if found is None:
+                found = known[key] = (value, derive(value, *more))
+                _bound(known, size)
+            return found[1]
+
+        return remembered
+
+    return decorate
+
+
+def by_content(size: int) -> Callable[[Derive[V, P, R]], Derive[V, P, R]]:
+    """Keep what a function made of its last `size` arguments, the first of which is told by its JSON.
+
+    So equal arguments give one result, whose parts `by_identity` knows again. What is large is not kept.
+    """
+
+    def decorate(derive: Derive[V, P, R]) -> Derive[V, P, R]:
+        known: dict[Hashable, R] = {}
+
+        def remembered(value: V, /, *more: Any) -> Any:
+            content = encode(value)
+            if len(content) > CONTENT_MAX_BYTES:
+                return derive(value, *more)
+            key = (content, *more)
+            found = known.get(key)
+            if found is None:
+                found = known[key] = derive(value, *more)
+                _bound(known, size)
+            return found
+
+        return remembered
+
+    return decorate
+
+
+def _bound(known: dict[Hashable, Any], size: int) -> None:
+    """Forget the value that came first where there are too many."""
+    if len(known) > size:
+        del known[next(iter(known))]
