@@ -22,7 +22,7 @@ from kube.errors import ApiError
 
 JSON: Final = "application/json"
 GZIP_FROM_BYTES: Final = 128 * 1024
-_ONE_WRITE_BYTES: Final = 64 * 1024
+_WRITE_BYTES: Final = 64 * 1024
 _USUAL: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-cache, private\r\n"
     b"Date: %b\r\nContent-Length: %d\r\n\r\n"
@@ -72,13 +72,21 @@ class Answer(web.StreamResponse):
         head = _head(self._code, self._type, len(body), headers, closes=self._closes)
         if request.method == "HEAD":
             transport.write(head)
-        elif len(body) < _ONE_WRITE_BYTES:
+        elif len(body) < _WRITE_BYTES:
             transport.write(head + body)
         else:
-            transport.write(head)
-            transport.write(body)
-            await request.writer.drain()
+            await self._write_parts(request, transport, head, body)
         return None
+
+    async def _write_parts(
+        self, request: web.BaseRequest, transport: asyncio.WriteTransport, head: bytes, body: bytes
+    ) -> None:
+        """Write what is large in parts that stay in the processor's cache while they are encrypted and sent."""
+        transport.write(head)
+        view = memoryview(body)
+        for start in range(0, len(body), _WRITE_BYTES):
+            transport.write(view[start : start + _WRITE_BYTES])
+            await request.writer.drain()
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to write."""
