@@ -11,13 +11,13 @@ import asyncio
 import heapq
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from apiserver.fanout import Fanout, Form, Sink, Told, judge
 from apiserver.item import ROOT, Item, split_key
 from apiserver.selection import Selection
-from apiserver.shelf import INDEXED_FIELDS, Change, Shelf
+from apiserver.shelf import INDEXED_FIELDS, Change, Place, Shelf
 from apiserver.store.contract import Batch, Compacted, Entry, Event, Store, StoreUnavailable, Watch
 from apiserver.versions import stored_kind
 from kube.client import EventType
@@ -121,14 +121,18 @@ class Cache:
         """Remove a watcher."""
         self._fanouts[stored_kind(kind).resource].leave(selection, sink)
 
-    def select(self, shelf: Shelf, selection: Selection) -> Iterator[Item]:
-        """Yield the objects of a selection in the order of their keys, by the shortest way."""
+    def select(self, shelf: Shelf, selection: Selection, after: Place | None = None) -> Iterator[Item]:
+        """Yield the objects of a selection (that follow a place) in the order of their keys, by the shortest way."""
         if selection.name and (selection.namespace or not shelf.kind.namespaced):
             item = shelf.get(selection.namespace, selection.name)
-            return iter((item,) if item is not None and selection.matches(item) else ())
-        pin = selection.pin(shelf.kind)
-        indexed = shelf.with_field(*pin) if pin else None
-        items = shelf.in_order(selection.namespace) if indexed is None else iter(indexed)
+            indexed: Iterable[Item] | None = () if item is None else (item,)
+        else:
+            pin = selection.pin(shelf.kind)
+            indexed = shelf.with_field(*pin) if pin else None
+        if indexed is None:
+            items = shelf.in_order(selection.namespace, after)
+        else:
+            items = (item for item in indexed if after is None or item.follows(*after))
         return items if not selection.is_partial else (item for item in items if selection.matches(item))
 
     def bookmark(self) -> None:

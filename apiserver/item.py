@@ -60,6 +60,10 @@ class Item:
         """Where the store keeps it."""
         return store_key(self.kind, self.namespace, self.name)
 
+    def follows(self, namespace: str, name: str) -> bool:
+        """Say whether its key comes after that of another object of its kind."""
+        return (self.namespace + "/", self.name) > (namespace + "/", name)
+
     @property
     def fields(self) -> Mapping[str, str]:
         """What field selectors see of it."""

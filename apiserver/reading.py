@@ -17,7 +17,7 @@ from apiserver.forms import ListInfo
 from apiserver.item import Item, prefix_of, split_key
 from apiserver.options import ListOptions
 from apiserver.selection import Selection
-from apiserver.shelf import Shelf
+from apiserver.shelf import Place, Shelf
 from apiserver.store.contract import Compacted, FutureRevision, Store, StoreUnavailable
 from apiserver.strategy import R
 from kube.api.core_v1 import Pod
@@ -146,17 +146,15 @@ class Readings:
     def _now(self, shelf: Shelf, selection: Selection, start: str, limit: int, revision: int = 0) -> Listed:
         """Return a page of what the cache holds. revision: that of the list, 0 for the cache's own."""
         revision = revision or self.cache.revision
-        found = self.cache.select(shelf, selection)
-        if start:
-            start_key = prefix_of(shelf.kind) + start
-            found = (item for item in found if item.key > start_key)
+        found = self.cache.select(shelf, selection, _place(start))
         if not limit:
             return Listed(list(found), ListInfo(revision))
         page: list[Item] = []
         for item in found:
             if len(page) == limit:
                 token = Continue(revision, _relative(page[-1])).encoded()
-                remaining = None if selection.is_partial else _remaining(shelf, selection, found, limit, bool(start))
+                told = (page[-1].namespace, page[-1].name)
+                remaining = None if selection.is_partial else shelf.count_after(selection.namespace, told)
                 return Listed(page, ListInfo(revision, token, remaining))
             page.append(item)
         return Listed(page, ListInfo(revision))
@@ -183,9 +181,10 @@ class Readings:
                 return Listed(found, ListInfo(revision))
 
 
-def _remaining(shelf: Shelf, selection: Selection, rest: Iterator[Item], told: int, is_later: bool) -> int:
-    """Return how many follow a page. rest: those after the next one; is_later: this is not the first page."""
-    return 1 + sum(1 for _ in rest) if is_later else shelf.count(selection.namespace) - told
+def _place(start: str) -> Place | None:
+    """Return the place of a key below a kind's prefix, None for the beginning."""
+    namespace, _, name = start.rpartition("/")
+    return (namespace, name) if start else None
 
 
 def _relative(item: Item) -> str:

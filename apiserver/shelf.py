@@ -3,6 +3,7 @@
 Plain data: the cache feeds it, readers look at it; nothing here waits.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from kube.kinds import Kind
 
 WINDOW_EVENTS: Final = 2048
 INDEXED_FIELDS: Final = {("", "Pod"): "spec.nodeName"}
+
+Place = tuple[str, str]
+"""The namespace and name of an object, there or not: where a list goes on."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,29 +44,44 @@ class Change:
 
 @dataclass(slots=True)
 class _Bucket:
-    """The objects of one namespace; the order of their names is found out when somebody asks."""
+    """The objects of one namespace; the order of their names is found out when somebody asks.
+
+    names: in order up to what was put since then, with those that were dropped since then.
+    """
 
     items: dict[str, Item] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
-    is_sorted: bool = True
+    has_new: bool = False
+    has_gone: bool = False
 
     def put(self, item: Item) -> None:
         if item.name not in self.items:
             self.names.append(item.name)
-            self.is_sorted = False
+            self.has_new = True
         self.items[item.name] = item
 
     def drop(self, name: str) -> None:
-        if self.items.pop(name, None) is not None and len(self.names) > 2 * len(self.items) + 8:
-            self.names = list(self.items)
-            self.is_sorted = False
+        if self.items.pop(name, None) is not None:
+            self.has_gone = True
+            if len(self.names) > 2 * len(self.items) + 8:
+                self._order()
 
-    def sorted(self) -> Iterator[Item]:
-        if not self.is_sorted:
-            self.names = sorted(set(self.names))
-            self.is_sorted = True
+    def count_after(self, name: str) -> int:
+        self._order()
+        return len(self.names) - bisect_right(self.names, name)
+
+    def sorted(self, after: str = "") -> Iterator[Item]:
+        self._order()
+        names = self.names[bisect_right(self.names, after) :] if after else self.names
         items = self.items
-        return (items[name] for name in self.names if name in items)
+        return (items[name] for name in names if name in items)
+
+    def _order(self) -> None:
+        if self.has_gone:
+            self.names = [name for name in dict.fromkeys(self.names) if name in self.items]
+        if self.has_new:
+            self.names = sorted(self.names)  # Few are new, which makes this little more than a look at each.
+        self.has_new = self.has_gone = False
 
 
 class Shelf:
@@ -105,15 +124,21 @@ class Shelf:
         bucket = self._buckets.get(namespace)
         return (len(bucket.items) if bucket else 0) if namespace else self._count
 
-    def in_order(self, namespace: str = "") -> Iterator[Item]:
-        """Yield the objects in the order of their store keys."""
-        if namespace:
-            bucket = self._buckets.get(namespace)
-            if bucket:
-                yield from bucket.sorted()
-        else:
-            for name in sorted(self._buckets, key=lambda name: name + "/"):
-                yield from self._buckets[name].sorted()
+    def in_order(self, namespace: str = "", after: Place | None = None) -> Iterator[Item]:
+        """Yield the objects (that follow a place) in the order of their store keys."""
+        for name, start in self._from(namespace, after):
+            yield from self._buckets[name].sorted(start)
+
+    def count_after(self, namespace: str, after: Place) -> int:
+        """Return how many objects of a namespace ("": all) follow a place."""
+        return sum(self._buckets[name].count_after(start) for name, start in self._from(namespace, after))
+
+    def _from(self, namespace: str, after: Place | None) -> Iterator[Place]:
+        """Yield the namespaces from a place on, each with the name after which it goes on."""
+        known = (namespace,) if namespace else sorted(self._buckets, key=lambda name: name + "/")
+        for name in known:
+            if name in self._buckets and (after is None or name + "/" >= after[0] + "/"):
+                yield name, after[1] if after is not None and name == after[0] else ""
 
     def with_field(self, name: str, value: str) -> Iterable[Item] | None:
         """Return the objects whose field `name` is `value`, in the order of keys; None where that isn't indexed."""
