@@ -1,0 +1,200 @@
+"""A server process under load: its CPU from /proc, and how long each request took its client."""
+
+import asyncio
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, Final
+
+import aiohttp
+
+CONNECTIONS: Final = 16
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+READY_TIMEOUT_S: Final = 30
+
+BARE: Final = """
+import asyncio, ssl, sys, uvloop
+from aiohttp import web
+cert, key, body = sys.argv[1], sys.argv[2], open(sys.argv[3], "rb").read()
+async def handle(request):
+    if request.body_exists:
+        await request.read()
+    return web.Response(body=body, content_type="application/json")
+async def main():
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(cert, key)
+    server = web.Server(handle, access_log=None)
+    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0, ssl=tls)
+    print(listener.sockets[0].getsockname()[1], flush=True)
+    await asyncio.Event().wait()
+uvloop.run(main())
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one operation costs: CPU of the server, and the time that a client waits, its own work included."""
+
+    cpu_us: float
+    p50_ms: float = 0
+    p99_ms: float = 0
+
+
+class Subject:
+    """A server process under measurement, and connections to it."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, session: aiohttp.ClientSession) -> None:
+        self.process = process
+        self.url = url
+        self.session = session
+
+    async def send(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
+    ) -> bytes:
+        """Send a request and return the answer's body; an error ends the benchmark."""
+        headers = {"Accept-Encoding": "identity", **({"Content-Type": content_type} if body is not None else {})}
+        async with self.session.request(method, self.url + path, data=body, headers=headers) as answer:
+            content = await answer.read()
+            if answer.status >= 400:
+                raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
+            return content
+
+    async def measure(self, count: int, job: Callable[[int], Awaitable[Any]]) -> Cost:
+        """Run `job` for each number below `count` on 16 connections; return what one run costs."""
+        numbers = iter(range(count))
+        waits: list[float] = []
+
+        async def work() -> None:
+            for number in numbers:
+                began = time.perf_counter()
+                await job(number)
+                waits.append(time.perf_counter() - began)
+
+        before = self.cpu_s()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CONNECTIONS):
+                group.create_task(work())
+        spent = self.cpu_s() - before
+        hundredths = quantiles(waits, n=100)
+        return Cost(spent / count * 1e6, hundredths[49] * 1e3, hundredths[98] * 1e3)
+
+    def cpu_s(self) -> float:
+        """Return the CPU time that the process has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def resident_mb(self) -> float:
+        """Return the memory that the process has in use."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+@asynccontextmanager
+async def running(command: list[str], url: str, tls: ssl.SSLContext) -> AsyncIterator[Subject]:
+    """Start a server that prints its port, or has it in `url` already; end it afterwards."""
+    process = await asyncio.to_thread(subprocess.Popen, command, stdout=subprocess.PIPE, text=True)
+    try:
+        if not url:
+            assert process.stdout is not None
+            url = f"https://127.0.0.1:{process.stdout.readline().strip()}"
+        connector = aiohttp.TCPConnector(ssl=tls, limit=0)
+        forever = aiohttp.ClientTimeout(total=None)
+        async with aiohttp.ClientSession(connector=connector, auto_decompress=False, timeout=forever) as session:
+            yield Subject(process, url, session)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@asynccontextmanager
+async def api_server(folder: Path, store: str) -> AsyncIterator[Subject]:
+    """Start an API server on a store, with its keys in `folder`, and wait until it is ready."""
+    keys, port = folder / "keys", free_port()
+    command = [sys.executable, "-m", "apiserver", "--pki-dir", str(keys), "--port", str(port)]
+    command += ["--store", store, "--log-level", "warning"]
+    tls = client_tls(keys) if (keys / "admin.crt").exists() else _any_tls()
+    async with running(command, f"https://127.0.0.1:{port}", tls) as subject:
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            await _until_ready(subject)
+        yield subject
+
+
+async def _until_ready(subject: Subject) -> None:
+    while True:
+        try:
+            async with subject.session.get(f"{subject.url}/readyz") as answer:
+                if answer.status == 200:
+                    return
+        except aiohttp.ClientConnectionError:
+            pass
+        await asyncio.sleep(0.01)
+
+
+async def make_keys(folder: Path) -> None:
+    """Have a first server make the keys, which the start of the next is not to pay for."""
+    async with api_server(folder, "memory:"):
+        pass
+
+
+def client_tls(keys: Path) -> ssl.SSLContext:
+    """Return the TLS of the admin."""
+    tls = ssl.create_default_context(cafile=str(keys / "ca.crt"))
+    tls.load_cert_chain(str(keys / "admin.crt"), str(keys / "admin.key"))
+    return tls
+
+
+def _any_tls() -> ssl.SSLContext:
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    return tls
+
+
+async def bare_cost(folder: Path, body: bytes, count: int, sent: bytes | None = None) -> Cost:
+    """Return what a bare aiohttp handler needs to send `body` (after reading `sent`)."""
+    (folder / "body").write_bytes(body)
+    keys = folder / "keys"
+    files = [str(keys / "apiserver.crt"), str(keys / "apiserver.key"), str(folder / "body")]
+    async with running([sys.executable, "-c", BARE, *files], "", client_tls(keys)) as subject:
+        method = "GET" if sent is None else "POST"
+        await subject.measure(200, lambda _: subject.send(method, "/", sent))
+        return await subject.measure(count, lambda _: subject.send(method, "/", sent))
+
+
+@contextmanager
+def store_for(name: str, folder: Path) -> Iterator[str]:
+    """Yield the store that the server is told to use. name: "sqlite", "memory", or "etcd", which is started for it."""
+    if name != "etcd":
+        yield f"sqlite:{folder}/store.db" if name == "sqlite" else "memory:"
+        return
+    program = shutil.which("etcd")
+    if program is None:
+        raise SystemExit("bench: etcd is not installed; apt-get install etcd-server")
+    client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+    with tempfile.TemporaryDirectory() as data:
+        command = [program, "--data-dir", data, "--listen-client-urls", client, "--advertise-client-urls", client]
+        command += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
+        command += ["--initial-cluster", f"default={peer}", "--log-level", "error"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield f"etcd:{client}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
