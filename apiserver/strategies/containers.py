@@ -21,16 +21,7 @@ from kube.api.core_v1 import (
     TCPSocketAction,
     VolumeMount,
 )
-from kube.errors import (
-    FieldError,
-    duplicate,
-    forbidden_field,
-    invalid,
-    missing_reference,
-    not_supported,
-    required,
-)
-from kube.memo import by_identity
+from kube.errors import duplicate, forbidden_field, invalid, missing_reference, not_supported, required
 
 from .checks import (
     PROTOCOLS,
@@ -50,7 +41,6 @@ from .security import container_security_errors
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 MESSAGE_POLICIES: Final = ("File", "FallbackToLogsOnError")
 MOUNT_PROPAGATIONS: Final = ("None", "HostToContainer", "Bidirectional")
-CONTAINERS_MAX: Final = 512
 PROBES: Final = ("liveness_probe", "readiness_probe", "startup_probe")
 POD_FIELDS: Final = (
     "metadata.name",
@@ -87,18 +77,12 @@ def containers_errors(spec: PodSpec, path: str) -> Errors:
             if container.name in seen:
                 yield duplicate(f"{here}.name", container.name)
             seen.add(container.name)
-            yield from _known_errors(container, volumes, here)
+            yield from container_errors(container, volumes, here)
             if field == "initContainers":
                 yield from _init_errors(container, here)
             else:
                 yield from _restart_policy_errors(container, here)
     yield from _host_port_errors(spec, path)
-
-
-@by_identity(CONTAINERS_MAX)
-def _known_errors(container: Container, volumes: frozenset[str], path: str) -> tuple[FieldError, ...]:
-    """Check a container that pods of one template share, which is done once for all of them."""
-    return tuple(container_errors(container, volumes, path))
 
 
 def container_errors(container: AnyContainer, volumes: Collection[str], path: str) -> Errors:

@@ -12,13 +12,14 @@ from msgspec.structs import replace
 from apiserver.strategy import Context, Strategy
 from kube.api.core_v1 import Container, EphemeralContainer, Pod, PodCondition, PodSpec, PodStatus, PodTemplate
 from kube.errors import FieldError, duplicate, forbidden_field, invalid, method_not_allowed
+from kube.memo import by_identity
 from kube.objects import with_metadata
 from kube.times import to_time
 
 from .checks import Errors
 from .containers import container_errors
 from .pod_admission import admit_pod
-from .pod_defaults import default_pod, default_requests, default_template
+from .pod_defaults import TEMPLATES_MAX, default_pod, default_requests, default_template
 from .pod_spec import pod_spec_errors, template_errors
 from .resources import resource_errors
 
@@ -77,7 +78,7 @@ class PodStrategy(Strategy[Pod]):
         return replace(with_metadata(old, generation=old.metadata.generation + changed), spec=spec)
 
     def validate(self, obj: Pod) -> list[FieldError]:
-        errors = list(pod_spec_errors(obj.spec, "spec"))
+        errors = list(_spec_errors(obj.spec))
         if obj.spec.ephemeral_containers:
             errors.append(forbidden_field("spec.ephemeralContainers", "cannot be set on create"))
         if obj.spec.scheduling_gates and obj.spec.node_name:
@@ -124,6 +125,12 @@ class PodStrategy(Strategy[Pod]):
         return 1 if grace_s < 0 else grace_s
 
 
+@by_identity(TEMPLATES_MAX)
+def _spec_errors(spec: PodSpec) -> tuple[FieldError, ...]:
+    """Return what is wrong with a new pod's spec, which those of one template share."""
+    return tuple(pod_spec_errors(spec, "spec"))
+
+
 def _gated(context: Context) -> PodCondition:
     return PodCondition(
         type="PodScheduled",
@@ -134,6 +141,7 @@ def _gated(context: Context) -> PodCondition:
     )
 
 
+@by_identity(TEMPLATES_MAX)
 def qos_class(spec: PodSpec) -> str:
     """Return how well a pod is kept when its node runs short: what it asks for against what it may use."""
     containers: Sequence[Container] = (*spec.containers, *spec.init_containers)

@@ -166,12 +166,13 @@ def with_priority(pod: Pod, kind: Kind, context: Context) -> PodSpec:
             f"the integer value of priority ({spec.priority}) must not be provided in pod spec;"
             " priority admission controller computes it from the given PriorityClass name",
         )
-    return replace(
-        spec,
-        priority=found.value,
-        priority_class_name=found.metadata.name,
-        preemption_policy=spec.preemption_policy or found.preemption_policy or "PreemptLowerPriority",
-    )
+    policy = spec.preemption_policy or found.preemption_policy or "PreemptLowerPriority"
+    return _of_class(spec, found.metadata.name, found.value, policy)
+
+
+@by_identity(TEMPLATES_MAX)
+def _of_class(spec: PodSpec, name: str, value: int, policy: str) -> PodSpec:
+    return replace(spec, priority=value, priority_class_name=name, preemption_policy=policy)
 
 
 _NO_CLASS: Final = PriorityClass(value=0)
@@ -208,6 +209,7 @@ def with_runtime_class(pod: Pod, kind: Kind, context: Context) -> PodSpec:
     )
 
 
+@by_identity(TEMPLATES_MAX)
 def with_tolerations(spec: PodSpec, patience_s: int) -> PodSpec:
     """Return the spec with a bounded patience for nodes that are away, unless it says something else itself."""
     added = tuple([_patient(key, patience_s) for key in _AWAY if not _tolerates(spec.tolerations, key)])

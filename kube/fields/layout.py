@@ -140,12 +140,13 @@ class StructLayout(Layout):
 
     def whole(self, value: Any) -> FieldSet:
         """Return the struct and all its fields that are there."""
-        node = {
-            field.element: field.layout.whole(inner)
-            for field in self._in_order
-            if (inner := getattr(value, field.attribute)) != field.default
-        }
-        return {SELF: LEAF, **node} if node else LEAF
+        node: dict[str, FieldSet] = {}
+        for field, inner in zip(self._in_order, self._values_of(value), strict=True):
+            if inner is not field.default and inner != field.default:
+                node[field.element] = LEAF if field.layout is ATOM else field.layout.whole(inner)
+        if node:
+            node[SELF] = LEAF
+        return node
 
     def diff(self, old: Any, new: Any) -> Found:
         """Compare field by field."""
