@@ -26,7 +26,7 @@ from kube.kinds import KINDS, Kind, Resource
 
 LOG: Final = logging.getLogger("apiserver.cache")
 WATCHED: Final = "/"
-LOAD_PAGE: Final = 2000
+LOAD_PAGE: Final = 5000
 SEEN_TIMEOUT_S: Final = 3.0
 RETRY_S: Final = 0.5
 

@@ -191,8 +191,8 @@ class Shelf:
     def _reindex(self, previous: Item | None, item: Item | None) -> None:
         if not self._indexed_field:
             return
-        before = previous.fields[self._indexed_field] if previous else None
-        after = item.fields[self._indexed_field] if item else None
+        before = previous.field(self._indexed_field) if previous else None
+        after = item.field(self._indexed_field) if item else None
         if previous is not None and before is not None and before != after:
             remaining = self._index[before]
             del remaining[previous.namespace, previous.name]

@@ -43,7 +43,9 @@ async def make_account(subject: Subject) -> None:
 async def create(subject: Subject, first: int, count: int, *, are_alone: bool = False) -> Cost:
     """Create pods with consecutive numbers."""
     numbers = range(first, first + count)
-    bodies = [json.dumps(pod(f"pod-{number}", is_alone=are_alone), separators=(",", ":")).encode() for number in numbers]
+    bodies = [
+        json.dumps(pod(f"pod-{number}", is_alone=are_alone), separators=(",", ":")).encode() for number in numbers
+    ]
     return await subject.measure(count, lambda number: subject.send("POST", PODS, bodies[number]))
 
 

@@ -3,33 +3,30 @@
 Most objects of a cluster have large parts in common with others: the pods of one template, the writes of one client.
 Objects are values that never change, so what follows from one needs to be found out once. Frozen structs that hold maps
 have no hash, so a value is told here by its identity, or by its JSON where equal ones come in anew with each request.
+
+What is decorated are plain functions of a value and of hashable things beside it, all by position.
 """
 
 from collections.abc import Callable, Hashable
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from kube.codec import encode
 
-V = TypeVar("V")
-R = TypeVar("R")
-P = ParamSpec("P")
-
 CONTENT_MAX_BYTES: Final = 32 * 1024
 
-Derive = Callable[Concatenate[V, P], R]
-"""A plain function of a value and of hashable things beside it, all by position."""
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def by_identity(size: int) -> Callable[[Derive[V, P, R]], Derive[V, P, R]]:
+def by_identity(size: int) -> Callable[[F], F]:
     """Keep what a function made of its last `size` arguments, the first of which is told by identity.
 
     The values are kept too, so that none of them gives its id to another.
     """
 
-    def decorate(derive: Derive[V, P, R]) -> Derive[V, P, R]:
-        known: dict[Hashable, tuple[V, R]] = {}
+    def decorate(derive: F) -> F:
+        known: dict[Hashable, tuple[Any, Any]] = {}
 
-        def remembered(value: V, /, *more: Any) -> Any:
+        def remembered(value: Any, /, *more: Hashable) -> Any:
             key = (id(value), *more)
             found = known.get(key)
             if found is None:
@@ -37,21 +34,21 @@ def by_identity(size: int) -> Callable[[Derive[V, P, R]], Derive[V, P, R]]:
                 _bound(known, size)
             return found[1]
 
-        return remembered
+        return cast("F", remembered)
 
     return decorate
 
 
-def by_content(size: int) -> Callable[[Derive[V, P, R]], Derive[V, P, R]]:
+def by_content(size: int) -> Callable[[F], F]:
     """Keep what a function made of its last `size` arguments, the first of which is told by its JSON.
 
-    So equal arguments give one result, whose parts `by_identity` knows again. What is large is not kept.
+    So equal arguments give one result, which `by_identity` knows again. What is large is not kept.
     """
 
-    def decorate(derive: Derive[V, P, R]) -> Derive[V, P, R]:
-        known: dict[Hashable, R] = {}
+    def decorate(derive: F) -> F:
+        known: dict[Hashable, Any] = {}
 
-        def remembered(value: V, /, *more: Any) -> Any:
+        def remembered(value: Any, /, *more: Hashable) -> Any:
             content = encode(value)
             if len(content) > CONTENT_MAX_BYTES:
                 return derive(value, *more)
@@ -62,7 +59,7 @@ def by_content(size: int) -> Callable[[Derive[V, P, R]], Derive[V, P, R]]:
                 _bound(known, size)
             return found
 
-        return remembered
+        return cast("F", remembered)
 
     return decorate
 

@@ -92,7 +92,7 @@ async def with_service_account(pod: Pod, kind: Kind, context: Context) -> PodSpe
 
 
 @by_identity(TEMPLATES_MAX)
-def _of_account(spec: PodSpec, name: str, secrets: tuple[LocalObjectReference, ...], wants_token: bool) -> PodSpec:  # noqa: FBT001
+def _of_account(spec: PodSpec, name: str, secrets: tuple[LocalObjectReference, ...], wants_token: bool) -> PodSpec:
     """Return the spec for an account; pods of one template get the very same, with one name for the volume."""
     if spec.service_account_name != name:
         spec = replace(spec, service_account_name=name, service_account=name)

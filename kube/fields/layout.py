@@ -21,8 +21,8 @@ import msgspec
 
 from kube.api.meta_v1 import ObjectMeta
 from kube.api.object import Atomic, Granular, ListMap, ListSet, is_atomic
-from kube.memo import by_identity
 from kube.fields.sets import LEAF, SELF, FieldSet, key_element, value_element
+from kube.memo import by_identity
 
 NOT_MANAGED: Final = ("apiVersion", "kind")
 """Fields of every object that nobody manages."""
