@@ -31,9 +31,6 @@ class _Glance(msgspec.Struct, frozen=True, gc=False):
     spec: _Bound = _Bound()
 
 
-_GLANCE: Final = msgspec.json.Decoder(_Glance)
-
-
 class Item:
     """An object of a stored kind at one revision. Never changes; what it derives from its bytes it derives once."""
 
@@ -91,7 +88,7 @@ class Item:
     def field(self, name: str) -> str:
         """Return one of the fields; that of an index without reading all of an object that nobody has read yet."""
         if self._obj is None and self._fields is None and name == "spec.nodeName":
-            return _GLANCE.decode(self.data).spec.node_name
+            return decode(self.data, _Glance).spec.node_name
         return self.fields[name]
 
     def data_as(self, kind: Kind) -> bytes:

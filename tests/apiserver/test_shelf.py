@@ -44,8 +44,9 @@ def test_a_pod_is_found_by_its_node_without_being_read() -> None:
     """A server that starts on a hundred thousand pods need not decode them all."""
     pods = kind_of(Pod)
     shelf = Shelf(pods, 0)
-    bound = Item(pods, "default", "web", 2, b'{"apiVersion":"v1","kind":"Pod","metadata":{},"spec":{"nodeName":"one"}}')
-    waiting = Item(pods, "default", "new", 3, b'{"apiVersion":"v1","kind":"Pod","metadata":{}}')
+    head = b'{"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"default"}'
+    bound = Item(pods, "default", "web", 2, head + b',"spec":{"nodeName":"one"}}')
+    waiting = Item(pods, "default", "new", 3, head + b"}")
 
     shelf.put(bound)
     shelf.put(waiting)
