@@ -49,7 +49,7 @@ from .filling import each, where_none, within
 AnyContainer = TypeVar("AnyContainer", Container, EphemeralContainer)
 
 FILE_MODE: Final = 0o644
-TEMPLATES_MAX: Final = 256
+TEMPLATES_MAX: Final = 128
 TOKEN_SECONDS: Final = 3600
 _NO_SECURITY_CONTEXT: Final = PodSecurityContext()
 _EMPTY_DIR: Final = EmptyDirVolumeSource()

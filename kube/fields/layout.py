@@ -41,7 +41,7 @@ NOT_MANAGED_METADATA: Final = (
 _KEY_DEFAULTS: Final[Mapping[str, Any]] = {"protocol": "TCP"}
 """What a key of a list's item means where it is missing, if that isn't its zero."""
 
-TEMPLATES_MAX: Final = 256
+TEMPLATES_MAX: Final = 128
 
 Found = tuple[FieldSet | None, FieldSet | None]
 """A node of what was added or changed and one of what is gone, None for none."""
@@ -72,7 +72,10 @@ ATOM: Final = Layout()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """A field of a struct. is_always_there: it can be zero but not absent. zero: the struct that it is then."""
+    """A field of a struct. is_always_there: it can be zero but not absent.
+
+    zero: the struct that it is then, if objects may have the same value there, as pods of one template have.
+    """
 
     name: str
     attribute: str
@@ -84,7 +87,7 @@ class Field:
 
     def diff(self, old: Any, new: Any) -> Found:
         """Compare two different values of the field."""
-        if old is self.zero and old is not None:
+        if self.zero is not None and old is self.zero:
             return _since_nothing(new, self)
         return self.layout.diff(old, new)
 
@@ -134,7 +137,7 @@ class StructLayout(Layout):
             is_always_there = True
         if found.default_factory is dict:
             default = {}
-        zero: Any = found.default_factory() if found.default_factory is not msgspec.NODEFAULT else None
+        zero = None if is_special or not is_always_there else _struct_of(found)
         name = found.encode_name
         return Field(name, found.name, f"f:{name}", layout, default, is_always_there, zero)
 
@@ -172,6 +175,12 @@ class StructLayout(Layout):
     def is_named(self, element: str) -> bool:
         """Say whether there is a field of that name."""
         return element[2:] in self.fields and element.startswith("f:")
+
+
+def _struct_of(field: msgspec.structs.FieldInfo) -> msgspec.Struct | None:
+    """Return the struct that a field is by default, None where it is something else."""
+    zero = None if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    return zero if isinstance(zero, msgspec.Struct) else None
 
 
 class MapLayout(Layout):
