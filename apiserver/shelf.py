@@ -72,9 +72,10 @@ class _Bucket:
 
     def sorted(self, after: str = "") -> Iterator[Item]:
         self._order()
-        names = self.names[bisect_right(self.names, after) :] if after else self.names
-        items = self.items
-        return (items[name] for name in names if name in items)
+        names, items = self.names, self.items
+        start = bisect_right(names, after) if after else 0
+        # By index, for a slice would touch every name that follows.
+        return (items[names[index]] for index in range(start, len(names)) if names[index] in items)
 
     def _order(self) -> None:
         if self.has_gone:

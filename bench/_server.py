@@ -20,7 +20,7 @@ import aiohttp
 
 CONNECTIONS: Final = 16
 TICKS: Final = os.sysconf("SC_CLK_TCK")
-READY_TIMEOUT_S: Final = 30
+READY_TIMEOUT_S: Final = 120
 
 BARE: Final = """
 import asyncio, ssl, sys, uvloop
