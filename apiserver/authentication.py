@@ -9,8 +9,9 @@ Source: kubernetes.io/docs/reference/access-authn-authz/authentication, .../boot
 import csv
 import hmac
 import re
+import ssl
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -135,6 +136,13 @@ def user_of_certificate(certificate: Mapping[str, Any] | None) -> User | None:
         return None
     groups = tuple(value for key, value in parts if key == "organizationName")
     return User(name, (*groups, AUTHENTICATED))
+
+
+def certificate_end(certificate: Mapping[str, Any] | None) -> datetime | None:
+    """Return until when a certificate holds, None where there is none. certificate: as ssl decodes it."""
+    if not certificate:
+        return None
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
 
 
 def read_token_table(path: Path) -> dict[str, User]:

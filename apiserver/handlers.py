@@ -3,6 +3,7 @@
 Source: kubernetes.io/docs/reference/using-api/api-concepts
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
@@ -11,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from apiserver.applying import read_configuration
+from apiserver.connections import BODY_MAX_BYTES, Connection
 from apiserver.decoding import decode_delete_options, decode_object, media_type_of
 from apiserver.deletion import deletion_warnings
 from apiserver.forms import form_for
@@ -45,9 +47,8 @@ from kube.api.autoscaling_v1 import Scale
 from kube.api.meta_v1 import DeleteOptions, Status
 from kube.client import PatchType
 from kube.codec import encode
-from kube.errors import ApiError, method_not_allowed, too_large
+from kube.errors import ApiError, method_not_allowed, timed_out, too_large
 
-BODY_MAX_BYTES: Final = 3 * 1024 * 1024
 RELAYED: Final = ("attach", "exec", "log", "portforward")
 _VERBS: Final = {
     "GET": "get",
@@ -81,16 +82,22 @@ class Call:
 
 
 async def read_body(request: web.BaseRequest) -> bytes:
-    """Return a request's body. Raises ApiError 413."""
+    """Return a request's body. Raises ApiError 413, 504 where it doesn't come to its end."""
     length = request.content_length
     if length is not None and length > BODY_MAX_BYTES:
         raise _over_limit()
     if not request.body_exists:
         return b""
+    patience_s = cast("Connection", request.protocol).bounds.body_s
     try:
-        return await request.read()
+        if request.content.is_eof():  # As most are; a timeout would cost more than the reading.
+            return await request.read()
+        async with asyncio.timeout(patience_s):
+            return await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise _over_limit() from error
+    except TimeoutError as error:
+        raise timed_out(f"the body of the request did not come within {patience_s:g} seconds") from error
 
 
 def _over_limit() -> ApiError:

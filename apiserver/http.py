@@ -8,18 +8,23 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
-from aiohttp import StreamReader, web
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_parser import RawRequestMessage
+from aiohttp import web
 
 from apiserver import discovery, openapi
-from apiserver.authentication import Authenticator, user_of_certificate
+from apiserver.authentication import Authenticator
 from apiserver.authorization import Attributes
-from apiserver.documents import Document
-from apiserver.handlers import BODY_MAX_BYTES, Call, Handlers
+from apiserver.connections import (
+    KEEPALIVE_S,
+    LINE_MAX_BYTES,
+    LINGER_S,
+    Bounds,
+    Connection,
+    HttpServer,
+    within_descriptors,
+)
+from apiserver.handlers import Call, Handlers
 from apiserver.health import Health
 from apiserver.identity import ANONYMOUS, AUTHENTICATED, User
 from apiserver.metrics import Metrics
@@ -34,41 +39,6 @@ from kube.errors import ApiError, bad_request, internal, no_such_path
 
 LOG: Final = logging.getLogger("apiserver.http")
 PROTOCOL_LOG: Final = logging.getLogger("apiserver.http.protocol")
-LINE_MAX_BYTES: Final = 64 * 1024
-KEEPALIVE_S: Final = 180.0
-LINGER_S: Final = 2.0
-
-Finder = Callable[[str, str, Query], Document | None]
-
-
-class Connection(web.RequestHandler):
-    """One client's connection, which knows whom its certificate names."""
-
-    __slots__ = ("certified",)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Read the client's certificate once."""
-        super().connection_made(transport)
-        channel = transport.get_extra_info("ssl_object")
-        self.certified: User | None = user_of_certificate(channel.getpeercert() if channel is not None else None)
-
-
-class HttpServer(web.Server):
-    """aiohttp's server, making our connections."""
-
-    def __call__(self) -> web.RequestHandler:
-        """Return the protocol for a new connection."""
-        return Connection(self, loop=self._loop, **self._kwargs)
-
-    def _make_request(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        protocol: web.RequestHandler,
-        writer: AbstractStreamWriter,
-        task: asyncio.Task[None],
-    ) -> web.BaseRequest:
-        return web.BaseRequest(message, payload, protocol, writer, task, self._loop, client_max_size=BODY_MAX_BYTES)
 
 
 class Shell:
@@ -93,13 +63,15 @@ class Shell:
         self._health = health
         self.metrics = Metrics()
 
-    def server(self) -> HttpServer:
+    def server(self, bounds: Bounds) -> HttpServer:
         """Return a server for connections, each of whose requests comes to `handle`."""
         PROTOCOL_LOG.setLevel(logging.CRITICAL)  # What is no HTTP is its sender's affair; all else is logged here.
         return HttpServer(
             self.handle,
+            within_descriptors(bounds),
             logger=PROTOCOL_LOG,
             handler_cancellation=True,
+            auto_decompress=False,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=KEEPALIVE_S,
@@ -136,11 +108,10 @@ class Shell:
 
     def _user_of(self, request: web.BaseRequest) -> User:
         connection = request.protocol
-        certified = connection.certified if isinstance(connection, Connection) else None
-        authorization = request.headers.get("Authorization", "")
-        user = certified
+        now = self._pipeline.clock.now()
+        user = connection.certified(now) if isinstance(connection, Connection) else None
         if user is None:
-            user = self._authenticator.user_of(authorization, self._pipeline.clock.now()) or ANONYMOUS
+            user = self._authenticator.user_of(request.headers.get("Authorization", ""), now) or ANONYMOUS
         if "Impersonate-User" in request.headers:
             return self._impersonated(user, request)
         return user

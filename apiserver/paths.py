@@ -72,6 +72,8 @@ def _parse_rest(group: str, version: str, rest: Sequence[str]) -> Target | None:
 
 
 def _target(kind: Kind, namespace: str, names: Sequence[str]) -> Target | None:
+    if any(part in (".", "..") or "/" in part for part in (namespace, *names[:2])):
+        return None  # No object is called so, and whoever reads such a path later may take it for another.
     match names:
         case []:
             return Target(kind, namespace)

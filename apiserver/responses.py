@@ -70,6 +70,8 @@ class Answer(web.StreamResponse):
             headers += (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
         self._closes = self._closes or not request.keep_alive
         head = _head(self._code, self._type, len(body), headers, closes=self._closes)
+        if request.protocol.writing_paused:  # The answers before this one have not been read.
+            await request.writer.drain()
         if request.method == "HEAD":
             transport.write(head)
         elif len(body) < _WRITE_BYTES:

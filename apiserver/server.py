@@ -20,10 +20,11 @@ from apiserver.authentication import Authenticator, read_token_table
 from apiserver.authorization import EverythingForComponents, JoiningNodes, LittleForAll, NodeAgents
 from apiserver.bootstrap import Basics, bootstrap, keep_announced
 from apiserver.cache import Cache
+from apiserver.connections import BOUNDS, Bounds, HttpServer
 from apiserver.credentials import AUTHORITY, NODE_CLIENT, SERVER, Credentials, ensure_credentials
 from apiserver.handlers import Handlers
 from apiserver.health import Health
-from apiserver.http import HttpServer, Shell, server_tls
+from apiserver.http import Shell, server_tls
 from apiserver.identity import User
 from apiserver.local import LocalClient, component
 from apiserver.nodes import NodeRelay
@@ -56,9 +57,10 @@ class StartError(Exception):
 class ApiServer:
     """An API server, running for as long as its `async with` block."""
 
-    def __init__(self, settings: ApiServerSettings, clock: Clock | None = None) -> None:
-        """Nothing happens before the block is entered."""
+    def __init__(self, settings: ApiServerSettings, clock: Clock | None = None, bounds: Bounds = BOUNDS) -> None:
+        """Nothing happens before the block is entered. bounds: of what clients may take."""
         self.settings = settings
+        self._bounds = bounds
         self.port = settings.port
         self.credentials: Credentials
         self.pipeline: Pipeline
@@ -121,7 +123,7 @@ class ApiServer:
         allocators = StoredAllocators(self._store, addresses, self._clock)
         shell = self._assemble(stack, allocators)
         self._runner.start("watch cache", self._cache.run)
-        await self._listen(stack, shell.server(), listener)
+        await self._listen(stack, shell.server(self._bounds), listener)
         self._runner.start("bootstrap", lambda: self._bootstrap(allocators))
         self._runner.start("compaction", lambda: self._housekeep(allocators))
         self._runner.start("bookmarks", self._bookmark)
@@ -188,7 +190,10 @@ class ApiServer:
         keys = self.credentials
         tls = server_tls(str(keys.certificate(SERVER)), str(keys.key(SERVER)), str(keys.certificate(AUTHORITY)))
         loop = asyncio.get_running_loop()
-        listening = await loop.create_server(server, sock=listener, ssl=tls, backlog=BACKLOG)
+        listening = await loop.create_server(
+            server, sock=listener, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=server.bounds.handshake_s
+        )
+        self._runner.start("connections", lambda: server.sweep(self._clock))
         stack.push_async_callback(server.shutdown, SHUTDOWN_S)
         stack.callback(server.pre_shutdown)
         stack.callback(listening.close)

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import ssl
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from apiserver.paths import KEPT_MAX_BYTES, _parse_kept, parse_path
 from apiserver.server import ApiServer
 from kube.times import parse_time
-from tests.apiserver.wire import TABLE, Wire, config_map, pod
+from tests.apiserver.wire import TABLE, Wire, config_map, connection, pod
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
@@ -20,15 +19,9 @@ PATIENCE_S = 5.0
 
 async def raw(server: ApiServer, request: bytes) -> bytes:
     """Send bytes as the admin; return all that comes back until the server closes the connection."""
-    keys = server.credentials
-    tls = ssl.create_default_context(cafile=str(keys.certificate("ca")))
-    tls.load_cert_chain(str(keys.certificate("admin")), str(keys.key("admin")))
-    async with asyncio.timeout(PATIENCE_S):
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=tls)
+    async with asyncio.timeout(PATIENCE_S), connection(server) as (reader, writer):
         writer.write(request)
-        answer = await reader.read()
-        writer.close()
-        return answer
+        return await reader.read()
 
 
 async def test_bytes_that_are_no_text_are_quoted_as_well_as_can_be(server: ApiServer, wire: Wire) -> None:
@@ -240,14 +233,11 @@ async def test_a_patch_that_doubles_itself_is_refused_before_it_fills_the_memory
 
 async def test_a_stranger_is_refused_before_the_body_is_read(server: ApiServer) -> None:
     answer = b""
-    async with asyncio.timeout(PATIENCE_S):
-        tls = ssl.create_default_context(cafile=str(server.credentials.certificate("ca")))
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=tls)
+    async with asyncio.timeout(PATIENCE_S), connection(server, client="") as (reader, writer):
         for method, path in ((b"POST", MAPS.encode()), (b"DELETE", MAPS.encode() + b"/a")):
             writer.write(b"%b %b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" % (method, path))
             answer += (await reader.readuntil(b"\r\n\r\n")).splitlines()[0]
             await reader.readuntil(b'"status":"Failure"}')
             writer.write(b"{}")
-        writer.close()
 
     assert answer == b"HTTP/1.1 403 ForbiddenHTTP/1.1 403 Forbidden"

@@ -125,6 +125,22 @@ class Wire:
                 yield json.loads(line)
 
 
+@asynccontextmanager
+async def connection(
+    server: ApiServer, client: str = "admin"
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Open a bare TLS connection as the holder of a certificate, "" for none."""
+    keys = server.credentials
+    tls = ssl.create_default_context(cafile=str(keys.certificate("ca")))
+    if client:
+        tls.load_cert_chain(str(keys.certificate(client)), str(keys.key(client)))
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=tls)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
 def config_map(name: str = "settings", **fields: Any) -> dict[str, Any]:
     """Return a ConfigMap as a client writes it."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **fields}
