@@ -15,13 +15,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from apiserver.fanout import Fanout, Form, Sink, Told, judge
-from apiserver.item import ROOT, Item, split_key
+from apiserver.item import ROOT, Item, split_key, store_key
 from apiserver.selection import Selection
 from apiserver.shelf import INDEXED_FIELDS, Change, Place, Shelf
 from apiserver.store.contract import Batch, Compacted, Entry, Event, Store, StoreUnavailable, Watch
+from apiserver.unreadable import Unreadable, read, refusal
 from apiserver.versions import stored_kind
 from kube.client import EventType
-from kube.errors import expired, future_revision, unavailable
+from kube.errors import ApiError, expired, future_revision, not_found, unavailable
 from kube.kinds import KINDS, Kind, Resource
 
 LOG: Final = logging.getLogger("apiserver.cache")
@@ -50,10 +51,23 @@ class Cache:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
         self._expected: dict[tuple[str, bytes], Resource] = {}
+        self.unreadable: dict[str, Unreadable] = {}
 
     def shelf(self, kind: Kind) -> Shelf:
         """Return the objects of a kind, whichever version of it is asked for."""
         return self._shelves[stored_kind(kind).resource]
+
+    def check_readable(self, kind: Kind, namespace: str = "", name: str = "") -> None:
+        """Return if all of a collection, or that object, can be read. Raises ApiError 500."""
+        if self.unreadable:
+            stored = stored_kind(kind)
+            if found := [each for each in self.unreadable.values() if each.belongs_to(stored, namespace, name)]:
+                raise refusal(found)
+
+    def absence(self, kind: Kind, namespace: str, name: str) -> ApiError:
+        """Return why there is no such object: 404, or 500 where what is stored there can't be read."""
+        found = self.unreadable.get(store_key(stored_kind(kind), namespace, name))
+        return refusal([found]) if found else not_found(kind, name)
 
     def counts(self) -> dict[str, int]:
         """Return how many objects there are of each resource that has any."""
@@ -91,10 +105,14 @@ class Cache:
         """Return when every write answered before this call, by any server, is known. Raises ApiError 503 or 504."""
         if not self.loaded.is_set():
             raise unavailable("the server has not read its store yet; try again")
+        known = self.revision
         try:
             current = await self._store.current_revision()
         except StoreUnavailable as error:
             raise unavailable(f"the store does not answer: {error}") from error
+        if current < known:
+            await self._begin_anew(current)
+            raise unavailable("the store has gone back to an older state and is being read anew; try again")
         if self.revision < current:
             if self._watch is not None:
                 await self._watch.request_progress()
@@ -109,6 +127,7 @@ class Cache:
         """
         shelf = self.shelf(kind)
         if since is None:
+            self.check_readable(kind, selection.namespace, selection.name)
             first = [Told(EventType.ADDED, item, None) for item in self.select(shelf, selection)]
         elif since < shelf.floor:
             raise expired(f"too old resource version: {since} ({shelf.floor})")
@@ -152,25 +171,40 @@ class Cache:
                 LOG.warning("cache: the store is away; trying again retry_s=%s reason=%s", RETRY_S, error)
                 await asyncio.sleep(RETRY_S)
 
+    async def _begin_anew(self, current: int) -> None:
+        """Forget everything, for the store was put back to an older state: what came after it never happened."""
+        if not self.loaded.is_set() or self._watch is None:
+            return
+        LOG.error("cache: the store went back from revision %d to %d; reading it anew", self.revision, current)
+        self.loaded.clear()
+        await self._watch.aclose()
+        for fanout in self._fanouts.values():
+            fanout.cut()
+        self._shelves = {resource: Shelf(kind, 0) for resource, kind in self._kinds.items()}
+        self.revision = 0
+
     async def _load(self) -> None:
         """Bring the shelves to the store's present state; what changed unseen is told as changes of that revision."""
         if self.loaded.is_set():
             return await self._reload()
         revision, after = 0, ""
         items: list[Item] = []
+        self.unreadable.clear()
         while True:
             page = await self._store.range(ROOT, start_after=after, limit=LOAD_PAGE, revision=revision)
             revision = page.revision
             for entry in page.entries:
-                resource, namespace, name = split_key(entry.key)
-                shelf = self._shelves.get(resource)
-                if shelf is not None:
-                    items.append(Item(shelf.kind, namespace, name, entry.mod_revision, entry.value))
+                shelf = self._shelves.get(split_key(entry.key)[0])
+                item = self._read(shelf, entry.key, entry.mod_revision, entry.value) if shelf is not None else None
+                if item is not None:
+                    items.append(item)
             if not page.more:
                 break
             after = page.entries[-1].key
         for item in items:  # Only now, for a store that goes away between two pages is read anew from the first.
             self._shelves[item.kind.resource].put(item)
+            if not INDEXED_FIELDS.get((item.kind.group, item.kind.kind)):
+                item.shed()
         for shelf in self._shelves.values():
             shelf.floor = shelf.revision = revision
         self.revision = revision
@@ -187,7 +221,10 @@ class Cache:
 
     def _differences(self, entries: tuple[Entry, ...], revision: int) -> Iterator[Event]:
         """Yield what must have happened between what is known here and what is stored."""
-        missing = {item.key: item for shelf in self._shelves.values() for item in shelf.all()}
+        missing: dict[str, Item | Unreadable] = {
+            item.key: item for shelf in self._shelves.values() for item in shelf.all()
+        }
+        missing.update(self.unreadable)
         for entry in entries:
             known = missing.pop(entry.key, None)
             if known is not None and known.revision < entry.create_revision:
@@ -235,12 +272,24 @@ class Cache:
         if shelf is None:
             return None
         revision = event.mod_revision
-        if event.value is None:
+        item = None if event.value is None else self._read(shelf, event.key, revision, event.value)
+        if item is None:
+            if event.value is None:
+                self.unreadable.pop(event.key, None)
             previous = shelf.drop(namespace, name)
             if previous is None:
                 return None
             return Change(revision, EventType.DELETED, previous.at_revision(revision), previous)
-        obj = self._expected.get((event.key, event.value))
-        item = Item(shelf.kind, namespace, name, revision, event.value, obj)
         previous = shelf.put(item)
         return Change(revision, EventType.ADDED if previous is None else EventType.MODIFIED, item, previous)
+
+    def _read(self, shelf: Shelf, key: str, revision: int, value: bytes) -> Item | None:
+        """Return what is stored as an object; note what can't be read, and return None for it."""
+        _, namespace, name = split_key(key)
+        found = read(shelf.kind, namespace, name, revision, value, self._expected.get((key, value)))
+        if isinstance(found, Item):
+            self.unreadable.pop(key, None)
+            return found
+        LOG.error("cache: %s", found)
+        self.unreadable[key] = found
+        return None

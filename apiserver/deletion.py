@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from apiserver.item import Item
+from apiserver.item import Item, store_key
 from apiserver.store.contract import KeyMissing, RevisionMismatch
 from apiserver.strategies import strategy_of
 from apiserver.strategy import Context, Strategy
@@ -142,6 +142,9 @@ async def delete(writings: Writings, write: Write, options: DeleteOptions, now: 
     for _ in range(UPDATE_TRIES):
         await writings.cache.catch_up()
         item = writings.cache.shelf(kind).get(write.namespace, write.name)
+        unreadable = writings.cache.unreadable.get(store_key(kind, write.namespace, write.name))
+        if unreadable is not None:
+            return Deleted(await writings.remove_unreadable(unreadable, dry_run=write.dry_run), is_gone=True)
         if item is None:
             raise not_found(write.kind, write.name)
         check_preconditions(item.obj, options, write.kind)

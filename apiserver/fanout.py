@@ -6,14 +6,17 @@ An object that begins to match a selection is ADDED there, one that ceases to is
 Source: kubernetes.io/docs/reference/using-api/api-concepts, section on watches.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from apiserver.item import Item
 from apiserver.selection import Pin, Selection
 from apiserver.shelf import Change
 from kube.client import EventType
 from kube.kinds import Kind
+
+LOG: Final = logging.getLogger("apiserver.fanout")
 
 
 class Told(NamedTuple):
@@ -47,6 +50,9 @@ class Sink(Protocol):
     def send(self, payload: Any) -> None:
         """Take a payload, at once; a sink that can't keep up closes itself."""
 
+    def cut(self) -> None:
+        """End the watch: what comes next can't be told."""
+
 
 class Group:
     """The watchers of one selection."""
@@ -70,7 +76,13 @@ class Group:
         told, self._told = self._told, []
         later: list[tuple[Form, list[Sink]]] = []
         for form, sinks in self.sinks.items():
-            payload = form.payload(told)
+            try:
+                payload = form.payload(told)
+            except Exception:
+                LOG.exception("watch: %s can't be written as %s; its watchers are cut", self.selection, form)
+                for sink in sinks:
+                    sink.cut()
+                continue
             for sink in sinks:
                 sink.send(payload)
             later.append((form.after_first(), sinks))
@@ -156,6 +168,13 @@ class Fanout:
                     payload = form.bookmark(revision)
                     for sink in wanting:
                         sink.send(payload)
+
+    def cut(self) -> None:
+        """End all watches: what they have told is no longer what happened."""
+        for group in list(self._groups.values()):
+            for sinks in list(group.sinks.values()):
+                for sink in list(sinks):
+                    sink.cut()
 
     def _concerned(self, change: Change) -> Iterator[Group]:
         pinned = self._pinned

@@ -74,10 +74,16 @@ class LocalSink:
         """Begin empty."""
         self._events: deque[WatchEvent[Any]] = deque()
         self._filled = asyncio.Event()
+        self._is_cut = False
 
     def send(self, payload: tuple[WatchEvent[Any], ...]) -> None:
         """Keep events until they are read."""
         self._events.extend(payload)
+        self._filled.set()
+
+    def cut(self) -> None:
+        """Have the reader list again."""
+        self._is_cut = True
         self._filled.set()
 
     async def next(self, until_s: float | None) -> WatchEvent[Any]:
@@ -85,6 +91,8 @@ class LocalSink:
         if len(self._events) > PENDING_MAX:
             raise expired(f"too old resource version: {len(self._events)} events were not read; list again")
         while not self._events:
+            if self._is_cut:
+                raise expired("the watch was cut; list again")
             self._filled.clear()
             async with asyncio.timeout_at(until_s):
                 await self._filled.wait()

@@ -20,9 +20,10 @@ from apiserver.selection import Selection
 from apiserver.shelf import Place, Shelf
 from apiserver.store.contract import Compacted, FutureRevision, Store, StoreUnavailable
 from apiserver.strategy import R
+from apiserver.unreadable import Unreadable, read, refusal
 from kube.api.core_v1 import Pod
 from kube.codec import decode
-from kube.errors import bad_request, expired, future_revision, not_found, unavailable
+from kube.errors import bad_request, expired, future_revision, unavailable
 from kube.kinds import Kind, kind_of
 
 CONTINUE_VERSION: Final = "meta.k8s.io/v1"
@@ -100,7 +101,7 @@ class Readings:
             await self.cache.catch_up()
         item = self.cache.shelf(kind).get(namespace, name)
         if item is None:
-            raise not_found(kind, name)
+            raise self.cache.absence(kind, namespace, name)
         return item
 
     async def list(self, kind: Kind, selection: Selection, options: ListOptions) -> Listed:
@@ -146,6 +147,7 @@ class Readings:
     def _now(self, shelf: Shelf, selection: Selection, start: str, limit: int, revision: int = 0) -> Listed:
         """Return a page of what the cache holds. revision: that of the list, 0 for the cache's own."""
         revision = revision or self.cache.revision
+        self.cache.check_readable(shelf.kind, selection.namespace, selection.name)
         found = self.cache.select(shelf, selection, _place(start))
         if not limit:
             return Listed(list(found), ListInfo(revision))
@@ -170,7 +172,9 @@ class Readings:
             for position, entry in enumerate(page.entries, 1):
                 after = entry.key
                 _, namespace, name = split_key(entry.key)
-                item = Item(kind, namespace, name, entry.mod_revision, entry.value)
+                item = read(kind, namespace, name, entry.mod_revision, entry.value, None)
+                if isinstance(item, Unreadable):
+                    raise refusal([item])
                 if selection.matches(item):
                     found.append(item)
                 rest = page.count - position

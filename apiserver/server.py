@@ -201,8 +201,7 @@ class ApiServer:
     async def _bootstrap(self, allocators: StoredAllocators) -> None:
         settings = self.settings
         await self._cache.loaded.wait()
-        objects = self.pipeline.objects
-        await allocators.repair(objects.all(Service))
+        await self._repair(allocators)
         address = settings.advertise or settings.bind
         basics = Basics(address, self.port, settings.service_cidr, settings.has_dns)
         await bootstrap(self.client(), basics, self._clock)
@@ -218,6 +217,11 @@ class ApiServer:
             await self._store.compact(keep_from)
             keep_from = self._cache.revision
             await self._cache.catch_up()
+            await self._repair(allocators)
+
+    async def _repair(self, allocators: StoredAllocators) -> None:
+        """Take back what no Service holds, once it is known what all of them hold."""
+        if not any(found.kind.kind == "Service" for found in self._cache.unreadable.values()):
             await allocators.repair(self.pipeline.objects.all(Service))
 
     async def _bookmark(self) -> None:

@@ -62,6 +62,10 @@ class WatchSink:
         if self._transport.get_write_buffer_size() > BUFFER_BYTES:
             self._transport.abort()
 
+    def cut(self) -> None:
+        """End the connection."""
+        self._transport.abort()
+
     def begin(self) -> None:
         """Send what was held back; from now on everything goes straight out."""
         held, self._held = self._held or [], None

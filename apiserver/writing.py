@@ -33,9 +33,10 @@ from apiserver.store.contract import (
 from apiserver.strategies import strategy_of
 from apiserver.strategies.metadata import validate_metadata, validate_metadata_update
 from apiserver.strategy import Allocators, Context, Reader, Strategy
+from apiserver.unreadable import Unreadable, stand_in
 from apiserver.versions import stored_kind, to_stored
 from kube.api.meta_v1 import ObjectMeta
-from kube.codec import decode, encode
+from kube.codec import DecodeError, decode, encode
 from kube.errors import (
     ApiError,
     FieldError,
@@ -125,8 +126,8 @@ class Writings:
                     continue
                 if generates:
                     raise no_name_left(write.kind, named.metadata.name) from error
-                held = decode(error.entry.value, kind.type)
-                raise already_exists(write.kind, named.metadata.name, being_deleted=is_terminating(held)) from error
+                being_deleted = _is_being_deleted(error.entry, kind)
+                raise already_exists(write.kind, named.metadata.name, being_deleted=being_deleted) from error
         raise AssertionError("the last try returned or raised")
 
     async def _create(self, strategy: Strategy[Any], write: Write, obj: Resource, now: datetime) -> Item:
@@ -164,7 +165,7 @@ class Writings:
             await self.cache.catch_up()
             item = self.cache.shelf(kind).get(write.namespace, write.name)
             if item is None:
-                raise not_found(write.kind, write.name)
+                raise self.cache.absence(write.kind, write.namespace, write.name)
             try:
                 return await self._update(strategy, write, item, change, now)
             except RevisionMismatch as error:
@@ -228,6 +229,11 @@ class Writings:
         removed = await self._put(strategy.kind, item.obj, item, dry_run=context.dry_run, ends=True)
         await self._settle(strategy, None, item.obj, context)
         return removed
+
+    async def remove_unreadable(self, found: Unreadable, *, dry_run: bool) -> Item:
+        """Take out of the store what can't be read and return what is known of it. Raises what the store raises."""
+        known = stand_in(found)
+        return await self._put(found.kind, known.obj, known, dry_run=dry_run, ends=True)
 
     async def keep(self, strategy: Strategy[Any], item: Item, changed: Resource, context: Context) -> Item:
         """Store the state of an object whose deletion is under way. Raises what the store raises."""
@@ -295,6 +301,14 @@ async def _allocated(strategy: Strategy[Any], new: Any, old: Any, context: Conte
         return await strategy.allocate(new, old, context)
     except StoreUnavailable as error:
         raise unavailable(f"the store does not answer: {error}") from error
+
+
+def _is_being_deleted(entry: Entry, kind: Kind) -> bool:
+    """Say whether a stored object is; of what can't be read, that isn't known."""
+    try:
+        return is_terminating(decode(entry.value, kind.type))
+    except DecodeError:
+        return False
 
 
 def is_uncertain(error: ApiError | StoreError) -> bool:
