@@ -4,7 +4,7 @@ import copy
 import json
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -197,7 +197,7 @@ def written(plain: Any, content_type: str, kind: Kind, source: random.Random) ->
     """Return a JSON value as bytes of a content type; where it can't be written so, as JSON."""
     if content_type.endswith("protobuf") and isinstance(plain, dict):
         try:
-            return protobuf_body(kind.api_version, kind.kind, protobuf_message(kind.type, plain))
+            return protobuf_body(kind.api_version, kind.kind, protobuf_message(cast("Any", kind.type), plain))
         except (AttributeError, TypeError, ValueError, KeyError, OverflowError):
             pass
     if content_type.endswith("yaml") and source.random() < 0.7:

@@ -67,6 +67,9 @@ class Names:
     def bookmark(self, revision: int, *, ends_initial: bool = False) -> list[tuple[str, str]]:
         return []
 
+    def cut(self) -> None:
+        self.seen.append(("CUT", ""))
+
     def after_first(self) -> "Names":
         return self
 

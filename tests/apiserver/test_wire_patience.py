@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -191,7 +192,7 @@ async def test_a_client_that_reads_none_of_its_answers_gets_no_more_of_them(serv
     before = json.loads((await wire.send("GET", f"{MAPS}/settings")).body)
     memory = resident_bytes()
     async with connection(server) as (_, writer):
-        writer.transport.pause_reading()
+        cast("asyncio.Transport", writer.transport).pause_reading()
         request = f"GET {MAPS}/settings HTTP/1.1\r\nHost: x\r\n\r\n".encode()
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(2):

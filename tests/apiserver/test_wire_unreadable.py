@@ -50,7 +50,7 @@ async def write_by_hand(path: Path, key: str, value: bytes) -> None:
     await store.close()
 
 
-@pytest.fixture(params=BROKEN.values(), ids=BROKEN.keys())
+@pytest.fixture(params=list(BROKEN.values()), ids=list(BROKEN))
 async def wire(request: pytest.FixtureRequest, pki_dir: Path, path: Path) -> AsyncIterator[Wire]:
     """A server whose store has a broken ConfigMap in it, and a good one."""
     settings = ApiServerSettings(pki_dir=pki_dir, port=0, store=f"sqlite:{path}")

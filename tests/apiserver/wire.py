@@ -7,14 +7,27 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
 
+from apiserver.credentials import Credentials
 from apiserver.server import ApiServer
 
 JSON = "application/json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+
+
+class Reached(Protocol):
+    """A server as its clients need to know it: one in this process, or another's."""
+
+    @property
+    def url(self) -> str:
+        """Where it is reached."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """Its keys, among them those of its clients."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +62,14 @@ class Reply:
 class Wire:
     """HTTPS connections to one server as one client."""
 
-    def __init__(self, server: ApiServer, session: aiohttp.ClientSession, tls: ssl.SSLContext) -> None:
+    def __init__(self, server: Reached, session: aiohttp.ClientSession, tls: ssl.SSLContext) -> None:
         self.server = server
         self._session = session
         self._tls = tls
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, server: ApiServer, client: str = "admin", token: str = "") -> AsyncIterator[Self]:
+    async def connect(cls, server: Reached, client: str = "admin", token: str = "") -> AsyncIterator[Self]:
         """Speak as the holder of a certificate of the server's (client "": none), or of a token."""
         keys = server.credentials
         tls = ssl.create_default_context(cafile=str(keys.certificate("ca")))
@@ -112,10 +125,16 @@ class Wire:
     @asynccontextmanager
     async def lines(self, path: str, *, accept: str = JSON) -> AsyncIterator[AsyncIterator[Any]]:
         """Open a watch and give its lines as JSON."""
+        async with self.stream(path, accept=accept) as (status, lines):
+            assert status == 200, [line async for line in lines]
+            yield lines
+
+    @asynccontextmanager
+    async def stream(self, path: str, *, accept: str = JSON) -> AsyncIterator[tuple[int, AsyncIterator[Any]]]:
+        """Open what comes in lines, and give the answer's status and the lines as JSON."""
         url = self.server.url + path
         async with self._session.get(url, headers={"Accept": accept}, ssl=self._tls) as answer:
-            assert answer.status == 200, await answer.text()
-            yield self._lines(answer)
+            yield answer.status, self._lines(answer)
 
     async def _lines(self, answer: aiohttp.ClientResponse) -> AsyncIterator[Any]:
         rest = b""
