@@ -11,7 +11,7 @@ import hmac
 import re
 import ssl
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from apiserver.identity import (
 from apiserver.strategy import Reader
 from apiserver.tokens import AUDIENCES, Claims, TokenError, TokenKeeper, looks_signed
 from kube.api.core_v1 import Node, Pod, Secret, ServiceAccount
+from kube.api.meta_v1 import ObjectMeta
 from kube.errors import unauthorized
 from kube.kinds import Resource
 from kube.times import parse_time
@@ -31,6 +32,10 @@ from kube.times import parse_time
 BOOTSTRAP_TOKEN: Final = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
 BOOTSTRAPPERS: Final = "system:bootstrappers"
 BOOTSTRAP_GROUP: Final = re.compile(r"system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]")
+
+
+DELETION_LEEWAY: Final = timedelta(seconds=60)
+"""How long a token holds after the moment at which its pod, or whatever it is bound to, was to be gone."""
 
 
 class Authenticator:
@@ -66,12 +71,12 @@ class Authenticator:
         meant = tuple(audience for audience in claims.audiences if audience in tuple(audiences))
         if not meant:
             raise TokenError("token is meant for another audience")
-        self._check_bound(claims)
+        self._check_bound(claims, now)
         return account_user(claims), meant
 
-    def _check_bound(self, claims: Claims) -> None:
+    def _check_bound(self, claims: Claims, now: datetime) -> None:
         account = self._objects.get(ServiceAccount, claims.account.name, claims.namespace)
-        if account is None or account.metadata.uid != claims.account.uid:
+        if account is None or account.metadata.uid != claims.account.uid or _is_past(account.metadata, now):
             raise TokenError("the token's service account is gone")
         if not claims.bound_kind:
             return
@@ -83,7 +88,7 @@ class Authenticator:
                 found = self._objects.get(Secret, claims.bound.name, claims.namespace)
             case _:
                 found = self._objects.get(Node, claims.bound.name)
-        if found is None or found.metadata.uid != claims.bound.uid:
+        if found is None or found.metadata.uid != claims.bound.uid or _is_past(found.metadata, now):
             raise TokenError(f"the {claims.bound_kind} that the token is bound to is gone")
 
     def _of_table(self, token: str) -> User | None:
@@ -105,6 +110,11 @@ class Authenticator:
         if told.get("expiration") and _is_over(told["expiration"], now):
             return None
         return User(f"system:bootstrap:{match[1]}", (BOOTSTRAPPERS, *extra, AUTHENTICATED))
+
+
+def _is_past(meta: ObjectMeta, now: datetime) -> bool:
+    """Say whether an object should be gone by now, though something keeps it: it vouches for nobody any more."""
+    return meta.deletion_timestamp is not None and parse_time(meta.deletion_timestamp) + DELETION_LEEWAY < now
 
 
 def _is_over(expiration: str, now: datetime) -> bool:

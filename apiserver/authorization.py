@@ -128,6 +128,16 @@ _NODE_CREATES: Final = frozenset(
         ("authorization.k8s.io", "subjectaccessreviews"),
     }
 )
+_OF_OWN_PODS: Final = frozenset(
+    {
+        ("get", ""),
+        ("delete", ""),
+        ("get", "status"),
+        ("update", "status"),
+        ("patch", "status"),
+        ("create", "eviction"),
+    }
+)
 _NODE_EVENTS: Final = frozenset({("", "events"), ("events.k8s.io", "events")})
 
 
@@ -172,7 +182,7 @@ class NodeAgents:
             return _pinned(asked.field_selector, "spec.nodeName") == node
         if asked.verb == "create" and not asked.subresource:
             return True  # What pods it may make, `node_restriction` says.
-        if asked.verb not in (*_READ, "delete") and asked.subresource not in ("status", "eviction"):
+        if (asked.verb, asked.subresource) not in _OF_OWN_PODS:
             return False
         pod = self._objects.get(Pod, asked.name, asked.namespace)
         return pod is None or pod.spec.node_name == node

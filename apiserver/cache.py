@@ -108,15 +108,14 @@ class Cache:
         known = self.revision
         try:
             current = await self._store.current_revision()
+            if current < known:
+                await self._begin_anew(current)
+                raise unavailable("the store has gone back to an older state and is being read anew; try again")
+            if self.revision < current and self._watch is not None:
+                await self._watch.request_progress()
         except StoreUnavailable as error:
             raise unavailable(f"the store does not answer: {error}") from error
-        if current < known:
-            await self._begin_anew(current)
-            raise unavailable("the store has gone back to an older state and is being read anew; try again")
-        if self.revision < current:
-            if self._watch is not None:
-                await self._watch.request_progress()
-            await self.wait_seen(current)
+        await self.wait_seen(current)
 
     def watch(
         self, kind: Kind, selection: Selection, form: Form, sink: Sink, *, since: int | None

@@ -14,7 +14,6 @@ from aiohttp import web
 
 from apiserver import discovery, openapi
 from apiserver.authentication import Authenticator
-from apiserver.authorization import Attributes
 from apiserver.connections import (
     KEEPALIVE_S,
     LINE_MAX_BYTES,
@@ -26,7 +25,8 @@ from apiserver.connections import (
 )
 from apiserver.handlers import Call, Handlers
 from apiserver.health import Health
-from apiserver.identity import ANONYMOUS, AUTHENTICATED, User
+from apiserver.identity import ANONYMOUS, User
+from apiserver.impersonation import impersonated
 from apiserver.metrics import Metrics
 from apiserver.options import Query, parse_query
 from apiserver.paths import parse_path
@@ -112,19 +112,7 @@ class Shell:
         user = connection.certified(now) if isinstance(connection, Connection) else None
         if user is None:
             user = self._authenticator.user_of(request.headers.get("Authorization", ""), now) or ANONYMOUS
-        if "Impersonate-User" in request.headers:
-            return self._impersonated(user, request)
-        return user
-
-    def _impersonated(self, user: User, request: web.BaseRequest) -> User:
-        """Return whom a request wants to be taken for. Raises ApiError 403."""
-        name = request.headers["Impersonate-User"]
-        groups = tuple(request.headers.getall("Impersonate-Group", ()))
-        self._pipeline.check(Attributes(user, "impersonate", "", "users", name=name))
-        for group in groups:
-            self._pipeline.check(Attributes(user, "impersonate", "", "groups", name=group))
-        known = () if name == ANONYMOUS.name else (AUTHENTICATED,)
-        return User(name, (*groups, *known), request.headers.get("Impersonate-Uid", ""))
+        return impersonated(user, request.headers, self._pipeline.check)
 
     async def _outside(self, request: web.BaseRequest, user: User, path: str, query: Query) -> web.StreamResponse:
         """Answer a request for a path that is no resource's."""

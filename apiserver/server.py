@@ -63,6 +63,7 @@ class ApiServer:
         self._bounds = bounds
         self.port = settings.port
         self.credentials: Credentials
+        self.authenticator: Authenticator
         self.pipeline: Pipeline
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
@@ -147,7 +148,7 @@ class ApiServer:
             table = read_token_table(settings.token_file) if settings.token_file else {}
         except (OSError, ValueError) as error:
             raise StartError(f"token file: {error}") from error
-        authenticator = Authenticator(objects, keeper, table)
+        self.authenticator = authenticator = Authenticator(objects, keeper, table)
         authorizers = (EverythingForComponents(), LittleForAll(), NodeAgents(objects), JoiningNodes())
         self.pipeline = Pipeline(
             Readings(self._cache, self._store),

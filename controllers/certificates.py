@@ -2,10 +2,12 @@
 
 Reads CertificateSigningRequests; writes their approval and their certificate. Two signers of Kubernetes' own are
 served here; requests to others are left to whoever serves them. A request is granted when it names nobody but the asker
-(or, for a machine that joins, a node), and only for what a node needs.
+(or, for a machine that joins, a node), and only for what a node needs. Addresses by which the API server or another node
+is reached are left out of a certificate: the server's machine may be a node, but a node's key must not pass for the API.
 Source: kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests, kubernetes-signers
 """
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -17,6 +19,8 @@ from kube.api.certificates_v1 import (
     CertificateSigningRequestCondition,
     CertificateSigningRequestStatus,
 )
+from kube.api.core_v1 import Endpoints, Node
+from kube.client import Selection
 from kube.controller import Controller
 from kube.objects import ObjectKey, condition_is_true
 from kube.pki import Pair, Purpose, Subject, requested_subject, sign
@@ -28,6 +32,7 @@ BOOTSTRAPPERS: Final = "system:bootstrappers"
 NODES: Final = "system:nodes"
 NODE_PREFIX: Final = "system:node:"
 
+LOOPBACK: Final = ("127.0.0.1", "::1")
 _PURPOSES: Final[dict[str, Purpose]] = {CLIENT_SIGNER: "client", SERVING_SIGNER: "server"}
 _USAGES: Final = {
     CLIENT_SIGNER: {"client auth", "digital signature", "key encipherment"},
@@ -84,7 +89,18 @@ def _content_objections(request: CertificateSigningRequest, subject: Subject) ->
         objections.append("a client's certificate names no addresses")
     if signer == SERVING_SIGNER and not subject.addresses:
         objections.append("a serving certificate names an address")
+    names = [name for name in subject.addresses if not _is_ip(name)]
+    if strange := sorted(set(names) - {subject.common_name.removeprefix(NODE_PREFIX)}):
+        objections.append(f"a node's only name is its own, not {', '.join(strange)}")
     return objections
+
+
+def _is_ip(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 class NodeCertificates:
@@ -105,7 +121,7 @@ class NodeCertificates:
         if decision is not None:
             request = await self._world.client.update(self._with_decision(request, decision), subresource="approval")
         if awaits_signature(request):
-            request = await self._world.client.update(self._with_certificate(request), subresource="status")
+            request = await self._world.client.update(await self._with_certificate(request), subresource="status")
         self.controller.wrote(key, request)
         return None
 
@@ -121,7 +137,20 @@ class NodeCertificates:
         )
         return replace(request, status=CertificateSigningRequestStatus(conditions=(condition,)))
 
-    def _with_certificate(self, request: CertificateSigningRequest) -> CertificateSigningRequest:
-        purpose = _PURPOSES[request.spec.signer_name]
-        text = sign(self._authority, request.spec.request.decode("ascii"), [purpose], now=self._world.clock.now())
+    async def _with_certificate(self, request: CertificateSigningRequest) -> CertificateSigningRequest:
+        purpose, request_pem = _PURPOSES[request.spec.signer_name], request.spec.request.decode("ascii")
+        others = await self._others_addresses(requested_subject(request_pem).common_name.removeprefix(NODE_PREFIX))
+        now = self._world.clock.now()
+        text = sign(self._authority, request_pem, [purpose], without=others, now=now)
         return replace(request, status=replace(request.status, certificate=text.encode()))
+
+    async def _others_addresses(self, node: str) -> set[str]:
+        """Return the addresses by which others than this node are reached: a node asks for what it likes to."""
+        client, found = self._world.client, set(LOOPBACK)
+        for other in (await client.list(Node)).items:
+            if other.metadata.name != node:
+                found.update(address.address for address in other.status.addresses)
+        for endpoints in (await client.list(Endpoints, Selection(namespace="default"))).items:
+            if endpoints.metadata.name == "kubernetes":
+                found.update(address.ip for subset in endpoints.subsets for address in subset.addresses)
+        return found

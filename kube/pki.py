@@ -6,8 +6,8 @@ Source: RFC 5280; kubernetes.io/docs/setup/best-practices/certificates for names
 """
 
 import ipaddress
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
@@ -99,13 +99,26 @@ def requested_subject(request_pem: str) -> Subject:
     )
 
 
-def sign(authority: Pair, request_pem: str, purposes: Iterable[Purpose], *, now: datetime | None = None) -> str:
-    """Return the certificate that a request asks for. Who may have it is the caller's to decide. Raises ValueError."""
+def sign(
+    authority: Pair,
+    request_pem: str,
+    purposes: Iterable[Purpose],
+    *,
+    without: Container[str] = (),
+    now: datetime | None = None,
+) -> str:
+    """Return the certificate that a request asks for. Who may have it is the caller's to decide. Raises ValueError.
+
+    without: addresses that it doesn't get, though it may ask for them.
+    """
     request = _request(request_pem)
     public_key = request.public_key()
     if not isinstance(public_key, ec.EllipticCurvePublicKey):
         raise ValueError("the signing request's key: is not an elliptic curve key; use P-256")  # noqa: TRY004
-    return _issued(authority, requested_subject(request_pem), purposes, public_key, now or datetime.now(UTC))
+    subject = requested_subject(request_pem)
+    addresses = tuple(address for address in subject.addresses if address not in without)
+    granted = replace(subject, addresses=addresses)
+    return _issued(authority, granted, purposes, public_key, now or datetime.now(UTC))
 
 
 def load_pair(directory: Path, name: str) -> Pair | None:

@@ -18,7 +18,7 @@ from tests.apiserver.wire import Reply, Wire, config_map
 MAPS = "/api/v1/namespaces/default/configmaps"
 LOST = (aiohttp.ClientError, ConnectionError, TimeoutError)
 RETRY_S = 0.05
-AWAY = (429, 500, 503, 504)
+AWAY = (503, 504)
 GONE = -1
 WRITERS = 8
 WATCHERS = 3

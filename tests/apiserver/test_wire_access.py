@@ -1,13 +1,17 @@
 """Who may do what over HTTPS: certificates, tokens, nodes, and nobody in particular."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientError
 
 from apiserver.server import ApiServer, StartError
 from apiserver.settings import ApiServerSettings
+from kube.errors import ApiError
 from kube.pki import Subject, issue, save_pair
 from tests.apiserver.wire import Wire, config_map, pod
+from tests.kube.fake_clock import FakeClock
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
@@ -130,3 +134,102 @@ async def test_access_reviews_tell_what_may_be_done(wire: Wire) -> None:
     hers = await wire.send("POST", f"{group}/subjectaccessreviews", {"spec": spec})
 
     assert (mine.status, mine.json["status"]["allowed"], hers.json["status"]["allowed"]) == (201, True, False)
+
+
+async def test_who_impersonates_gives_up_all_that_he_was(wire: Wire) -> None:
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    headers = {
+        "Impersonate-User": "system:serviceaccount:default:robot",
+        "Impersonate-Uid": "7",
+        "Impersonate-Extra-Example.com%2fScopes": "view",
+    }
+
+    reply = await wire.send("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review, headers=headers)
+
+    assert reply.json["status"]["userInfo"] == {
+        "username": "system:serviceaccount:default:robot",
+        "uid": "7",
+        "groups": ["system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"],
+        "extra": {"example.com/scopes": ["view"]},
+    }
+
+
+@pytest.mark.parametrize("header", ["Impersonate-Group", "impersonate-uid", "Impersonate-Extra-Scopes"])
+async def test_who_impersonates_nobody_does_not_keep_his_rights_in_silence(wire: Wire, header: str) -> None:
+    reply = await wire.send("GET", PODS, headers={header: "people"})
+
+    assert (reply.status, reply.reason) == (400, "BadRequest")
+
+
+async def test_nobody_else_may_impersonate_even_himself(server: ApiServer) -> None:
+    authority, directory = server.credentials.authority, server.credentials.directory
+    save_pair(directory, "ada", issue(authority, Subject("ada", ("people",)), ("client",)))
+    async with Wire.connect(server, client="ada") as ada:
+        tried = [
+            (await ada.send("GET", "/api", headers=headers)).status
+            for headers in (
+                {"Impersonate-User": "ada"},
+                {"Impersonate-User": "system:serviceaccount:default:default"},
+                {"Impersonate-User": "root", "Impersonate-Group": "system:masters"},
+                {"Impersonate-User": "system:anonymous"},
+            )
+        ]
+
+    assert tried == [403] * 4
+
+
+async def test_a_certificate_for_servers_is_none_for_clients(server: ApiServer) -> None:
+    """Else whoever has a node's serving key would be the node."""
+    authority, directory = server.credentials.authority, server.credentials.directory
+    save_pair(directory, "serving", issue(authority, Subject("kubernetes-admin", ("system:masters",)), ("server",)))
+    async with Wire.connect(server, client="serving") as stranger:
+        with pytest.raises((ClientError, ConnectionError)):
+            await stranger.send("GET", PODS)
+
+
+async def test_a_certificate_whose_time_is_over_ends_on_a_connection_that_lives_on(pki_dir: Path) -> None:
+    clock = FakeClock(datetime.now(UTC))
+    async with ApiServer(ApiServerSettings(pki_dir=pki_dir, port=0), clock) as server:
+        await server.ready()
+        authority, directory = server.credentials.authority, server.credentials.directory
+        save_pair(directory, "master", issue(authority, Subject("eve", ("system:masters",)), ("client",)))
+        async with Wire.connect(server, client="master") as master:
+            before = await master.send("GET", PODS)
+            await clock.advance(3 * 366 * 86400)
+            after = await master.send("GET", PODS)
+
+    assert (before.status, after.status) == (200, 403)
+    assert 'User "system:anonymous"' in after.json["message"]
+
+
+async def test_a_token_ends_soon_after_its_pod_should_have(server: ApiServer, wire: Wire) -> None:
+    """A finalizer may keep the pod for ever; the token must not live on it."""
+    meta = {"name": "held", "finalizers": ["example.com/hold"]}
+    made = await wire.send("POST", PODS, {**pod("held", serviceAccountName="default"), "metadata": meta})
+    reference = {"kind": "Pod", "apiVersion": "v1", "name": "held", "uid": made.json["metadata"]["uid"]}
+    path = "/api/v1/namespaces/default/serviceaccounts/default/token"
+    issued = await wire.send("POST", path, {"spec": {"boundObjectRef": reference}})
+    token = issued.json["status"]["token"]
+    authenticator, now = server.authenticator, datetime.now(UTC)
+    alive = authenticator.user_of(f"Bearer {token}", now)
+    await wire.send("DELETE", f"{PODS}/held?gracePeriodSeconds=0")
+
+    shortly = authenticator.user_of(f"Bearer {token}", now + timedelta(seconds=30))
+    with pytest.raises(ApiError, match="Unauthorized"):
+        authenticator.user_of(f"Bearer {token}", now + timedelta(seconds=90))
+
+    assert alive == shortly
+    assert (await wire.send("GET", f"{PODS}/held")).status == 200
+
+
+async def test_an_agent_gets_no_shell_in_pods_through_the_server(server: ApiServer, wire: Wire) -> None:
+    subject = Subject("system:node:here", ("system:nodes",))
+    save_pair(server.credentials.directory, "node-here", issue(server.credentials.authority, subject, ("client",)))
+    await wire.send("POST", PODS, pod("mine", nodeName="here"))
+    async with Wire.connect(server, client="node-here") as agent:
+        tried = [
+            (await agent.send("GET", f"{PODS}/mine/{subresource}")).status
+            for subresource in ("exec?command=sh", "attach", "log")
+        ]
+
+    assert tried == [403] * 3
