@@ -6,6 +6,7 @@ and storing leaves a key that nobody uses, which `repair` finds by its age and g
 Source: kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation; .../service/#type-nodeport
 """
 
+import logging
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +16,12 @@ from typing import Final
 
 import msgspec
 
-from apiserver.store.contract import Entry, KeyExists, KeyMissing, RevisionMismatch, Store
+from apiserver.store.contract import Entry, KeyExists, KeyMissing, RevisionMismatch, Store, StoreUnavailable
 from kube.api.core_v1 import Service
 from kube.clock import Clock
 from kube.objects import ObjectKey, key_of
 
+LOG: Final = logging.getLogger("apiserver.allocators")
 PREFIX: Final = "/allocated/"
 IP_PREFIX: Final = f"{PREFIX}clusterips/"
 PORT_PREFIX: Final = f"{PREFIX}nodeports/"
@@ -169,10 +171,13 @@ class StoredAllocators:
         return True
 
     async def _give(self, key: str, owner: ObjectKey) -> None:
-        """Remove a key that `owner` holds."""
-        entry = await self.store.get(key)
-        if entry is not None and msgspec.json.decode(entry.value, type=Holding).owner == str(owner):
-            await self._remove(entry)
+        """Remove a key that `owner` holds; where the store is away just now, `repair` will."""
+        try:
+            entry = await self.store.get(key)
+            if entry is not None and msgspec.json.decode(entry.value, type=Holding).owner == str(owner):
+                await self._remove(entry)
+        except StoreUnavailable as error:
+            LOG.warning("allocators: %s is given back later reason=%s", key, error)
 
     async def _remove(self, entry: Entry) -> None:
         """Remove a key as it was seen; one that has changed hands since then stays."""

@@ -39,7 +39,6 @@ class Cache:
         """Begin empty; `run` fills it."""
         self.revision = 0
         self.loaded = asyncio.Event()
-        self.is_following = False
         self._store = store
         self._watch: Watch | None = None
         self._kinds = {kind.resource: kind for kind in KINDS if stored_kind(kind) is kind and "get" in kind.verbs}
@@ -72,6 +71,11 @@ class Cache:
     def counts(self) -> dict[str, int]:
         """Return how many objects there are of each resource that has any."""
         return {resource: len(shelf) for resource, shelf in self._shelves.items() if len(shelf)}
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the store has been read, and what happens in it arrives here."""
+        return self.loaded.is_set() and self._watch is not None and self._watch.is_connected
 
     @property
     def waiting(self) -> int:
@@ -235,13 +239,11 @@ class Cache:
 
     async def _follow(self) -> None:
         self._watch = watch = self._store.watch(WATCHED, from_revision=self.revision + 1)
-        self.is_following = True
         try:
             async for batch in watch:
                 self._apply(batch)
         finally:
             self._watch = None
-            self.is_following = False
             await watch.aclose()
 
     def _apply(self, batch: Batch) -> None:

@@ -1,9 +1,9 @@
 """Sign the certificates by which nodes are known.
 
 Reads CertificateSigningRequests; writes their approval and their certificate. Two signers of Kubernetes' own are
-served here; requests to others are left to whoever serves them. A request is granted when it names nobody but the asker
-(or, for a machine that joins, a node), and only for what a node needs. Addresses by which the API server or another node
-is reached are left out of a certificate: the server's machine may be a node, but a node's key must not pass for the API.
+served here; requests to others are left to whoever serves them. A request is granted when it names nobody but the
+asker (or, for a machine that joins, a node), and only for what a node needs. Addresses by which the API server or
+another node is reached are left out: the server's machine may be a node, but a node's key must not pass for the API.
 Source: kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests, kubernetes-signers
 """
 

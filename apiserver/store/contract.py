@@ -70,6 +70,10 @@ class Watch(Protocol):
     good. An implementation that can reconnect does so without a word.
     """
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether what happens in the store arrives here, as far as is known."""
+
     def __aiter__(self) -> Self:
         """Return itself."""
 

@@ -43,6 +43,11 @@ class EtcdWatch:
         self._is_closed = False
         self._ticks = Shared(self._tick)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the stream has not been lost."""
+        return not self._is_closed and not self._pause_s
+
     def __aiter__(self) -> Self:
         """Return itself."""
         return self

@@ -130,7 +130,7 @@ class GroupCommit:
         self, writes: list[Write], outcomes: list[Event | StoreError], done: asyncio.Future[sqlite3.Cursor]
     ) -> None:
         if (error := done.exception()) is not None:
-            self._fail(writes, error, is_uncertain=True)
+            self._fail(writes, error, is_uncertain=not sqlite_file.is_full(error))
             return
         self.commits += 1
         self._log.append([outcome for outcome in outcomes if isinstance(outcome, Event)])

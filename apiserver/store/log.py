@@ -94,6 +94,11 @@ class LogWatch:
         self._ended = False
         self._alarm = asyncio.Event()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it has not ended: the store is in this process."""
+        return not self._ended
+
     def __aiter__(self) -> Self:
         """Return itself."""
         return self

@@ -132,6 +132,11 @@ def unavailable(path: Path, error: BaseException, *, is_uncertain: bool = False)
     return StoreUnavailable(f"sqlite {path}: {error}; {advice}", is_uncertain=is_uncertain)
 
 
+def is_full(error: BaseException) -> bool:
+    """Say whether a commit failed for want of space: then its last frame is not in the WAL, and it never happened."""
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+
+
 def revisions(connection: sqlite3.Connection) -> tuple[int, int]:
     """Return (the last revision used, the last one compacted)."""
     compacted: int = connection.execute("SELECT revision FROM compaction").fetchone()[0]

@@ -41,6 +41,10 @@ class _Breaking:
     def __init__(self, store: ForgetfulStore) -> None:
         self._store = store
 
+    @property
+    def is_connected(self) -> bool:
+        return not self._store.breaks.is_set()
+
     def __aiter__(self) -> "_Breaking":
         return self
 
