@@ -200,14 +200,13 @@ class Cache:
                 shelf = self._shelves.get(split_key(entry.key)[0])
                 item = self._read(shelf, entry.key, entry.mod_revision, entry.value) if shelf is not None else None
                 if item is not None:
+                    item.shed()
                     items.append(item)
             if not page.more:
                 break
             after = page.entries[-1].key
         for item in items:  # Only now, for a store that goes away between two pages is read anew from the first.
             self._shelves[item.kind.resource].put(item)
-            if not INDEXED_FIELDS.get((item.kind.group, item.kind.kind)):
-                item.shed()
         for shelf in self._shelves.values():
             shelf.floor = shelf.revision = revision
         self.revision = revision

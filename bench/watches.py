@@ -104,18 +104,17 @@ async def _hear(answer: aiohttp.ClientResponse) -> None:
 
 
 async def _ready(session: aiohttp.ClientSession, url: str, folder: Path) -> ssl.SSLContext:
+    """Return the admin's TLS once the server is ready."""
     async with asyncio.timeout(READY_S):
-        while not (folder / "admin.crt").exists() or not (folder / "sa.key").exists():
-            await asyncio.sleep(0.05)
-        tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
-        tls.load_cert_chain(str(folder / "admin.crt"), str(folder / "admin.key"))
         while True:
             try:
+                tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+                tls.load_cert_chain(str(folder / "admin.crt"), str(folder / "admin.key"))
                 async with session.get(f"{url}/readyz", ssl=tls) as answer:
                     if answer.status == 200:
                         return tls
-            except aiohttp.ClientError:
-                pass
+            except (OSError, aiohttp.ClientError):
+                pass  # It has not made its keys yet, or does not listen.
             await asyncio.sleep(0.05)
 
 

@@ -46,6 +46,7 @@ class SqliteStore:
             connections.append(sqlite_file.connect(path))
             connections.append(sqlite_file.connect(path))
             try:
+                sqlite_file.check_whole(path, connections[0])
                 return cls(path, lock, *connections)
             except sqlite3.Error as error:
                 raise sqlite_file.unavailable(path, error) from error

@@ -112,6 +112,14 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         connection.executescript(_SCHEMA)
 
 
+def check_whole(path: Path, connection: sqlite3.Connection) -> None:
+    """Return if the file's pages hold together, which takes a second per gigabyte or two. Raises StoreUnavailable."""
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        advice = "restore a copy of the file, or move it away to begin anew"
+        raise StoreUnavailable(f"sqlite {path}: database disk image is malformed ({' '.join(found.split())}); {advice}")
+
+
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
     return value

@@ -185,3 +185,25 @@ async def test_one_endpoint_of_two_may_be_dead(etcd: EtcdProcess, pki_dir: Path)
             made = await wire.send("POST", MAPS, config_map())
 
     assert made.status == 201
+
+
+async def test_an_etcd_that_stands_still_is_told_after_a_while_and_costs_nothing_more(
+    wires: tuple[Wire, Wire], etcd: EtcdProcess
+) -> None:
+    wire = wires[0]
+    await wire.send("POST", MAPS, config_map())
+    etcd.pause()
+
+    async with asyncio.timeout(PATIENCE_S):
+        read, write, cached = await asyncio.gather(
+            wire.send("GET", MAPS),
+            wire.send("POST", MAPS, config_map("late")),
+            wire.send("GET", f"{MAPS}?resourceVersion=0"),
+        )
+        etcd.go_on()
+        while (after := await wire.send("GET", MAPS)).status != 200:
+            await asyncio.sleep(0.1)
+
+    assert (read.status, read.reason) == (503, "ServiceUnavailable")
+    assert write.status in (503, 504)
+    assert (cached.status, after.status) == (200, 200)

@@ -113,7 +113,7 @@ class Wire:
 
     async def connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open a connection on which nothing was said yet."""
-        return await asyncio.open_connection("localhost", self.server.port, ssl=self._tls)
+        return await asyncio.open_connection("localhost", urlsplit(self.server.url).port, ssl=self._tls)
 
     async def raw(self, method: str, path: str) -> Reply:
         """Send a request without a body, and follow no redirect."""

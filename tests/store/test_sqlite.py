@@ -182,7 +182,19 @@ async def test_a_corrupt_file_gives_one_sentence(path: Path) -> None:
     await store.close()
     scribble_over(path)
 
-    with pytest.raises(StoreUnavailable, match="malformed; restore a copy of the file"):
+    with pytest.raises(StoreUnavailable, match=r"malformed.*; restore a copy of the file"):
+        SqliteStore.open(path)
+
+
+async def test_a_corrupt_page_is_found_before_anything_is_served(path: Path) -> None:
+    store = SqliteStore.open(path)
+    await asyncio.gather(*(store.create(f"/registry/{number}", b"1" * 900) for number in range(3000)))
+    await store.close()
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2 // 4096 * 4096)
+        file.write(b"\xff" * 4096)
+
+    with pytest.raises(StoreUnavailable, match=r"malformed.*; restore a copy of the file"):
         SqliteStore.open(path)
 
 
