@@ -90,6 +90,12 @@ class Connection(web.RequestHandler):
         """Return whom the client's certificate names, None where there is none or its time is over."""
         return self._certified if self._ends is None or now < self._ends else None
 
+    def wait_for_reader(self) -> None:
+        """Have no patience end: what comes now is read by a person, who may look at it for as long as it takes."""
+        channel = self.transport.get_extra_info("socket") if self.transport is not None else None
+        if channel is not None:
+            channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
+
     def abort(self) -> None:
         """End the connection, whatever is under way on it."""
         if self.transport is not None:

@@ -151,6 +151,7 @@ class Handlers:
         if target.subresource != "log":
             pipeline.authorize(call.user, "create", target)  # Whoever may only look must not run anything.
         pod = await pipeline.readings.get(target.kind, target.namespace, target.name)
+        cast("Connection", call.request.protocol).wait_for_reader()
         return await self._relay.serve(call.request, pod.obj, target.subresource, call.query)
 
     async def _proxied(self, call: Call) -> web.StreamResponse:

@@ -12,11 +12,15 @@ from aiohttp import web
 from apiserver.authentication import user_of_certificate
 from apiserver.server import ApiServer
 from tests.apiserver.agents import add_node, node_tls, serving
-from tests.apiserver.wire import Wire, pod
+from tests.apiserver.wire import Wire, connection, pod
 
 PODS = "/api/v1/namespaces/default/pods"
 PATIENCE_S = 10.0
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
+UPGRADE = (
+    b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n"
+)
 
 
 class PretendedAgent:
@@ -26,6 +30,7 @@ class PretendedAgent:
         self.sends_on_to = ""
         self.asked: list[str] = []
         self.callers: list[str] = []
+        self.streams = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked.append(request.raw_path)
@@ -40,6 +45,13 @@ class PretendedAgent:
             return web.Response(text="one\ntwo\n")
         socket = web.WebSocketResponse(protocols=(V5, V4))
         await socket.prepare(request)
+        self.streams += 1
+        try:
+            return await self._echo(socket)
+        finally:
+            self.streams -= 1
+
+    async def _echo(self, socket: web.WebSocketResponse) -> web.StreamResponse:
         async for message in socket:
             if message.data == b"\xff\x00":
                 await socket.send_bytes(b'\x03{"metadata":{},"status":"Success"}')
@@ -175,3 +187,15 @@ async def test_an_address_that_is_none_is_not_called(wire: Wire, address: str, p
 
     assert (reply.status, reply.reason) == (500, "InternalError")
     assert "node odd has no usable address" in reply.json["message"]
+
+
+async def test_an_exec_whose_client_vanishes_ends_at_the_node_too(server: ApiServer, agent: PretendedAgent) -> None:
+    """Else the process would run on for nobody."""
+    tasks = len(asyncio.all_tasks())
+    async with asyncio.timeout(PATIENCE_S):
+        for _ in range(10):
+            async with connection(server) as (reader, writer):
+                writer.write(UPGRADE % f"{PODS}/web/exec?command=cat&stdin=1&stdout=1".encode())
+                assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+        while agent.streams or len(asyncio.all_tasks()) > tasks + 1:  # One kept connection to the agent, perhaps.
+            await asyncio.sleep(0.02)

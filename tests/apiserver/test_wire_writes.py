@@ -1,10 +1,15 @@
 """Writes over HTTPS: what is stored, what is kept from it, and what a deletion leaves."""
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from apiserver.server import ApiServer
+from apiserver.settings import ApiServerSettings
 from tests.apiserver.wire import Wire, config_map, deployment, pod
+from tests.kube.fake_clock import FakeClock
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
@@ -212,3 +217,19 @@ async def test_the_older_autoscaler_keeps_what_it_cannot_say(wire: Wire) -> None
     assert (put.status, seen["apiVersion"]) == (200, "autoscaling/v1")
     assert (kept["spec"]["maxReplicas"], kept["spec"]["metrics"]) == (7, [memory])
     assert "annotations" not in kept["metadata"]
+
+
+async def test_a_clock_that_is_set_back_stops_no_write(pki_dir: Path) -> None:
+    clock = FakeClock(datetime.now(UTC))
+    async with ApiServer(ApiServerSettings(pki_dir=pki_dir, port=0), clock) as server, Wire.connect(server) as wire:
+        await server.ready()
+        made = await wire.send("POST", MAPS, config_map())
+        await clock.advance(-3600)
+        changed = await wire.send("PUT", f"{MAPS}/settings", config_map(data={"a": "b"}))
+        second = await wire.send("POST", MAPS, config_map("second"))
+        deleted = await wire.send("DELETE", f"{MAPS}/settings")
+
+    versions = [int(reply.json["metadata"]["resourceVersion"]) for reply in (made, changed, second)]
+    assert versions == sorted(set(versions))
+    assert second.json["metadata"]["creationTimestamp"] < made.json["metadata"]["creationTimestamp"]
+    assert deleted.status == 200
