@@ -9,7 +9,7 @@ from aiohttp import ClientError
 from apiserver.server import ApiServer, StartError
 from apiserver.settings import ApiServerSettings
 from kube.errors import ApiError
-from kube.pki import Subject, issue, save_pair
+from kube.pki import LEAF_LIFETIME, Subject, issue, save_pair
 from tests.apiserver.wire import Wire, config_map, pod
 from tests.kube.fake_clock import FakeClock
 
@@ -192,10 +192,12 @@ async def test_a_certificate_whose_time_is_over_ends_on_a_connection_that_lives_
     async with ApiServer(ApiServerSettings(pki_dir=pki_dir, port=0), clock) as server:
         await server.ready()
         authority, directory = server.credentials.authority, server.credentials.directory
-        save_pair(directory, "master", issue(authority, Subject("eve", ("system:masters",)), ("client",)))
+        almost_over = clock.now() - LEAF_LIFETIME + timedelta(seconds=60)
+        subject = Subject("eve", ("system:masters",))
+        save_pair(directory, "master", issue(authority, subject, ("client",), now=almost_over))
         async with Wire.connect(server, client="master") as master:
             before = await master.send("GET", PODS)
-            await clock.advance(3 * 366 * 86400)
+            await clock.advance(60)
             after = await master.send("GET", PODS)
 
     assert (before.status, after.status) == (200, 403)
