@@ -73,7 +73,6 @@ class Shell:
             handler_cancellation=True,
             auto_decompress=False,
             access_log=None,
-            auto_decompress=False,
             keepalive_timeout=KEEPALIVE_S,
             lingering_time=LINGER_S,
             max_line_size=LINE_MAX_BYTES,
