@@ -6,9 +6,10 @@ the section on discovery; apidiscovery.k8s.io/v2.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
+from apiserver.accepting import JSON, alternatives
 from apiserver.documents import Document
 from kube.codec import encode
 from kube.kinds import KINDS, Kind, Subresource
@@ -25,18 +26,16 @@ def find(path: str, accept: str) -> Document | None:
     return _aggregated(path, version) if version else _legacy(path)
 
 
-@cache
+@lru_cache(maxsize=256)
 def aggregated_version(accept: str) -> str:
     """Return the version of the aggregated form that an Accept header prefers, "" for the older form."""
-    for alternative in accept.split(","):
-        media_type, *parameters = (part.strip() for part in alternative.split(";"))
-        if media_type not in ("application/json", "*/*"):
+    for part in alternatives(accept):
+        if part.media_type not in (JSON, "*/*"):
             continue
-        wanted = dict(parameter.partition("=")[::2] for parameter in parameters)
-        if "as" not in wanted:
+        if not part.kind:
             return ""
-        if wanted["as"] == "APIGroupDiscoveryList" and wanted.get("v") in _VERSIONS:
-            return wanted["v"]
+        if part.kind == "APIGroupDiscoveryList" and part.version in _VERSIONS:
+            return part.version
     return ""
 
 

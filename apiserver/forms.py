@@ -1,22 +1,24 @@
 """The forms in which objects leave: as they are, as their metadata alone, or as rows of a table.
 
-A form writes single objects, lists, and lines of a watch. What Accept asks for is found out once per header text.
+A form writes single objects, lists, and lines of a watch.
 Source: kubernetes.io/docs/reference/using-api/api-concepts, sections on tables, metadata and content negotiation.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from apiserver import printing
+from apiserver.accepting import accepted
 from apiserver.fanout import Told
 from apiserver.item import Item
 from apiserver.versions import stored_kind
 from kube.client import EventType
 from kube.codec import encode
-from kube.errors import not_acceptable
+from kube.errors import bad_request, invalid, not_acceptable
 from kube.kinds import Kind
 
 INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
@@ -69,7 +71,7 @@ def _line(event: EventType, obj: bytes) -> bytes:
 
 
 def _bookmark_metadata(revision: int, *, ends_initial: bool) -> dict[str, Any]:
-    meta: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
+    meta: dict[str, Any] = {"resourceVersion": str(revision)}
     if ends_initial:
         meta["annotations"] = {INITIAL_EVENTS_END: "true"}
     return meta
@@ -200,65 +202,39 @@ class TableForm:
             case "Object":
                 return b'{"cells":%b,"object":%b}' % (cells, item.data_as(self.kind))
             case "None":
-                return b'{"cells":%b}' % cells
+                return b'{"cells":%b,"object":null}' % cells
         return b'{"cells":%b,"object":%b}' % (cells, MetadataForm(self.kind, self.version).one(item))
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What a client takes: a media type, perhaps transformed. transformed: "", "Table", "PartialObjectMetadata"."""
+class Shape(Enum):
+    """What is asked for: one object, a list, or a watch."""
 
-    transformed: str = ""
-    version: str = "v1"
+    ONE = "one"
+    LIST = "list"
+    WATCH = "watch"
 
 
-_JSON_TYPES: Final = ("application/json", "*/*", "application/*")
-_TRANSFORMED: Final = {
-    "Table": "Table",
-    "PartialObjectMetadata": "PartialObjectMetadata",
-    "PartialObjectMetadataList": "PartialObjectMetadata",
+_INCLUDED: Final = ("", "Metadata", "Object", "None")
+_MISFITS: Final = {
+    ("PartialObjectMetadata", Shape.LIST): "you requested {kind}, but the requested object is a list",
+    ("PartialObjectMetadataList", Shape.ONE): "you requested {kind}, but the requested object is not a list",
 }
 
 
-@lru_cache(maxsize=256)
-def accepted(header: str) -> Accepted | None:
-    """Return the best alternative of an Accept header that we can give, None where there is none."""
-    if not header:
-        return Accepted()
-    alternatives = [_parsed(part) for part in header.split(",") if part.strip()]
-    alternatives.sort(key=lambda alternative: -alternative[2])
-    for media_type, parameters, weight in alternatives:
-        if media_type not in _JSON_TYPES or weight <= 0:
-            continue
-        wanted = parameters.get("as", "")
-        if not wanted:
-            return Accepted()
-        group, version = parameters.get("g", ""), parameters.get("v", "v1")
-        if group == "meta.k8s.io" and wanted in _TRANSFORMED and version in ("v1", "v1beta1"):
-            return Accepted(_TRANSFORMED[wanted], version)
-    return None
-
-
-def _parsed(part: str) -> tuple[str, dict[str, str], float]:
-    media_type, *rest = (piece.strip() for piece in part.split(";"))
-    parameters = dict(piece.partition("=")[::2] for piece in rest)
-    try:
-        weight = float(parameters.get("q", "1"))
-    except ValueError:
-        weight = 1.0
-    return media_type, parameters, weight
-
-
-def form_for(header: str, kind: Kind, include: str) -> Form:
-    """Return the form that a request's Accept header asks for. Raises ApiError 406."""
-    found = accepted(header)
-    if found is None:
-        raise not_acceptable("only the following media types are accepted: application/json")
+def form_for(header: str, kind: Kind, include: str, shape: Shape) -> Form:
+    """Return the form that a request's Accept header asks for. Raises ApiError 400 or 406."""
+    found = accepted(header, streams=shape is Shape.WATCH)
     if not found.transformed:
         return object_form(kind)
-    if found.transformed == "Table":
-        return TableForm(kind, found.version, include or "Metadata")
-    return MetadataForm(kind, found.version)
+    if (misfit := _MISFITS.get((found.transformed, shape))) is not None:
+        raise not_acceptable(misfit.format(kind=found.transformed))
+    if found.transformed != "Table":
+        return MetadataForm(kind, found.version)
+    if include not in _INCLUDED:
+        detail = "must be 'Metadata', 'Object', 'None', or empty"
+        wrong = invalid("includeObject", include, detail)
+        raise bad_request(f"Unable to convert to Table as requested: {wrong}")
+    return TableForm(kind, found.version, include or "Metadata")
 
 
 @lru_cache(maxsize=512)

@@ -4,15 +4,14 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import msgspec
 from aiohttp import web
 
 from apiserver.applying import read_configuration
 from apiserver.decoding import decode_delete_options, decode_object, media_type_of
-from apiserver.forms import form_for
+from apiserver.forms import Form, Shape, form_for
 from apiserver.identity import User
 from apiserver.managing import manager_name
 from apiserver.nodes import NodeRelay
@@ -21,7 +20,6 @@ from apiserver.options import (
     Query,
     check_delete_options,
     delete_options,
-    flag_of,
     list_options,
     text_of,
     write_options,
@@ -60,6 +58,12 @@ class Call:
     def content_type(self) -> str:
         """The Content-Type header, "" where there is none."""
         return self.request.headers.get("Content-Type", "")
+
+    def form(self, shape: Shape | None = None) -> Form:
+        """Return the form that the client takes; the path tells the shape. Raises ApiError 400 or 406."""
+        shape = shape or (Shape.ONE if self.target.name or self.request.method == "POST" else Shape.LIST)
+        header, include = self.request.headers.get("Accept", ""), text_of(self.query, "includeObject")
+        return form_for(header, self.target.kind, include, shape)
 
     @property
     def manager(self) -> str:
@@ -108,6 +112,8 @@ class Handlers:
         method = self._methods.get(call.request.method)
         if method is None:
             raise method_not_allowed()
+        if "watch" not in call.query:
+            call.form()  # What can't be answered is refused before anything is done.
         return await method(call)
 
     async def _relayed(self, call: Call) -> web.StreamResponse:
@@ -125,28 +131,23 @@ class Handlers:
         target, query = call.target, call.query
         if target.subresource == "scale":
             return Answer(200, encode(await self._pipeline.get_scale(call.user, target)))
-        if not target.name or "watch" in query:
+        if not target.name:
             options = list_options(query)
             if options.watch and call.request.method == "HEAD":
                 raise method_not_allowed()
             if options.watch:
                 return await self._watch(call, options)
-            if not target.name:
-                listed = await self._pipeline.list(call.user, target, options)
-                return self._list_answer(call, listed)
+            listed = await self._pipeline.list(call.user, target, options)
+            return self._list_answer(call, listed)
         item = await self._pipeline.get(call.user, target, text_of(query, "resourceVersion"))
         return self._answer(call, item)
 
     async def _watch(self, call: Call, options: ListOptions) -> web.StreamResponse:
         target = call.target
-        if target.subresource:
-            raise method_not_allowed()
         self._pipeline.authorize(call.user, "watch", target, options.field_selector)
         selection = parse_selection(target.kind, target.namespace, options.label_selector, options.field_selector)
-        if target.name:
-            selection = replace(selection, name=target.name)
-        form = form_for(call.request.headers.get("Accept", ""), target.kind, text_of(call.query, "includeObject"))
         cache = self._pipeline.readings.cache
+        form = call.form(Shape.WATCH)
         return await serve_watch(call.request, cache, target.kind, selection, form=form, options=options)
 
     async def _post(self, call: Call) -> web.StreamResponse:
@@ -237,17 +238,7 @@ class Handlers:
                 raise method_not_allowed()
 
     def _answer(self, call: Call, item: Any, status: int = 200, headers: Headers = ()) -> Answer:
-        kind = call.target.kind
-        form = form_for(call.request.headers.get("Accept", ""), kind, text_of(call.query, "includeObject"))
-        return Answer(status, _pretty(call, form.one(item)), headers=headers)
+        return Answer(status, call.form().one(item), headers=headers)
 
     def _list_answer(self, call: Call, listed: Listed) -> Answer:
-        kind = call.target.kind
-        form = form_for(call.request.headers.get("Accept", ""), kind, text_of(call.query, "includeObject"))
-        return Answer(200, _pretty(call, form.many(listed.items, listed.info)))
-
-
-def _pretty(call: Call, body: bytes) -> bytes:
-    if "pretty" in call.query and flag_of(call.query, "pretty"):
-        return msgspec.json.format(body, indent=2) + b"\n"
-    return body
+        return Answer(200, call.form().many(listed.items, listed.info))

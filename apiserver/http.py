@@ -26,6 +26,7 @@ from apiserver.metrics import Metrics
 from apiserver.options import Query, parse_query
 from apiserver.paths import parse_path
 from apiserver.pipeline import Pipeline
+from apiserver.presenting import present
 from apiserver.responses import Answer, document_answer, error_answer, text_answer
 from apiserver.tokens import ISSUER, TokenKeeper
 from apiserver.version import VERSION
@@ -112,6 +113,7 @@ class Shell:
         started = time.perf_counter()
         path, _, query_text = request.raw_path.partition("?")
         target = parse_path(path)
+        query: Query = {}
         try:
             query = parse_query(query_text)
             user = self._user_of(request)
@@ -128,6 +130,8 @@ class Shell:
         except Exception as error:
             LOG.exception("request failed method=%s path=%s", request.method, path)
             answer = error_answer(internal(f"{type(error).__name__}: see the server's log"))
+        if isinstance(answer, Answer) and not path.startswith("/openapi"):
+            await present(answer, request, query)
         group, name = (target.kind.group, target.kind.plural) if target else ("", "")
         code = answer.status if isinstance(answer, Answer) else 200
         self.metrics.count(request.method, group, name, code, time.perf_counter() - started)
@@ -177,9 +181,7 @@ class Shell:
             case "":
                 return Answer(200, encode({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz"]}))
         accept = request.headers.get("Accept", "")
-        document = discovery.find(path, accept) or openapi.find(
-            path, accept, {name: values[0] for name, values in query.items()}
-        )
+        document = discovery.find(path, accept) or openapi.find(path, accept, query)
         if document is None:
             raise no_such_path()
         return document_answer(document, request.headers.get("If-None-Match", ""))

@@ -80,7 +80,7 @@ async def serve_watch(
     try:
         transport.write(stream_head())
         await _send_first(request, transport, form, first)
-        if options.initial_events:
+        if options.initial_events and options.bookmarks:
             transport.write(form.bookmark(revision, ends_initial=True))
         sink.begin()
         await asyncio.sleep(options.timeout_s or random.uniform(*DEFAULT_TIMEOUT_S))

@@ -43,6 +43,7 @@ class PodStrategy(Strategy[Pod]):
         "spec.hostNetwork",
         "status.phase",
         "status.podIP",
+        "status.podIPs",
         "status.nominatedNodeName",
     )
 
@@ -107,6 +108,7 @@ class PodStrategy(Strategy[Pod]):
             "spec.hostNetwork": "true" if spec.host_network else "false",
             "status.phase": status.phase,
             "status.podIP": status.pod_ip,
+            "status.podIPs": "",  # May be asked for, but no pod ever shows it.
             "status.nominatedNodeName": status.nominated_node_name,
         }
 

@@ -103,11 +103,14 @@ async def test_a_watch_of_tables_has_columns_in_the_first_line_only(wire: Wire) 
 
 
 async def test_a_watch_ends_by_itself_and_the_connection_goes_on(wire: Wire) -> None:
-    async with wire.lines(f"{MAPS}?watch=1&timeoutSeconds=1&allowWatchBookmarks=true") as lines:
+    start = (await wire.send("GET", MAPS)).json["metadata"]["resourceVersion"]
+    path = f"{MAPS}?watch=1&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion={start}"
+    async with wire.lines(path) as lines:
         async with asyncio.timeout(PATIENCE_S):
             seen = [line async for line in lines]
 
     assert [line["type"] for line in seen] == ["BOOKMARK"]
+    assert seen[0]["object"] == {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"resourceVersion": start}}
 
 
 async def test_pods_are_found_by_their_node(wire: Wire) -> None:
