@@ -40,6 +40,7 @@ from kube.api.meta_v1 import DeleteOptions, Status
 from kube.client import PatchType
 from kube.codec import encode
 from kube.errors import ApiError, method_not_allowed, too_large
+from kube.kinds import Kind
 
 BODY_MAX_BYTES: Final = 3 * 1024 * 1024
 RELAYED: Final = ("attach", "exec", "log", "portforward")
@@ -114,7 +115,10 @@ class Handlers:
             raise method_not_allowed()
         if "watch" not in call.query:
             call.form()  # What can't be answered is refused before anything is done.
-        return await method(call)
+        answer = await method(call)
+        if isinstance(answer, Answer) and target.kind.deprecated:
+            answer.add_headers(_deprecation(target.kind))
+        return answer
 
     async def _relayed(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -148,7 +152,9 @@ class Handlers:
         selection = parse_selection(target.kind, target.namespace, options.label_selector, options.field_selector)
         cache = self._pipeline.readings.cache
         form = call.form(Shape.WATCH)
-        return await serve_watch(call.request, cache, target.kind, selection, form=form, options=options)
+        return await serve_watch(
+            call.request, cache, target.kind, selection, form=form, options=options, headers=_deprecation(target.kind)
+        )
 
     async def _post(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -242,3 +248,10 @@ class Handlers:
 
     def _list_answer(self, call: Call, listed: Listed) -> Answer:
         return Answer(200, call.form().many(listed.items, listed.info))
+
+
+def _deprecation(kind: Kind) -> list[tuple[str, str]]:
+    """Return the warning that a kind should not be used any more, nothing for most kinds."""
+    if not kind.deprecated:
+        return []
+    return warning_headers([f"{kind.api_version} {kind.kind} is deprecated in {kind.deprecated}"])

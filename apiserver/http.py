@@ -38,6 +38,19 @@ PROTOCOL_LOG: Final = logging.getLogger("apiserver.http.protocol")
 LINE_MAX_BYTES: Final = 64 * 1024
 KEEPALIVE_S: Final = 180.0
 LINGER_S: Final = 2.0
+PATHS: Final = (
+    "/.well-known/openid-configuration",
+    "/cacerts",
+    "/healthz",
+    "/livez",
+    "/metrics",
+    "/openapi/v2",
+    "/openapi/v3",
+    "/openid/v1/jwks",
+    "/readyz",
+    "/version",
+)
+"""What is served beside resources and discovery."""
 
 Finder = Callable[[str, str, Query], Document | None]
 
@@ -179,7 +192,7 @@ class Shell:
             case "/.well-known/openid-configuration":
                 return Answer(200, encode(_openid_configuration()))
             case "":
-                return Answer(200, encode({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz"]}))
+                return Answer(200, encode({"paths": sorted((*discovery.paths(), *PATHS))}))
         accept = request.headers.get("Accept", "")
         document = discovery.find(path, accept) or openapi.find(path, accept, query)
         if document is None:

@@ -60,6 +60,10 @@ class Answer(web.StreamResponse):
         """The body, if it is JSON."""
         return self._bytes if self._type == JSON else b""
 
+    def add_headers(self, headers: Headers) -> None:
+        """Say more in the head."""
+        self._more = [*self._more, *headers]
+
     def reword(self, content_type: str, body: bytes) -> None:
         """Say the same in another form."""
         self._bytes, self._type = body, content_type

@@ -77,7 +77,8 @@ _SUBRESOURCES: Final[Mapping[str, Subresource]] = {
 class Kind:
     """One kind of object and the names it goes by.
 
-    group: "" for the core group. plural: the name in paths. subresources: names, see `subresource`.
+    group: "" for the core group. plural: the name in paths. subresources: names, see `subresource`. deprecated: since
+    when it should not be used, and what instead; "" for most.
     """
 
     group: str
@@ -89,6 +90,7 @@ class Kind:
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
     subresources: tuple[str, ...] = ()
+    deprecated: str = ""
 
     def __hash__(self) -> int:
         """Return what look-ups by kind ask for several times per request; it is worked out once."""
@@ -150,9 +152,11 @@ def module_name(group: str, version: str) -> str:
 # fmt: off
 KINDS: Final[tuple[Kind, ...]] = (
     Kind("", "v1", "Binding", "bindings", verbs=CREATE_ONLY),
-    Kind("", "v1", "ComponentStatus", "componentstatuses", namespaced=False, short_names=("cs",), verbs=READ_ONLY),
+    Kind("", "v1", "ComponentStatus", "componentstatuses", namespaced=False, short_names=("cs",), verbs=READ_ONLY,
+         deprecated="v1.19+"),
     Kind("", "v1", "ConfigMap", "configmaps", short_names=("cm",)),
-    Kind("", "v1", "Endpoints", "endpoints", short_names=("ep",)),
+    Kind("", "v1", "Endpoints", "endpoints", short_names=("ep",),
+         deprecated="v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
     Kind("", "v1", "Event", "events", short_names=("ev",)),
     Kind("", "v1", "LimitRange", "limitranges", short_names=("limits",)),
     Kind("", "v1", "Namespace", "namespaces", namespaced=False, short_names=("ns",), verbs=NOT_TOGETHER,

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from apiserver.server import ApiServer
 from tests.apiserver.wire import TABLE, Wire, config_map, pod
 
@@ -168,3 +170,28 @@ async def test_metrics_count_requests_and_objects(wire: Wire) -> None:
 
     assert 'apiserver_request_total{code="200",group="",resource="configmaps",verb="GET"} 1' in text
     assert 'apiserver_storage_objects{resource="namespaces"} 4' in text
+
+
+@pytest.mark.parametrize(
+    ("path", "warning"),
+    [
+        ("/api/v1/endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
+        ("/api/v1/endpoints?watch=1&timeoutSeconds=1", "v1 Endpoints is deprecated in v1.33+"),
+        ("/api/v1/componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"),
+        ("/api/v1/pods", ""),
+    ],
+)
+async def test_who_uses_a_deprecated_kind_is_warned(wire: Wire, path: str, warning: str) -> None:
+    reply = await wire.send("GET", path)
+
+    assert reply.status == 200
+    assert reply.headers.get("Warning", "").startswith(f'299 - "{warning}' if warning else "")
+    assert bool(warning) is ("Warning" in reply.headers)
+
+
+async def test_the_root_tells_what_is_served(wire: Wire) -> None:
+    paths = (await wire.send("GET", "/")).json["paths"]
+
+    assert {"/api/v1", "/apis/apps", "/apis/apps/v1", "/openapi/v3", "/readyz", "/version"} <= set(paths)
+    for path in paths:
+        assert (await wire.send("GET", path)).status == 200, path
