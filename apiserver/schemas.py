@@ -8,11 +8,14 @@ import inspect
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from types import UnionType
 from typing import Any, Final
 
 import msgspec
 
+from apiserver.schema_tables import DEFAULTS, ENUMS, LONG, OPTIONAL, REQUIRED, UNIONS
+from kube.api.meta_v1 import ListMeta
 from kube.api.object import Atomic, Granular, ListAtomic, ListMap, ListSet, Patch, is_atomic
 from kube.api.scalars import RawObject
 from kube.kinds import Kind
@@ -29,7 +32,7 @@ _SCALARS: Final[Mapping[Any, Schema]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
     bool: {"type": "boolean"},
-    float: {"type": "number"},
+    float: {"type": "number", "format": "double"},
     bytes: {"type": "string", "format": "byte"},
     Any: {},
     RawObject: {"type": "object"},
@@ -58,6 +61,12 @@ def schema_name(cls: type) -> str:
     return f"{package}.{version}.{cls.__name__}"
 
 
+def list_type(kind: Kind) -> type:
+    """Return the type of a list of a kind's objects."""
+    found: type = getattr(import_module(kind.type.__module__), f"{kind.kind}List")
+    return found
+
+
 def components(kinds: Iterable[Kind]) -> dict[str, Schema]:
     """Return the schemas of some kinds and of everything that they are made of.
 
@@ -66,18 +75,22 @@ def components(kinds: Iterable[Kind]) -> dict[str, Schema]:
     """
     found: dict[str, Schema] = {}
     for kind in kinds:
-        waiting: list[type] = [kind.type]
-        while waiting:
-            cls = waiting.pop()
-            if schema_name(cls) not in found:
-                found[schema_name(cls)] = _struct(cls)
-                waiting += _structs_in(cls)
-        found[schema_name(kind.type)] = {
-            "description": _told(kind.type),
-            **found[schema_name(kind.type)],
-            "x-kubernetes-group-version-kind": [{"group": kind.group, "version": kind.version, "kind": kind.kind}],
-        }
+        for top in (kind.type, list_type(kind)) if "list" in kind.verbs else (kind.type,):
+            _collect(top, found)
+            gvk = {"group": kind.group, "version": kind.version, "kind": top.__name__}
+            described = {"description": _told(top), **found[schema_name(top)]}
+            found[schema_name(top)] = {**described, "x-kubernetes-group-version-kind": [gvk]}
     return dict(sorted({**found, **_SHARED}.items()))
+
+
+def _collect(top: type, found: dict[str, Schema]) -> None:
+    """Add the schemas of a type and of all that it is made of."""
+    waiting = [top]
+    while waiting:
+        cls = waiting.pop()
+        if schema_name(cls) not in found:
+            found[schema_name(cls)] = _struct(cls)
+            waiting += _structs_in(cls)
 
 
 @cache
@@ -86,24 +99,64 @@ def _hints(cls: type) -> Mapping[str, Any]:
 
 
 def _struct(cls: type) -> Schema:
-    hints = _hints(cls)
+    hints, name = _hints(cls), _table_name(cls)
     fields = msgspec.structs.fields(cls)
-    properties = {field.encode_name: _property(hints[field.name]) for field in fields}
+    properties = {
+        field.encode_name: _completed(_property(hints[field.name]), (name, field.encode_name)) for field in fields
+    }
+    if hints.get("metadata") is ListMeta:
+        del properties["items"]["x-kubernetes-list-type"]  # A list is never merged with another.
     schema: Schema = {"type": "object", "properties": properties}
     if is_atomic(cls):
         schema["x-kubernetes-map-type"] = "atomic"
-    required = [field.encode_name for field in fields if _is_required(field)]
+    if name in UNIONS:
+        schema["x-kubernetes-unions"] = [UNIONS[name]]
+    required = [field.encode_name for field in fields if _is_required(cls, field)]
     return {**schema, "required": required} if required else schema
+
+
+def _table_name(cls: type) -> str:
+    """Return the name of a type in the tables: "core.v1.Pod"."""
+    group, _, version = cls.__module__.rpartition(".")[2].rpartition("_")
+    return f"{group}.{version}.{cls.__name__}"
+
+
+def _completed(schema: Schema, place: tuple[str, str]) -> Schema:
+    """Return the schema of a field with its size, default and values. place: the type and the field."""
+    for inner in ("items", "additionalProperties"):
+        if inner in schema:
+            return {**schema, inner: _completed(schema[inner], place)}
+    more: Schema = {}
+    if schema.get("type") == "integer":
+        more["format"] = "int64" if place in LONG else "int32"
+    if place in DEFAULTS:
+        more["default"] = DEFAULTS[place]
+    if place in ENUMS:
+        more["enum"] = list(ENUMS[place])
+    return {**schema, **more}
 
 
 def _told(cls: type) -> str:
     return inspect.getdoc(cls) or ""
 
 
-def _is_required(field: msgspec.structs.FieldInfo) -> bool:
-    """A field that is always written has to be given, but for those that the server fills in itself."""
+def _is_required(cls: type, field: msgspec.structs.FieldInfo) -> bool:
+    """A value that is always written has to be given; objects, and what the tables except, have not."""
+    place = (_table_name(cls), field.encode_name)
+    if place in REQUIRED or place in OPTIONAL:
+        return place in REQUIRED
     is_always_written = inspect.isfunction(field.default_factory)  # An empty map has a factory too: dict itself.
-    return is_always_written and field.name not in ("api_version", "kind", "status")
+    names_its_type = field.name in ("api_version", "kind") and "metadata" in _hints(cls)
+    return is_always_written and not _is_struct(_bare(_hints(cls)[field.name])) and not names_its_type
+
+
+def _is_struct(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+
+
+def _bare(hint: Any) -> Any:
+    """Return a field's type without what its annotation says and without None."""
+    return _without_none(hint.__origin__ if typing.get_origin(hint) is typing.Annotated else hint)
 
 
 def _structs_in(cls: type) -> Iterator[type]:
@@ -112,7 +165,7 @@ def _structs_in(cls: type) -> Iterator[type]:
 
 
 def _structs_of(hint: Any) -> Iterator[type]:
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+    if _is_struct(hint):
         yield hint
         return
     for part in typing.get_args(hint):
@@ -122,7 +175,7 @@ def _structs_of(hint: Any) -> Iterator[type]:
 def _property(hint: Any) -> Schema:
     """Return the schema of a field: its type's, with what the field says about merging."""
     extras = hint.__metadata__ if typing.get_origin(hint) is typing.Annotated else ()
-    bare = _without_none(hint.__origin__ if extras else hint)
+    bare = _bare(hint)
     merging: Schema = {}
     for extra in extras:
         merging |= _merging(extra)
@@ -151,7 +204,7 @@ def _schema(hint: Any) -> Schema:
         return _reference(INT_OR_STRING)
     if hint is Quantity:
         return _reference(QUANTITY)
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+    if _is_struct(hint):
         return _reference(schema_name(hint))
     return _SCALARS[hint]
 

@@ -195,3 +195,15 @@ async def test_the_root_tells_what_is_served(wire: Wire) -> None:
     assert {"/api/v1", "/apis/apps", "/apis/apps/v1", "/openapi/v3", "/readyz", "/version"} <= set(paths)
     for path in paths:
         assert (await wire.send("GET", path)).status == 200, path
+
+
+async def test_a_description_of_the_api_is_kept_by_its_hash_and_confirmed_by_its_tag(wire: Wire) -> None:
+    url = (await wire.send("GET", "/openapi/v3")).json["paths"]["apis/apps/v1"]["serverRelativeURL"]
+
+    kept = await wire.send("GET", url)
+    other = await wire.send("GET", "/openapi/v3/apis/apps/v1")
+    confirmed = await wire.send("GET", "/openapi/v3/apis/apps/v1", headers={"If-None-Match": other.headers["Etag"]})
+
+    assert kept.headers["Cache-Control"] == "public, immutable"
+    assert other.headers["Cache-Control"] == "no-cache, private"
+    assert (confirmed.status, confirmed.body) == (304, b"")
