@@ -74,7 +74,7 @@ def _document(body: bytes, content_type: str, headers: Mapping[str, str]) -> Doc
 def code_hash() -> str:
     """Return a hash of the code that the documents are made from: the types, the table of kinds, these modules."""
     here = Path(__file__)
-    sources = [here, here.with_name("schemas.py"), here.with_name("schema_tables.py"), Path(kinds.__file__)]
+    sources = [*sorted(here.parent.glob("schema*.py")), here, Path(kinds.__file__)]
     sources += sorted(source for place in api.__path__ for source in Path(place).glob("*.py"))
     digest = hashlib.sha256(VERSION["gitVersion"].encode())
     for source in sources:

@@ -157,6 +157,7 @@ LONG: Final = _fields("""
     core.v1.SleepAction: seconds
     core.v1.Toleration: tolerationSeconds
     meta.v1.Condition: observedGeneration
+    meta.v1.ListMeta: remainingItemCount
     meta.v1.ObjectMeta: deletionGracePeriodSeconds generation
     policy.v1.PodDisruptionBudgetStatus: observedGeneration
     resource.v1.DeviceAttribute: int ints

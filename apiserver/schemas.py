@@ -15,9 +15,11 @@ from typing import Any, Final
 import msgspec
 
 from apiserver.schema_tables import DEFAULTS, ENUMS, LONG, OPTIONAL, REQUIRED, UNIONS
+from apiserver.schema_words import EVERYWHERE, FIELDS
 from kube.api.meta_v1 import ListMeta
 from kube.api.object import Atomic, Granular, ListAtomic, ListMap, ListSet, Patch, is_atomic
 from kube.api.scalars import RawObject
+from kube.codec import encode
 from kube.kinds import Kind
 from kube.quantity import Quantity
 
@@ -34,11 +36,12 @@ _SCALARS: Final[Mapping[Any, Schema]] = {
     bool: {"type": "boolean"},
     float: {"type": "number", "format": "double"},
     bytes: {"type": "string", "format": "byte"},
-    Any: {},
     RawObject: {"type": "object"},
 }
 QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+JSON_VALUE: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON"
+SCHEMA_NODE: Final = f"{JSON_VALUE}SchemaProps"
 TIME: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.Time"
 _SHARED: Final[Mapping[str, Schema]] = {
     QUANTITY: {
@@ -51,6 +54,10 @@ _SHARED: Final[Mapping[str, Schema]] = {
         "oneOf": [{"type": "integer"}, {"type": "string"}],
     },
     TIME: {"description": 'A moment: "2026-01-02T15:04:05Z".', "type": "string", "format": "date-time"},
+    JSON_VALUE: {"description": "Any JSON value."},
+    f"{SCHEMA_NODE}OrArray": {"description": "A schema node, or a list of them."},
+    f"{SCHEMA_NODE}OrBool": {"description": "A schema node, or whether anything goes."},
+    f"{SCHEMA_NODE}OrStringArray": {"description": "A schema node, or a list of names."},
 }
 
 
@@ -80,7 +87,9 @@ def components(kinds: Iterable[Kind]) -> dict[str, Schema]:
             gvk = {"group": kind.group, "version": kind.version, "kind": top.__name__}
             described = {"description": _told(top), **found[schema_name(top)]}
             found[schema_name(top)] = {**described, "x-kubernetes-group-version-kind": [gvk]}
-    return dict(sorted({**found, **_SHARED}.items()))
+    text = encode(found)
+    shared = {name: schema for name, schema in _SHARED.items() if f'/{name}"'.encode() in text}
+    return dict(sorted({**found, **shared}.items()))
 
 
 def _collect(top: type, found: dict[str, Schema]) -> None:
@@ -102,7 +111,7 @@ def _struct(cls: type) -> Schema:
     hints, name = _hints(cls), _table_name(cls)
     fields = msgspec.structs.fields(cls)
     properties = {
-        field.encode_name: _completed(_property(hints[field.name]), (name, field.encode_name)) for field in fields
+        field.encode_name: _told_of(_property(hints[field.name]), (name, field.encode_name)) for field in fields
     }
     if hints.get("metadata") is ListMeta:
         del properties["items"]["x-kubernetes-list-type"]  # A list is never merged with another.
@@ -119,6 +128,16 @@ def _table_name(cls: type) -> str:
     """Return the name of a type in the tables: "core.v1.Pod"."""
     group, _, version = cls.__module__.rpartition(".")[2].rpartition("_")
     return f"{group}.{version}.{cls.__name__}"
+
+
+def _told_of(schema: Schema, place: tuple[str, str]) -> Schema:
+    """Return the schema of a field with its words, which go before those of its type. place: the type and the field."""
+    schema = _completed(schema, place)
+    words = FIELDS.get(".".join(place), "") or schema.get("description") or EVERYWHERE.get(place[1], "")
+    if not words:
+        return schema
+    whole = {"allOf": [schema]} if "$ref" in schema else schema
+    return {**whole, "description": words}
 
 
 def _completed(schema: Schema, place: tuple[str, str]) -> Schema:
@@ -198,15 +217,27 @@ def _schema(hint: Any) -> Schema:
     if origin is tuple:
         return {"type": "array", "items": _schema(arguments[0])}
     if origin is not None and issubclass(_class_of(origin), Mapping):
-        values = _schema(arguments[1])
-        return {"type": "object", "additionalProperties": values} if values else {"type": "object"}
+        if arguments[1] is Any:
+            return {"type": "object"}
+        return {"type": "object", "additionalProperties": _schema(arguments[1])}
     if origin in (UnionType, typing.Union):
-        return _reference(INT_OR_STRING)
+        return _reference(_either(arguments))
+    if hint is Any:
+        return _reference(JSON_VALUE)
     if hint is Quantity:
         return _reference(QUANTITY)
     if _is_struct(hint):
         return _reference(schema_name(hint))
     return _SCALARS[hint]
+
+
+def _either(parts: tuple[Any, ...]) -> str:
+    """Return the name of what is of one type or another: a number or a name, or a schema node or something simpler."""
+    if not any(map(_is_struct, parts)):
+        return INT_OR_STRING
+    if bool in parts:
+        return f"{SCHEMA_NODE}OrBool"
+    return f"{SCHEMA_NODE}OrStringArray" if tuple[str, ...] in parts else f"{SCHEMA_NODE}OrArray"
 
 
 def _class_of(origin: Any) -> type:

@@ -8,6 +8,7 @@ import pytest
 
 from apiserver.openapi import ROOT, code_hash, find
 from apiserver.schema_tables import DEFAULTS, ENUMS, LONG, OPTIONAL, REQUIRED, UNIONS
+from apiserver.schema_words import EVERYWHERE, FIELDS
 from kube.kinds import KINDS
 
 PATHS = sorted({kind.root.removeprefix("/") for kind in KINDS})
@@ -135,7 +136,9 @@ def test_there_is_no_document_for_what_is_not_served(path: str) -> None:
     ],
 )
 def test_a_field_tells_its_size_default_and_values(path: str, name: str, field: str, expected: Any) -> None:
-    assert schema(path, f"io.k8s.api.{name}")["properties"][field] == expected
+    found = schema(path, f"io.k8s.api.{name}")["properties"][field]
+
+    assert {name: value for name, value in found.items() if name != "description"} == expected
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,22 @@ def test_the_tables_name_only_fields_that_there_are() -> None:
         for field in found.get("properties", ())
     }
 
-    named = {*OPTIONAL, *REQUIRED, *LONG, *DEFAULTS, *ENUMS}
+    told = {tuple(path.rsplit(".", 1)) for path in FIELDS}
+    named = {*OPTIONAL, *REQUIRED, *LONG, *DEFAULTS, *ENUMS, *told}
 
     assert named - known == set()
+    assert set(EVERYWHERE) <= {field for _, field in known}
     assert set(UNIONS) <= {name for name, _ in known}
+
+
+def test_a_schema_of_schemas_can_be_followed_to_its_end() -> None:
+    """What may be a node or something simpler is told by name, so that nobody who follows references goes round."""
+    node = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+    schemas = document("apis/apiextensions.k8s.io/v1")["components"]["schemas"]
+
+    properties = schemas[node]["properties"]
+
+    assert properties["additionalProperties"]["allOf"] == [{"$ref": f"#/components/schemas/{node}OrBool"}]
+    assert properties["items"]["allOf"] == [{"$ref": f"#/components/schemas/{node}OrArray"}]
+    assert properties["enum"]["items"]["$ref"].endswith("apiextensions.v1.JSON")
+    assert "properties" not in schemas[f"{node}OrBool"]
