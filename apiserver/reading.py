@@ -140,7 +140,7 @@ class Readings:
             return await self._stored(shelf, selection, revision, start, limit)
         except Compacted as error:
             token = Continue(-1, start).encoded() if start else ""
-            message = EXPIRED if start else f"The resourceVersion for the provided list is too old: {error}"
+            message = EXPIRED if start else "The resourceVersion for the provided list is too old."
             raise expired(message, token) from error
         except FutureRevision as error:
             raise future_revision(error.asked_revision, error.current_revision) from error
