@@ -4,7 +4,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from aiohttp import web
@@ -111,9 +111,9 @@ class Handlers:
         if target.subresource in RELAYED or target.subresource == "proxy":
             return await self._relayed(call)
         method = self._methods.get(call.request.method)
-        if method is None:
+        if method is None or (target.is_watched and call.request.method != "GET"):
             raise method_not_allowed()
-        if "watch" not in call.query:
+        if "watch" not in call.query and not target.is_watched:
             call.form()  # What can't be answered is refused before anything is done.
         answer = await method(call)
         if isinstance(answer, Answer) and target.kind.deprecated:
@@ -135,6 +135,8 @@ class Handlers:
         target, query = call.target, call.query
         if target.subresource == "scale":
             return Answer(200, encode(await self._pipeline.get_scale(call.user, target)))
+        if target.is_watched:
+            return await self._watch(call, list_options({**query, "watch": ["true"]}))
         if not target.name:
             options = list_options(query)
             if options.watch and call.request.method == "HEAD":
@@ -150,6 +152,8 @@ class Handlers:
         target = call.target
         self._pipeline.authorize(call.user, "watch", target, options.field_selector)
         selection = parse_selection(target.kind, target.namespace, options.label_selector, options.field_selector)
+        if target.name:
+            selection = replace(selection, name=target.name)
         cache = self._pipeline.readings.cache
         form = call.form(Shape.WATCH)
         return await serve_watch(

@@ -147,3 +147,25 @@ async def test_a_named_object_is_read_even_where_a_watch_is_asked_for(wire: Wire
     reply = await wire.send("GET", f"{MAPS}/settings?watch=1")
 
     assert (reply.status, reply.json["kind"]) == (200, "ConfigMap")
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/api/v1/watch/configmaps", ["a", "b"]),
+        ("/api/v1/watch/namespaces/default/configmaps", ["a", "b"]),
+        ("/api/v1/watch/namespaces/default/configmaps/b", ["b"]),
+        ("/api/v1/watch/namespaces/default", ["default"]),
+    ],
+)
+async def test_a_path_may_ask_for_a_watch_itself(wire: Wire, path: str, names: list[str]) -> None:
+    """The older way, which discovery doesn't tell of."""
+    for name in ("a", "b"):
+        await wire.send("POST", MAPS, config_map(name))
+
+    async with wire.lines(path) as lines:
+        async with asyncio.timeout(PATIENCE_S):
+            seen = [await anext(lines) for _ in names]
+
+    assert [(line["type"], line["object"]["metadata"]["name"]) for line in seen] == [("ADDED", name) for name in names]
+    assert (await wire.send("DELETE", path)).status == 405
