@@ -146,7 +146,7 @@ def _completed(schema: Schema, place: tuple[str, str]) -> Schema:
         if inner in schema:
             return {**schema, inner: _completed(schema[inner], place)}
     more: Schema = {}
-    if schema.get("type") == "integer":
+    if schema.get("type") == "integer" and "format" not in schema:
         more["format"] = "int64" if place in LONG else "int32"
     if place in DEFAULTS:
         more["default"] = DEFAULTS[place]

@@ -53,8 +53,9 @@ def invalid(path: str, value: Any, detail: str) -> FieldError:
 
 
 def not_supported(path: str, value: Any, allowed: Iterable[str]) -> FieldError:
-    """Say that a field's value is none of those allowed, which are told in their order."""
-    choices = ", ".join(f'"{choice}"' for choice in allowed)
+    """Say that a field's value is none of those allowed, which are told in their order if they have one."""
+    ordered = allowed if isinstance(allowed, tuple | list) else sorted(allowed)
+    choices = ", ".join(f'"{choice}"' for choice in ordered)
     return FieldError(
         path, "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {choices}"
     )

@@ -50,13 +50,13 @@ def one_of(path: str, value: str, allowed: Collection[str]) -> Errors:
     if not value:
         yield required(path)
     elif value not in allowed:
-        yield not_supported(path, value, sorted(allowed))
+        yield not_supported(path, value, allowed)
 
 
 def one_of_if_set(path: str, value: str | None, allowed: Collection[str]) -> Errors:
     """Check that a value is one of those allowed, where it is set."""
     if value and value not in allowed:
-        yield not_supported(path, value, sorted(allowed))
+        yield not_supported(path, value, allowed)
 
 
 def not_negative(path: str, value: int | None) -> Errors:

@@ -215,7 +215,7 @@ def field_errors(field: str, path: str, allowed: Collection[str] = POD_FIELDS) -
     elif field.startswith(("metadata.labels['", "metadata.annotations['")) and field.endswith("']"):
         yield from named(path, field.partition("['")[2][:-2].lower(), names.check_label_key)
     elif field not in allowed:
-        yield not_supported(path, field, sorted(allowed))
+        yield not_supported(path, field, allowed)
 
 
 def resource_field_errors(resource: str, path: str) -> Errors:
@@ -223,7 +223,7 @@ def resource_field_errors(resource: str, path: str) -> Errors:
     if not resource:
         yield required(path)
     elif resource not in _RESOURCE_FIELDS and ".hugepages-" not in resource:
-        yield not_supported(path, resource, sorted(_RESOURCE_FIELDS))
+        yield not_supported(path, resource, _RESOURCE_FIELDS)
 
 
 def env_from_errors(source: EnvFromSource, path: str) -> Errors:
