@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from apiserver import printing
-from apiserver.accepting import accepted
+from apiserver.accepting import JSON, accepted
 from apiserver.fanout import Told
 from apiserver.item import Item
 from apiserver.versions import stored_kind
@@ -214,6 +214,7 @@ class Shape(Enum):
     WATCH = "watch"
 
 
+_PLAIN: Final = (JSON, "", "*/*")
 _INCLUDED: Final = ("", "Metadata", "Object", "None")
 _MISFITS: Final = {
     ("PartialObjectMetadata", Shape.LIST): "you requested {kind}, but the requested object is a list",
@@ -223,6 +224,8 @@ _MISFITS: Final = {
 
 def form_for(header: str, kind: Kind, include: str, shape: Shape) -> Form:
     """Return the form that a request's Accept header asks for. Raises ApiError 400 or 406."""
+    if header in _PLAIN:
+        return object_form(kind)
     found = accepted(header, streams=shape is Shape.WATCH)
     if not found.transformed:
         return object_form(kind)

@@ -130,7 +130,7 @@ def test_every_error_of_a_pod_is_told_at_once_with_its_path() -> None:
         in found
     )
     assert (
-        'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"' in found
+        'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"' in found
     )
 
 
