@@ -171,21 +171,27 @@ class TableForm:
     def many(self, items: Iterable[Item], info: ListInfo) -> bytes:
         """Write a table."""
         now = datetime.now(UTC)
-        return self._table(b",".join([self._row(item, now) for item in items]), info.encoded(), columns=True)
+        return self._table(b",".join([self._told(item, now) for item in items]), info.encoded(), columns=True)
 
     def payload(self, told: Iterable[Told]) -> bytes:
         """Write lines, each a table of one row; only the first ever has the columns."""
         now, columns, lines = datetime.now(UTC), self.has_columns, []
         for event in told:
-            table = self._table(self._row(event.item, now), ListInfo(event.item.revision).encoded(), columns=columns)
+            table = self._table(self._told(event.item, now), ListInfo(event.item.revision).encoded(), columns=columns)
             lines.append(_line(event.type, table))
             columns = False
         return chunk(b"".join(lines))
 
     def bookmark(self, revision: int, *, ends_initial: bool = False) -> bytes:
-        """Write a bookmark: an empty table."""
+        """Write a bookmark: a table of one row, whose object has the mark and is empty else."""
+        stored, head = stored_kind(self.kind), ListInfo(revision).encoded()
+        cells = printing.row(stored, stored.type(), datetime.now(UTC))
         meta = _bookmark_metadata(revision, ends_initial=ends_initial)
-        return chunk(_line(EventType.BOOKMARK, self._table(b"", encode(meta), columns=False)))
+        marked = {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{self.version}", "metadata": meta}
+        if self.include == "Object":
+            marked = {"kind": self.kind.kind, "apiVersion": self.kind.api_version, "metadata": meta}
+        row = _row(cells, encode(marked if self.include != "None" else None))
+        return chunk(_line(EventType.BOOKMARK, self._table(row, head, columns=False)))
 
     def after_first(self) -> "TableForm":
         """Return the form without columns."""
@@ -193,17 +199,21 @@ class TableForm:
 
     def _table(self, rows: bytes, meta: bytes, *, columns: bool) -> bytes:
         head = f'{{"kind":"Table","apiVersion":"meta.k8s.io/{self.version}","metadata":'.encode()
-        defined = encode(printing.columns(self.kind)) if columns else b"[]"
+        defined = encode(printing.columns(self.kind)) if columns else b"null"
         return b'%b%b,"columnDefinitions":%b,"rows":[%b]}' % (head, meta, defined, rows)
 
-    def _row(self, item: Item, now: datetime) -> bytes:
-        cells = encode(printing.row(item.kind, item.obj, now))
+    def _told(self, item: Item, now: datetime) -> bytes:
+        cells = printing.row(item.kind, item.obj, now)
         match self.include:
             case "Object":
-                return b'{"cells":%b,"object":%b}' % (cells, item.data_as(self.kind))
+                return _row(cells, item.data_as(self.kind))
             case "None":
-                return b'{"cells":%b,"object":null}' % cells
-        return b'{"cells":%b,"object":%b}' % (cells, MetadataForm(self.kind, self.version).one(item))
+                return _row(cells, b"null")
+        return _row(cells, MetadataForm(self.kind, self.version).one(item))
+
+
+def _row(cells: list[Any], obj: bytes) -> bytes:
+    return b'{"cells":%b,"object":%b}' % (encode(cells), obj)
 
 
 class Shape(Enum):
