@@ -66,7 +66,7 @@ def _parse(path: str) -> Target | None:
 def _parse_rest(group: str, version: str, rest: Sequence[str]) -> Target | None:
     if not all(rest):
         return None
-    if rest[0] == "watch" and len(rest) > 1:
+    if rest[0] == "watch" and len(rest) > 1 and rest[1] != "watch":
         watched = _parse_rest(group, version, rest[1:])
         return replace(watched, is_watched=True) if watched is not None and not watched.subresource else None
     if rest[0] == "namespaces" and len(rest) >= 3:

@@ -169,3 +169,10 @@ async def test_a_path_may_ask_for_a_watch_itself(wire: Wire, path: str, names: l
 
     assert [(line["type"], line["object"]["metadata"]["name"]) for line in seen] == [("ADDED", name) for name in names]
     assert (await wire.send("DELETE", path)).status == 405
+
+
+async def test_no_path_goes_on_asking_for_a_watch(wire: Wire) -> None:
+    """However long the path, it is refused like any other that names nothing."""
+    reply = await wire.send("GET", "/api/v1" + "/watch" * 5000)
+
+    assert reply.status == 404
