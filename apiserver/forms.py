@@ -224,7 +224,8 @@ class Shape(Enum):
     WATCH = "watch"
 
 
-_PLAIN: Final = (JSON, "", "*/*")
+PLAIN: Final = (JSON, "", "*/*")
+"""What most clients send: objects as they are."""
 _INCLUDED: Final = ("", "Metadata", "Object", "None")
 _MISFITS: Final = {
     ("PartialObjectMetadata", Shape.LIST): "you requested {kind}, but the requested object is a list",
@@ -234,7 +235,7 @@ _MISFITS: Final = {
 
 def form_for(header: str, kind: Kind, include: str, shape: Shape) -> Form:
     """Return the form that a request's Accept header asks for. Raises ApiError 400 or 406."""
-    if header in _PLAIN:
+    if header in PLAIN:
         return object_form(kind)
     found = accepted(header, streams=shape is Shape.WATCH)
     if not found.transformed:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from apiserver.applying import read_configuration
 from apiserver.decoding import decode_delete_options, decode_object, media_type_of
-from apiserver.forms import Form, Shape, form_for
+from apiserver.forms import PLAIN, Form, Shape, form_for
 from apiserver.identity import User
 from apiserver.managing import manager_name
 from apiserver.nodes import NodeRelay
@@ -60,11 +60,15 @@ class Call:
         """The Content-Type header, "" where there is none."""
         return self.request.headers.get("Content-Type", "")
 
+    @property
+    def accept(self) -> str:
+        """The Accept header, "" where there is none."""
+        return self.request.headers.get("Accept", "")
+
     def form(self, shape: Shape | None = None) -> Form:
         """Return the form that the client takes; the path tells the shape. Raises ApiError 400 or 406."""
         shape = shape or (Shape.ONE if self.target.name or self.request.method == "POST" else Shape.LIST)
-        header, include = self.request.headers.get("Accept", ""), text_of(self.query, "includeObject")
-        return form_for(header, self.target.kind, include, shape)
+        return form_for(self.accept, self.target.kind, text_of(self.query, "includeObject"), shape)
 
     @property
     def manager(self) -> str:
@@ -113,7 +117,7 @@ class Handlers:
         method = self._methods.get(call.request.method)
         if method is None or (target.is_watched and call.request.method != "GET"):
             raise method_not_allowed()
-        if "watch" not in call.query and not target.is_watched:
+        if not (call.accept in PLAIN or "watch" in call.query or target.is_watched):
             call.form()  # What can't be answered is refused before anything is done.
         answer = await method(call)
         if isinstance(answer, Answer) and target.kind.deprecated:
