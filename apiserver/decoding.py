@@ -6,7 +6,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts, section on field va
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ JSON: Final = "application/json"
 YAML: Final = "application/yaml"
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 BODY_TYPES: Final = (JSON, YAML, PROTOBUF)
+PROBLEMS_MAX: Final = 100
+"""How many unknown and duplicate fields one answer tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +39,18 @@ def media_type_of(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower() or JSON
 
 
-def plain_body(body: bytes, content_type: str) -> Any:
-    """Return a body as dicts, lists and scalars. Raises ApiError 400 or 415."""
+def plain_body(body: bytes, content_type: str, doubled: list[str] | None = None) -> Any:
+    """Return a body as dicts, lists and scalars. Raises ApiError 400 or 415.
+
+    doubled: gets what is to be told of the keys that stand twice in YAML; None refuses them.
+    """
     media_type = media_type_of(content_type)
     try:
         match media_type:
             case "application/json" | "text/json":
                 return decode_plain(body)
             case "application/yaml" | "text/yaml":
-                documents = load_all(body.decode())
+                documents = load_all(body.decode(), doubled=doubled)
                 return documents[0] if documents else None
             case "application/vnd.kubernetes.protobuf":
                 return decode_protobuf(body)
@@ -61,21 +66,38 @@ def decode_object(body: bytes, content_type: str, kind: Kind, validation: str) -
     """Return the object of `kind` that a body holds. Raises ApiError 400 or 415."""
     if not body.strip():
         raise bad_request("the body of the request was empty; an object is needed")
-    plain = plain_body(body, content_type)
-    text = body if media_type_of(content_type) in (JSON, "text/json") else b""
-    return from_body(plain, text, kind, validation)
-
-
-def from_body(plain: Any, text: bytes, kind: Kind, validation: str) -> Decoded:
-    """Return the object that plain JSON describes. text: the JSON itself where it is at hand, to find duplicates in."""
+    doubled: list[str] = []
+    plain = plain_body(body, content_type, doubled)
+    if plain is None:
+        plain = {}
     if not isinstance(plain, dict):
         raise bad_request(f"the body of the request is no object; a {kind.kind} is needed")
     _check_kind(plain, kind)
+    tell_forgetting(plain)
     obj = typed(plain, kind)
-    problems = strict_problems(plain, text, kind.type) if validation != "Ignore" else ()
-    if problems and validation == "Strict":
-        raise bad_request(f"{_handled(kind)}: strict decoding error: {', '.join(problems)}")
-    return Decoded(obj, tuple(problems))
+    if validation == "Ignore":
+        return Decoded(obj)
+    text = body if media_type_of(content_type) in (JSON, "text/json") else b""
+    problems = strict_problems(plain, text, kind.type)
+    if (problems or doubled) and validation == "Strict":
+        told = ", ".join([*([doubled_keys_told(doubled)] if doubled else []), *problems])
+        raise bad_request(f"{_handled(kind)}: strict decoding error: {told}")
+    return Decoded(obj, (*doubled, *problems))
+
+
+def tell_forgetting(plain: dict[str, Any]) -> None:
+    """Write an empty list of managers' entries, which forgets them all, as the one empty entry that says the same.
+
+    A typed object can't tell an empty list from none, which changes nothing.
+    """
+    meta = plain.get("metadata")
+    if isinstance(meta, dict) and meta.get("managedFields") == []:
+        plain["metadata"] = {**meta, "managedFields": [{}]}
+
+
+def doubled_keys_told(doubled: Sequence[str]) -> str:
+    """Return what a refusal says of the keys that stand twice in YAML."""
+    return "\n  ".join(("yaml: unmarshal errors:", *doubled))
 
 
 def typed(plain: Any, kind: Kind) -> Resource:
@@ -87,49 +109,56 @@ def typed(plain: Any, kind: Kind) -> Resource:
 
 
 def strict_problems(plain: Any, text: bytes, wanted: type) -> Sequence[str]:
-    """Return what strict decoding objects to: fields that the type hasn't, and keys that stand twice in `text`."""
-    found = [f'unknown field "{path}"' for path in strange_fields(plain, wanted)]
+    """Return what strict decoding objects to, in the order of the text: unknown fields, and keys that stand twice.
+
+    text: JSON that `plain` was read from, b"" where keys can't stand twice. The last of equal keys wins, so a text
+    without any has the length of what it decodes to, blanks and escapes aside: only then is it worth looking.
+    """
+    strange = strange_fields(plain, wanted)
     if text and len(encode(plain)) != len(text.strip()):
-        found += [f'duplicate field "{path}"' for path in duplicate_keys(text)]
-    return found
+        unknown = set(strange)
+        found = [
+            f'{"duplicate" if is_again else "unknown"} field "{path}"'
+            for path, is_again in keys_in_order(text)
+            if is_again or path in unknown
+        ]
+    else:
+        found = [f'unknown field "{path}"' for path in strange]
+    return list(dict.fromkeys(found))[:PROBLEMS_MAX]
 
 
 def duplicate_keys(text: bytes) -> list[str]:
-    """Return the paths of the keys that stand more than once in one object of a JSON text.
+    """Return the paths of the keys that stand more than once in one object of a JSON text."""
+    return list(dict.fromkeys(path for path, is_again in keys_in_order(text) if is_again))
 
-    The last of equal keys wins, so a text without any has the length of what it decodes to, blanks and escapes aside:
-    only then is it worth looking.
-    """
-    found: list[str] = []
 
-    def pairs(items: list[tuple[str, Any]]) -> "_Pairs":
-        return _Pairs(items)
-
-    _walk_duplicates(json.loads(text, object_pairs_hook=pairs), "", found)
-    return found
+def keys_in_order(text: bytes) -> Iterator[tuple[str, bool]]:
+    """Yield the path of each key of a JSON text, and whether it stood in its object before."""
+    return _keys_in(json.loads(text, object_pairs_hook=_Pairs), "")
 
 
 class _Pairs(list[tuple[str, Any]]):
     """The members of a JSON object in order, equal keys included."""
 
 
-def _walk_duplicates(value: Any, path: str, found: list[str]) -> None:
+def _keys_in(value: Any, path: str) -> Iterator[tuple[str, bool]]:
     if isinstance(value, _Pairs):
         seen = set()
         for key, inner in value:
             here = f"{path}.{key}" if path else key
-            if key in seen and here not in found:
-                found.append(here)
+            yield here, key in seen
             seen.add(key)
-            _walk_duplicates(inner, here, found)
+            yield from _keys_in(inner, here)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            _walk_duplicates(inner, f"{path}[{index}]", found)
+            yield from _keys_in(inner, f"{path}[{index}]")
 
 
 def decode_delete_options(body: bytes, content_type: str) -> DeleteOptions:
     """Return the options in the body of a DELETE. Raises ApiError 400 or 415."""
     plain = plain_body(body, content_type)
+    if plain is None:
+        return DeleteOptions()
     if not isinstance(plain, dict) or plain.get("kind", "DeleteOptions") != "DeleteOptions":
         raise bad_request("the body of the request is no DeleteOptions")
     try:

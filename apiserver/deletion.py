@@ -4,7 +4,7 @@
 Source: kubernetes.io/docs/concepts/architecture/garbage-collection, .../overview/working-with-objects/finalizers
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from apiserver.strategy import Context, Strategy
 from apiserver.versions import stored_kind
 from apiserver.writing import UPDATE_TRIES, Write, Writings
 from kube.api.meta_v1 import DeleteOptions, ObjectMeta
+from kube.codec import encode
 from kube.errors import conflict, not_found, stale
 from kube.kinds import Kind, Resource
 from kube.objects import with_metadata
@@ -33,17 +34,23 @@ class Deleted:
     is_gone: bool
 
 
-def plan_deletion(obj: Resource, options: DeleteOptions, strategy: Strategy[Any], context: Context) -> Resource | None:
-    """Return the object as it is kept until its deletion can end, None if it can end now."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a deletion makes of an object. ends: nothing keeps it; else it is kept as `obj` until that is so."""
+
+    obj: Resource
+    ends: bool
+
+
+def plan_deletion(obj: Resource, options: DeleteOptions, strategy: Strategy[Any], context: Context) -> Plan:
+    """Return what is to become of an object that is to be deleted."""
     finalizers = _finalizers(obj.metadata, options, strategy)
     if obj.metadata.deletion_timestamp is None:
         grace_s = min(strategy.grace_s(obj, options.grace_period_seconds), GRACE_MAX_S)
         changed = _begun(obj, finalizers, grace_s, context, strategy)
     else:
         grace_s, changed = _shortened(obj, finalizers, options.grace_period_seconds, strategy)
-    if grace_s or finalizers or strategy.is_held(changed):
-        return changed
-    return None
+    return Plan(changed, ends=not (grace_s or finalizers or strategy.is_held(changed)))
 
 
 def _begun(
@@ -102,15 +109,29 @@ def check_preconditions(obj: Resource, options: DeleteOptions, kind: Kind) -> No
     wanted, meta = options.preconditions, obj.metadata
     if wanted is None:
         return
+    named = replace(kind, plural=kind.kind)
     if wanted.uid is not None and wanted.uid != meta.uid:
-        detail = f"Precondition failed: UID in precondition: {wanted.uid}, UID in object meta: {meta.uid}"
-        raise conflict(kind, meta.name, detail)
+        detail = (
+            f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({meta.uid}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise conflict(named, meta.name, detail)
     if wanted.resource_version is not None and wanted.resource_version != meta.resource_version:
         detail = (
-            f"Precondition failed: ResourceVersion in precondition: {wanted.resource_version}, "
-            f"ResourceVersion in object meta: {meta.resource_version}"
+            f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match the ResourceVersion "
+            f"in record ({meta.resource_version}). The object might have been modified"
         )
-        raise conflict(kind, meta.name, detail)
+        raise conflict(named, meta.name, detail)
+
+
+def _as_it_ended(gone: Item, plan: Plan) -> Item:
+    return Item(gone.kind, gone.namespace, gone.name, gone.revision, encode(plan.obj), plan.obj)
+
+
+def deletion_warnings(strategy: Strategy[Any], options: DeleteOptions) -> tuple[str, ...]:
+    """Return what a client is to know that deletes an object of a kind so."""
+    is_default = not options.propagation_policy and options.orphan_dependents is None
+    return (strategy.deletion_warning,) if strategy.deletion_warning and is_default else ()
 
 
 async def delete(writings: Writings, write: Write, options: DeleteOptions, now: datetime) -> Deleted:
@@ -125,11 +146,12 @@ async def delete(writings: Writings, write: Write, options: DeleteOptions, now: 
             raise not_found(write.kind, write.name)
         check_preconditions(item.obj, options, write.kind)
         await strategy.admit_delete(item.obj, context)
-        kept = plan_deletion(item.obj, options, strategy, context)
+        plan = plan_deletion(item.obj, options, strategy, context)
         try:
-            if kept is None:
-                return Deleted(await writings.remove(strategy, item, context), is_gone=True)
-            return Deleted(await writings.keep(strategy, item, kept, context), is_gone=False)
+            if not plan.ends:
+                return Deleted(await writings.keep(strategy, item, plan.obj, context), is_gone=False)
+            gone = await writings.remove(strategy, item, context)
+            return Deleted(_as_it_ended(gone, plan) if strategy.is_graceful else gone, is_gone=True)
         except RevisionMismatch as error:
             await writings.cache.wait_seen(error.entry.mod_revision)
         except KeyMissing as error:

@@ -4,13 +4,14 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from aiohttp import web
 
 from apiserver.applying import read_configuration
 from apiserver.decoding import decode_delete_options, decode_object, media_type_of
+from apiserver.deletion import deletion_warnings
 from apiserver.forms import PLAIN, Form, Shape, form_for
 from apiserver.identity import User
 from apiserver.managing import manager_name
@@ -28,32 +29,43 @@ from apiserver.patching import Patch
 from apiserver.paths import Target
 from apiserver.pipeline import POSTED, Pipeline, deletion_status
 from apiserver.pods import BINDING
+from apiserver.proxy import METHODS, Proxy
 from apiserver.reading import Listed
-from apiserver.responses import Answer, Headers, status_answer, warning_headers
+from apiserver.responses import Answer, status_answer, warning_headers
 from apiserver.scale import SCALE
 from apiserver.selection import parse_selection
 from apiserver.strategies import strategy_of
+from apiserver.upgrade import wants_websocket
 from apiserver.versions import stored_kind
+from apiserver.watch_socket import serve_watch_socket
 from apiserver.watching import serve_watch
 from kube.api.autoscaling_v1 import Scale
 from kube.api.meta_v1 import DeleteOptions, Status
 from kube.client import PatchType
 from kube.codec import encode
 from kube.errors import ApiError, method_not_allowed, too_large
-from kube.kinds import Kind
 
 BODY_MAX_BYTES: Final = 3 * 1024 * 1024
 RELAYED: Final = ("attach", "exec", "log", "portforward")
+_VERBS: Final = {
+    "GET": "get",
+    "HEAD": "get",
+    "POST": "create",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request for a resource."""
+    """One HTTP request for a resource. warnings: what its sender is to know, whatever the answer."""
 
     request: web.BaseRequest
     user: User
     target: Target
     query: Query
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def content_type(self) -> str:
@@ -96,10 +108,11 @@ def _over_limit() -> ApiError:
 class Handlers:
     """What is done for each method."""
 
-    def __init__(self, pipeline: Pipeline, relay: NodeRelay) -> None:
-        """relay: to the node agents."""
+    def __init__(self, pipeline: Pipeline, relay: NodeRelay, proxy: Proxy) -> None:
+        """relay: to the node agents. proxy: to what runs in the cluster."""
         self._pipeline = pipeline
         self._relay = relay
+        self._proxy = proxy
         self._methods: Mapping[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
             "GET": self._get,
             "HEAD": self._get,
@@ -112,28 +125,43 @@ class Handlers:
     async def handle(self, call: Call) -> web.StreamResponse:
         """Answer a request for a resource. Raises ApiError."""
         target = call.target
-        if target.subresource in RELAYED or target.subresource == "proxy":
+        if target.subresource in RELAYED:
             return await self._relayed(call)
+        if target.subresource == "proxy":
+            return await self._proxied(call)
         method = self._methods.get(call.request.method)
         if method is None or (target.is_watched and call.request.method != "GET"):
             raise method_not_allowed()
         if not (call.accept in PLAIN or "watch" in call.query or target.is_watched):
             call.form()  # What can't be answered is refused before anything is done.
-        answer = await method(call)
-        if isinstance(answer, Answer) and target.kind.deprecated:
-            answer.add_headers(_deprecation(target.kind))
+        kind = target.kind
+        if kind.deprecated:
+            call.warnings.append(f"{kind.api_version} {kind.kind} is deprecated in {kind.deprecated}")
+        try:
+            answer = await method(call)
+        except ApiError as error:
+            error.warnings = tuple(call.warnings)
+            raise
+        if call.warnings and isinstance(answer, Answer):
+            answer.add_headers(warning_headers(call.warnings))
         return answer
 
     async def _relayed(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
         if call.request.method not in (("GET",) if target.subresource == "log" else ("GET", "POST")):
             raise method_not_allowed()
-        if target.subresource == "proxy":
-            raise method_not_allowed()
-        verb = "create" if call.request.method == "POST" else "get"
-        pipeline.authorize(call.user, verb, target)
+        pipeline.authorize(call.user, _verb(call), target)
+        if target.subresource != "log":
+            pipeline.authorize(call.user, "create", target)  # Whoever may only look must not run anything.
         pod = await pipeline.readings.get(target.kind, target.namespace, target.name)
         return await self._relay.serve(call.request, pod.obj, target.subresource, call.query)
+
+    async def _proxied(self, call: Call) -> web.StreamResponse:
+        if call.request.method not in METHODS:
+            raise method_not_allowed()
+        self._pipeline.authorize(call.user, _verb(call), call.target)
+        await self._pipeline.readings.cache.catch_up()
+        return await self._proxy.serve(call.request, call.target)
 
     async def _get(self, call: Call) -> web.StreamResponse:
         target, query = call.target, call.query
@@ -160,8 +188,11 @@ class Handlers:
             selection = replace(selection, name=target.name)
         cache = self._pipeline.readings.cache
         form = call.form(Shape.WATCH)
+        if wants_websocket(call.request):
+            return await serve_watch_socket(call.request, cache, target.kind, selection, form=form, options=options)
+        headers = warning_headers(call.warnings)
         return await serve_watch(
-            call.request, cache, target.kind, selection, form=form, options=options, headers=_deprecation(target.kind)
+            call.request, cache, target.kind, selection, form=form, options=options, headers=headers
         )
 
     async def _post(self, call: Call) -> web.StreamResponse:
@@ -173,13 +204,14 @@ class Handlers:
         options = write_options(call.query, "Create", call.manager)
         body = await read_body(call.request)
         decoded = decode_object(body, call.content_type, kind, options.field_validation)
+        call.warnings.extend(decoded.warnings)
         if not (target.subresource or pipeline.reviews.answers(kind) or kind == BINDING):
             item = await pipeline.create(call.user, target, decoded.obj, options)
-            return self._answer(call, item, 201, warning_headers(decoded.warnings))
+            return self._answer(call, item, 201)
         answer = await pipeline.post(call.user, target, decoded.obj, options)
         if isinstance(answer, Status):
-            return status_answer(answer, warning_headers(decoded.warnings))
-        return Answer(201, encode(answer), headers=warning_headers(decoded.warnings))
+            return status_answer(answer)
+        return Answer(201, encode(answer))
 
     async def _put(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -188,12 +220,12 @@ class Handlers:
         options = write_options(call.query, "Update", call.manager)
         kind = SCALE if target.subresource == "scale" else target.kind
         decoded = decode_object(await read_body(call.request), call.content_type, kind, options.field_validation)
-        headers = warning_headers(decoded.warnings)
+        call.warnings.extend(decoded.warnings)
         if target.subresource == "scale":
             scale = await pipeline.update_scale(call.user, target, cast("Scale", decoded.obj), options)
-            return Answer(200, encode(scale), headers=headers)
+            return Answer(200, encode(scale))
         item, created = await pipeline.update(call.user, target, decoded.obj, options)
-        return self._answer(call, item, 201 if created else 200, headers)
+        return self._answer(call, item, 201 if created else 200)
 
     async def _patch(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -206,9 +238,11 @@ class Handlers:
         patch = Patch(kind, await read_body(call.request), call.content_type, options.field_validation)
         if target.subresource == "scale":
             scale = await pipeline.patch_scale(call.user, target, patch, options)
-            return Answer(200, encode(scale), headers=warning_headers(patch.warnings))
+            call.warnings.extend(patch.warnings)
+            return Answer(200, encode(scale))
         item = await pipeline.patch(call.user, target, patch, options)
-        return self._answer(call, item, 200, warning_headers(patch.warnings))
+        call.warnings.extend(patch.warnings)
+        return self._answer(call, item)
 
     async def _apply(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -216,12 +250,12 @@ class Handlers:
         kind = SCALE if target.subresource == "scale" else target.kind
         body = await read_body(call.request)
         config = read_configuration(kind, body, options, name=target.name, subresource=target.subresource)
-        headers = warning_headers(config.warnings)
+        call.warnings.extend(config.warnings)
         if target.subresource == "scale":
             scale = await pipeline.apply_scale(call.user, target, config, options)
-            return Answer(200, encode(scale), headers=headers)
+            return Answer(200, encode(scale))
         item, created = await pipeline.apply(call.user, target, config, options)
-        return self._answer(call, item, 201 if created else 200, headers)
+        return self._answer(call, item, 201 if created else 200)
 
     async def _delete(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -234,9 +268,12 @@ class Handlers:
             listed = await pipeline.delete_collection(call.user, target, list_options(call.query), options)
             return self._list_answer(call, listed)
         deleted = await pipeline.delete(call.user, target, options)
-        if deleted.is_gone and not strategy_of(stored_kind(target.kind)).returns_deleted:
+        strategy = strategy_of(stored_kind(target.kind))
+        call.warnings.extend(deletion_warnings(strategy, options))
+        if deleted.is_gone and not strategy.returns_deleted:
             return status_answer(deletion_status(target, deleted))
-        return self._answer(call, deleted.item)
+        goes_on = options.orphan_dependents is False and not deleted.is_gone
+        return self._answer(call, deleted.item, 202 if goes_on else 200)
 
     def _delete_options(self, call: Call, body: bytes) -> DeleteOptions:
         if body.strip():
@@ -251,15 +288,13 @@ class Handlers:
             if found is None or verb not in found.verbs:
                 raise method_not_allowed()
 
-    def _answer(self, call: Call, item: Any, status: int = 200, headers: Headers = ()) -> Answer:
-        return Answer(status, call.form().one(item), headers=headers)
+    def _answer(self, call: Call, item: Any, status: int = 200) -> Answer:
+        return Answer(status, call.form().one(item))
 
     def _list_answer(self, call: Call, listed: Listed) -> Answer:
         return Answer(200, call.form().many(listed.items, listed.info))
 
 
-def _deprecation(kind: Kind) -> list[tuple[str, str]]:
-    """Return the warning that a kind should not be used any more, nothing for most kinds."""
-    if not kind.deprecated:
-        return []
-    return warning_headers([f"{kind.api_version} {kind.kind} is deprecated in {kind.deprecated}"])
+def _verb(call: Call) -> str:
+    """Return what a request for a door that leads elsewhere is, as rules name it; OPTIONS has no name."""
+    return _VERBS.get(call.request.method, "")

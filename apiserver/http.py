@@ -115,6 +115,7 @@ class Shell:
             logger=PROTOCOL_LOG,
             handler_cancellation=True,
             access_log=None,
+            auto_decompress=False,
             keepalive_timeout=KEEPALIVE_S,
             lingering_time=LINGER_S,
             max_line_size=LINE_MAX_BYTES,

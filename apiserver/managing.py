@@ -1,8 +1,9 @@
 """Who manages the fields of what is written: metadata.managedFields through the pipeline.
 
 A create and an update give the fields that they set to their sender; an application (apiserver.applying) brings its
-entries along. A client may change the entries too: one empty entry forgets them all, and an object without any stays
-so until it is first applied. What makes no sense is passed over, since bookkeeping must not stop a write.
+entries along. A client may change the entries too: an empty list of them, or one empty entry, forgets them all, and an
+object without any stays so until it is first applied. What makes no sense is passed over, since bookkeeping must not
+stop a write.
 Source: kubernetes.io/docs/reference/using-api/server-side-apply, the sections on field management and on clearing.
 """
 
@@ -13,6 +14,7 @@ from typing import Final
 from apiserver.options import MANAGER_MAX_BYTES, manager_errors
 from apiserver.versions import in_version
 from kube.api.meta_v1 import ManagedFieldsEntry
+from kube.errors import FieldError
 from kube.fields.managers import APPLY, UNKNOWN, UPDATE, Entries, Manager, read, same_but_times, write
 from kube.fields.sets import FieldSetError
 from kube.fields.tracking import Change, first_entries, updated
@@ -73,10 +75,18 @@ def entries_of_changed(old: Resource, new: Resource, asked: Entries, manager: Ma
         return base
 
 
+def entry_errors(asked: Entries) -> list[FieldError]:
+    """Return what is wrong with the names in entries that a client sent."""
+    found: list[FieldError] = []
+    for index, entry in enumerate(asked):
+        is_short = len(entry.manager) <= MANAGER_MAX_BYTES // 4  # No letter has more than four bytes.
+        if not is_short or not entry.manager.isprintable():
+            found += manager_errors(entry.manager, f"metadata.managedFields[{index}].manager")
+    return found
+
+
 def _brought(asked: Entries) -> Entries | None:
     """Return the entries that a client sent in our form, None where there is nothing in them, or no sense."""
-    if any(manager_errors(entry.manager, "") for entry in asked):
-        return None
     try:
         return write(read(asked)) or None
     except FieldSetError:

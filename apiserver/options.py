@@ -183,7 +183,7 @@ def write_options(query: Query, verb: str, manager: str = "", *, applies: bool =
         wrong.append(forbidden_field("force", "may not be specified for non-apply patch"))
     wrong += [*manager_errors(name, "fieldManager"), *_dry_run_errors(query.get("dryRun", ()))]
     if validation not in ("", "Ignore", "Warn", "Strict"):
-        wrong.append(not_supported("fieldValidation", validation, ("Ignore", "Strict", "Warn", "")))
+        wrong.append(not_supported("fieldValidation", validation, ("", "Ignore", "Strict", "Warn")))
     if wrong:
         raise invalid_object(_WRITE_OPTIONS[verb], "", wrong)
     return WriteOptions(
@@ -204,7 +204,7 @@ def manager_errors(name: str, path: str) -> list[FieldError]:
     wrong = [too_long(path, MANAGER_MAX_BYTES)] if len(name.encode()) > MANAGER_MAX_BYTES else []
     for place, letter in enumerate(name):
         if not letter.isprintable():
-            detail = f"should only contain printable characters (found U+{ord(letter):04X} at position {place})"
+            detail = f"invalid character U+{ord(letter):04X} (at position {place})"
             wrong.append(invalid(path, name, detail))
     return wrong
 
@@ -227,13 +227,13 @@ def check_delete_options(options: DeleteOptions) -> DeleteOptions:
     if options.propagation_policy and options.orphan_dependents is not None:
         detail = "orphanDependents and deletionPropagation cannot be both set"
         wrong.append(invalid("propagationPolicy", options.propagation_policy, detail))
-    policies = ("Foreground", "Background", "Orphan")
-    if options.propagation_policy and options.propagation_policy not in policies:
-        wrong.append(not_supported("propagationPolicy", options.propagation_policy, (*policies, "nil")))
+    policies = ("Foreground", "Background", "Orphan", "nil")
+    if options.propagation_policy and options.propagation_policy not in policies[:-1]:
+        wrong.append(not_supported("propagationPolicy", options.propagation_policy, policies))
     if wrong:
         raise invalid_object(_WRITE_OPTIONS["Delete"], "", wrong)
     return options
 
 
 def _dry_run_errors(values: Sequence[str]) -> list[FieldError]:
-    return [not_supported("dryRun", value, ("All",)) for value in values if value not in ("All", "")]
+    return [not_supported("dryRun", list(values), ("All",))] if set(values) - {"All"} else []

@@ -6,19 +6,32 @@ Source: RFC 6902, RFC 7386; kubernetes.io/docs/tasks/manage-kubernetes-objects/u
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from apiserver.decoding import media_type_of, strict_problems, typed
+from apiserver.decoding import duplicate_keys, keys_in_order, media_type_of, strict_problems, tell_forgetting
 from apiserver.versions import as_served
 from kube.client import PatchType
-from kube.codec import DecodeError, decode_plain, to_plain
-from kube.errors import bad_request, invalid, invalid_object, unsupported_media_type
+from kube.codec import DecodeError, decode_plain, encode, from_plain, to_plain
+from kube.errors import (
+    ApiError,
+    bad_request,
+    invalid,
+    invalid_object,
+    too_large,
+    unprocessable,
+    unsupported_media_type,
+)
 from kube.kinds import Kind, Resource
 from kube.objects import with_metadata
-from kube.patch.json_patch import JsonPatchError, apply_json_patch
+from kube.patch.json_patch import OPERATIONS_MAX, JsonPatchError, apply_json_patch
 from kube.patch.merge_patch import apply_merge_patch
 from kube.patch.strategic import StrategicPatchError, apply_strategic_patch
 
 SERVED: Final = (PatchType.JSON, PatchType.MERGE, PatchType.STRATEGIC)
+SHOWN_MAX: Final = 10_000
+"""How many letters of a patch a refusal quotes."""
+
 _MANAGED_FIELDS: Final = "/metadata/managedFields"
+_OPERATION_KEYS: Final = {"op", "path", "from", "value"}
+_NOBODY: Final = Kind("", "", "", "")
 
 
 class Patch:
@@ -37,6 +50,10 @@ class Patch:
             raise bad_request("the patch is no list of operations; a JSON patch is one")
         if self._type is not PatchType.JSON and not isinstance(self._patch, dict):
             raise bad_request("the patch is no object; a merge patch is one")
+        if self._type is PatchType.JSON and len(self._patch) > OPERATIONS_MAX:
+            told = f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(self._patch)}"
+            raise too_large(f"Request entity too large: {told}")
+        self._own_problems = self._problems_in(body) if validation != "Ignore" else ()
         self.warnings: tuple[str, ...] = ()
 
     @property
@@ -72,20 +89,55 @@ class Patch:
         patched = self._patched(to_plain(obj), type(obj))
         if not isinstance(patched, dict):
             raise bad_request(f"the patch leaves no {kind.kind}; it must leave an object")
-        if patched.get("kind") != kind.kind or patched.get("apiVersion") != kind.api_version:
-            error = invalid("kind", patched.get("kind"), "a patch can't change apiVersion or kind")
-            raise invalid_object(kind, stored.metadata.name, (error,))
-        self._check_fields(patched, stored)
-        return typed(patched, kind)
+        self._check_head(patched)
+        self._check_fields(patched)
+        tell_forgetting(patched)
+        try:
+            return from_plain(patched, kind.type)
+        except DecodeError as error:
+            raise self._refusal(patched, str(error)) from error
 
-    def _check_fields(self, patched: dict[str, Any], stored: Resource) -> None:
+    def _check_head(self, patched: dict[str, Any]) -> None:
+        """Put apiVersion and kind where the patch has taken them away; a strategic merge patch can't change them."""
+        kind = self._kind
+        head = {"apiVersion": kind.api_version, "kind": kind.kind}
+        if self._type is PatchType.STRATEGIC:
+            patched |= head
+        for key, wanted in head.items():
+            if patched.setdefault(key, wanted) != wanted:
+                raise self._refusal(patched, f"a patch can't change {key}")
+
+    def _check_fields(self, patched: dict[str, Any]) -> None:
         if self._validation == "Ignore":
             return
-        problems = strict_problems(patched, b"", self._kind.type)
+        problems = [*self._own_problems, *sorted(strict_problems(patched, b"", self._kind.type))]
         if problems and self._validation == "Strict":
-            told = f"strict decoding error: {', '.join(problems)}"
-            raise invalid_object(self._kind, stored.metadata.name, (invalid("patch", self._patch, told),))
+            raise self._refusal(patched, f"strict decoding error: {', '.join(problems)}")
         self.warnings = tuple(problems)
+
+    def _refusal(self, patched: Any, told: str) -> ApiError:
+        """Return what is said where a patch makes no object: with the patch, or what it made of the object."""
+        shown = self._patch if self._type is PatchType.STRATEGIC else patched
+        return invalid_object(_NOBODY, "", (invalid("patch", encode(shown).decode()[:SHOWN_MAX], told),))
+
+    def _problems_in(self, body: bytes) -> tuple[str, ...]:
+        """Return what strict decoding objects to in the patch itself."""
+        may_repeat = len(encode(self._patch)) != len(body.strip())
+        if self._type is not PatchType.JSON:
+            return tuple(f'duplicate field "{path}"' for path in duplicate_keys(body)) if may_repeat else ()
+        unknown = {
+            f"[{place}].{key}"
+            for place, operation in enumerate(self._patch)
+            if isinstance(operation, dict)
+            for key in operation.keys() - _OPERATION_KEYS
+        }
+        if not (unknown or may_repeat):
+            return ()
+        return tuple(
+            f'json patch {"duplicate" if is_again else "unknown"} field "{path}"'
+            for path, is_again in keys_in_order(body)
+            if path in unknown or (is_again and path.count(".") == 1)
+        )
 
     def _patched(self, document: Any, wanted: type) -> Any:
         apply: Callable[[], Any]
@@ -99,7 +151,7 @@ class Patch:
         try:
             return apply()
         except JsonPatchError as error:
-            raise invalid_object(self._kind, "", (invalid("patch", self._patch, str(error)),)) from error
+            raise unprocessable(str(error)) from error
         except StrategicPatchError as error:
             raise bad_request(str(error)) from error
 

@@ -64,7 +64,7 @@ def _parse(path: str) -> Target | None:
 
 
 def _parse_rest(group: str, version: str, rest: Sequence[str]) -> Target | None:
-    if not all(rest):
+    if not all(rest[: rest.index("proxy")] if "proxy" in rest else rest):
         return None
     if rest[0] == "watch" and len(rest) > 1 and rest[1] != "watch":
         watched = _parse_rest(group, version, rest[1:])

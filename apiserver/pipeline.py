@@ -24,15 +24,16 @@ from apiserver.scale import scale_of, with_scale
 from apiserver.selection import parse_selection
 from apiserver.strategies import strategy_of
 from apiserver.versions import stored_kind, to_stored
-from apiserver.writing import UPDATE_TRIES, Write, Writings, check_names
+from apiserver.writing import UPDATE_TRIES, Write, Writings, check_names, check_uid
 from kube.api.authentication_v1 import TokenRequest
 from kube.api.autoscaling_v1 import Scale
 from kube.api.core_v1 import Binding
 from kube.api.meta_v1 import DeleteOptions, Status, StatusDetails
 from kube.api.policy_v1 import Eviction
 from kube.clock import Clock
-from kube.errors import ApiError, bad_request, method_not_allowed
+from kube.errors import ApiError, bad_request, conflict, method_not_allowed
 from kube.kinds import Kind, Resource
+from kube.objects import with_metadata
 
 POSTED: Final[Mapping[str, Kind]] = {
     "binding": BINDING,
@@ -67,6 +68,8 @@ class Pipeline:
         """Return if the user may. Raises ApiError 403, or 405 where nobody could."""
         kind = target.kind
         if not target.subresource and verb not in kind.verbs:
+            raise method_not_allowed()
+        if verb in ("create", "deletecollection") and kind.namespaced and not target.namespace:
             raise method_not_allowed()
         asked = Attributes(
             user, verb, kind.group, kind.plural, target.subresource, target.namespace, target.name, field_selector
@@ -116,13 +119,18 @@ class Pipeline:
             if error.code != 404 or target.subresource or not strategy.allow_create_on_update:
                 raise
         self.authorize(user, "create", target)
-        return await self.writings.create(write, obj, now), True
+        check_uid(obj, write, "")
+        return await self.writings.create(write, with_metadata(obj, resource_version=""), now), True
 
     async def patch(self, user: User, target: Target, patch: Patch, options: WriteOptions = PLAIN_WRITE) -> Item:
         """Change parts of an object."""
         self.authorize(user, "patch", target)
         write = replace(_write(user, target, options), is_conditional=patch.names_a_version)
-        return await self.writings.update(write, lambda old: to_stored(patch.apply(old)), self.clock.now())
+
+        def patched(old: Resource) -> Resource:
+            return to_stored(check_names(patch.apply(old), write))
+
+        return await self.writings.update(write, patched, self.clock.now())
 
     async def apply(
         self, user: User, target: Target, config: Configuration, options: WriteOptions
@@ -131,14 +139,21 @@ class Pipeline:
         self.authorize(user, "patch", target)
         write = replace(_write(user, target, options), is_conditional=config.names_a_version, applies=True)
         now = self.clock.now()
+
+        def applied(old: Resource) -> Resource:
+            return to_stored(check_names(config.applied(old, now), write))
+
         for attempt in range(UPDATE_TRIES):
             try:
-                return await self.writings.update(write, lambda old: to_stored(config.applied(old, now)), now), False
+                return await self.writings.update(write, applied, now), False
             except ApiError as error:
                 if error.code != 404 or target.subresource:
                     raise
             self.authorize(user, "create", target)
-            obj = check_names(config.applied_to_nothing(now), write)
+            obj = config.applied_to_nothing(now)
+            if obj.metadata.uid:
+                raise conflict(target.kind, target.name, _uid_of_nothing(obj.metadata.uid))
+            obj = with_metadata(check_names(obj, write), resource_version="")
             try:
                 return await self.writings.create(write, obj, now), True
             except ApiError as error:
@@ -160,19 +175,18 @@ class Pipeline:
     async def delete_collection(
         self, user: User, target: Target, selected: ListOptions, options: DeleteOptions
     ) -> Listed:
-        """Delete every object of a selection; return them as they were left."""
+        """Delete every object of a selection; return them as they were found."""
         self.authorize(user, "deletecollection", target, selected.field_selector)
         selection = parse_selection(target.kind, target.namespace, selected.label_selector, selected.field_selector)
         listed = await self.readings.list(target.kind, selection, selected)
-        gone = []
         for item in listed.items:
             write = Write(target.kind, item.namespace, item.name, user, dry_run="All" in options.dry_run)
             try:
-                gone.append((await delete(self.writings, write, options, self.clock.now())).item)
+                await delete(self.writings, write, options, self.clock.now())
             except ApiError as error:
                 if error.code != 404:
                     raise
-        return Listed(gone, listed.info)
+        return listed
 
     async def get_scale(self, user: User, target: Target) -> Scale:
         """Return the scale of a workload."""
@@ -210,6 +224,8 @@ class Pipeline:
         write = replace(_write(user, target, options), is_conditional=False)
         match body:
             case Binding():
+                if body.metadata.name and body.metadata.name != target.name:
+                    raise bad_request("name in URL does not match name in Binding object")
                 await bind(self.writings, write, body, now)
                 return Status(status="Success", code=201)
             case Eviction():
@@ -218,6 +234,10 @@ class Pipeline:
             case TokenRequest():
                 return await self.reviews.issue(user, target.namespace, target.name, body, now)
         raise bad_request(f"{target.subresource}: takes no {type(body).__name__}")
+
+
+def _uid_of_nothing(uid: str) -> str:
+    return f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
 
 
 def _write(user: User, target: Target, options: WriteOptions, *, needs_version: bool = False) -> Write:

@@ -45,6 +45,10 @@ class Answer(web.StreamResponse):
         self._more = headers
         self._closes = closes
 
+    def add_headers(self, headers: Headers) -> None:
+        """Send more headers; not to be called once the answer is on its way."""
+        self._more = [*self._more, *headers]
+
     @property
     def status(self) -> int:
         """The HTTP status code."""
@@ -59,10 +63,6 @@ class Answer(web.StreamResponse):
     def json(self) -> bytes:
         """The body, if it is JSON."""
         return self._bytes if self._type == JSON else b""
-
-    def add_headers(self, headers: Headers) -> None:
-        """Say more in the head."""
-        self._more = [*self._more, *headers]
 
     def reword(self, content_type: str, body: bytes) -> None:
         """Say the same in another form."""
@@ -173,7 +173,9 @@ def _encoded(status: Status) -> bytes:
 
 def error_answer(error: ApiError, *, closes: bool = False) -> Answer:
     """Return what was refused, and why."""
-    headers = [("WWW-Authenticate", "Bearer")] if error.code == 401 else []
+    headers = warning_headers(error.warnings)
+    if error.code == 401:
+        headers.append(("WWW-Authenticate", "Bearer"))
     return status_answer(error.status, headers, closes=closes)
 
 

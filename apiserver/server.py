@@ -8,13 +8,13 @@ import asyncio
 import errno
 import gc
 import socket
-import ssl
 from contextlib import AsyncExitStack
 from typing import Final, Self
 
 import uvloop
 from aiohttp import http_parser
 
+from apiserver.agents import Agents, agent_tls
 from apiserver.allocators import AddressRange, StoredAllocators
 from apiserver.authentication import Authenticator, read_token_table
 from apiserver.authorization import EverythingForComponents, JoiningNodes, LittleForAll, NodeAgents
@@ -28,6 +28,7 @@ from apiserver.identity import User
 from apiserver.local import LocalClient, component
 from apiserver.nodes import NodeRelay
 from apiserver.pipeline import Pipeline
+from apiserver.proxy import Proxy
 from apiserver.reading import CachedObjects, Readings
 from apiserver.reviews import Reviews
 from apiserver.settings import ApiServerSettings
@@ -154,10 +155,12 @@ class ApiServer:
             reviews=Reviews(objects, authenticator, authorizers, keeper),
             clock=self._clock,
         )
-        relay = NodeRelay(objects, _node_tls(keys))
-        stack.push_async_callback(relay.close)
+        agents = Agents(agent_tls(keys.certificate(AUTHORITY), keys.certificate(NODE_CLIENT), keys.key(NODE_CLIENT)))
+        stack.push_async_callback(agents.close)
+        proxy = Proxy(objects, agents)
+        stack.push_async_callback(proxy.close)
         health = Health({"ping": lambda: ""}, {"store": self._store_wrong, "bootstrap": self._bootstrap_wrong})
-        handlers = Handlers(self.pipeline, relay)
+        handlers = Handlers(self.pipeline, NodeRelay(objects, agents), proxy)
         authority_pem = keys.authority.certificate_pem
         return Shell(self.pipeline, handlers, authenticator, keeper, health=health, authority_pem=authority_pem)
 
@@ -230,14 +233,6 @@ def _names(settings: ApiServerSettings, addresses: AddressRange) -> tuple[str, .
     found = ["localhost", "127.0.0.1", "::1", addresses.kubernetes_ip, socket.gethostname()]
     found += [address for address in (settings.bind, settings.advertise) if address not in ("", "0.0.0.0", "::")]
     return tuple(dict.fromkeys((*found, *settings.names)))
-
-
-def _node_tls(keys: Credentials) -> ssl.SSLContext:
-    """Return the TLS to node agents: our certificate; theirs must be the authority's, whatever address they are at."""
-    tls = ssl.create_default_context(cafile=str(keys.certificate(AUTHORITY)))
-    tls.check_hostname = False
-    tls.load_cert_chain(str(keys.certificate(NODE_CLIENT)), str(keys.key(NODE_CLIENT)))
-    return tls
 
 
 def _listen_error(settings: ApiServerSettings, error: OSError) -> StartError:

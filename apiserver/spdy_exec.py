@@ -2,24 +2,23 @@
 
 Keeps true: bytes of one stream arrive in order; what one side doesn't take holds the other back, in at most
 QUEUE_BYTES; the command's end reaches the client after all of its output; a client that leaves ends the connection
-to the node. After the 101 aiohttp feeds us what comes, as it feeds a WebSocket's reader, and cancels the request when
-the connection is lost.
+to the node.
 Source: Kubernetes' remotecommand protocols (`channel.k8s.io` to `v5.channel.k8s.io`); a stream says in its header
 `streamtype` which it is.
 """
 
 import asyncio
 import json
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from aiohttp import web
 
 from apiserver.options import Query, flag_of
 from apiserver.responses import Ended
+from apiserver.upgrade import Inbox, Line, RawLine, Room, switching
 from kube.errors import bad_request, forbidden, internal
 from kube.spdy.connection import Connection, Reset
 from kube.spdy.events import DataReceived, Event, Failed, PeerLeaving, StreamEnded, StreamOpened, StreamReset
@@ -32,7 +31,6 @@ STREAMS_WAIT_S: Final = 30.0
 LINGER_S: Final = 5.0
 PING_S: Final = 10.0
 QUEUE_BYTES: Final = 256 * 1024
-UNREAD_MAX_BYTES: Final = 8 * 1024 * 1024
 SIZE_MAX_BYTES: Final = 1024
 STREAMS_MAX: Final = 8
 CHANNELS: Final = {"stdin": 0, "stdout": 1, "stderr": 2, "error": 3, "resize": 4}
@@ -40,7 +38,7 @@ CLOSE: Final = 255
 _JSON_VERSIONS: Final = VERSIONS[:2]
 _STDIN, _ERROR, _RESIZE = CHANNELS["stdin"], CHANNELS["error"], CHANNELS["resize"]
 
-Connect = Callable[[str, tuple[str, ...]], AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]]
+Connect = Callable[[Sequence[str]], AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]]
 
 
 def wants_spdy(request: web.BaseRequest) -> bool:
@@ -106,7 +104,7 @@ class Translator:
         self._is_told = True
         for channel in (CHANNELS["stdout"], CHANNELS["stderr"]):
             self._end_stream(channel)
-        self._send(_ERROR, status if self._version in _JSON_VERSIONS else _sentence(status))
+        self._send(_ERROR, status if self._version in _JSON_VERSIONS else sentence(status))
         for channel in list(self._channels):
             self._end_stream(channel)
 
@@ -156,7 +154,7 @@ class Translator:
             self.connection.end(stream)
 
 
-def _sentence(status: bytes) -> bytes:
+def sentence(status: bytes) -> bytes:
     """Return a Status as the protocols before v4 tell it: nothing for a success, else its message."""
     try:
         told = json.loads(status)
@@ -168,134 +166,94 @@ def _sentence(status: bytes) -> bytes:
 
 
 class _Session:
-    """A client's connection after the upgrade. aiohttp feeds it as it would feed a WebSocket's reader."""
+    """A client and its node."""
 
-    def __init__(self, transport: asyncio.Transport, translator: Translator) -> None:
-        self._transport = transport
+    def __init__(self, line: Line, translator: Translator, node: aiohttp.ClientWebSocketResponse) -> None:
+        self._line = line
         self._translator = translator
-        self._queue: deque[bytes] = deque()
-        self._queued_bytes = 0
-        self._is_paused = False
+        self._node = node
+        self._room = Room(QUEUE_BYTES)
+        self._inbox = Inbox(self._room)
         self._changed = asyncio.Event()
 
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Take what came. Returns whether nothing more is read, and what is left: as aiohttp wants it."""
-        messages = self._translator.from_client(data)
-        self._queue.extend(messages)
-        self._queued_bytes += sum(map(len, messages))
-        if self._queued_bytes > QUEUE_BYTES and not self._is_paused:
-            self._is_paused = True
-            self._transport.pause_reading()
-        self.flush()
-        if self._transport.get_write_buffer_size() > UNREAD_MAX_BYTES:
-            self._transport.abort()
-        self._changed.set()
-        return False, b""
+    async def run(self) -> None:
+        """Pass everything both ways until the command has ended or the client has left."""
+        async with asyncio.TaskGroup() as group:
+            outward, hearing = group.create_task(self._to_client()), group.create_task(self._hear())
+            others = [group.create_task(self._to_node()), group.create_task(self._keep_asking())]
+            await asyncio.wait([outward, hearing], return_when=asyncio.FIRST_COMPLETED)
+            for task in (outward, hearing, *others):
+                task.cancel()
+        self._translator.connection.leave()
+        with suppress(ConnectionError):
+            await self._flush()
 
-    def feed_eof(self) -> None:
-        """The connection was lost: aiohttp cancels the request."""
-        self._translator.has_left = True
-        self._changed.set()
-
-    def flush(self) -> None:
+    async def _flush(self) -> None:
         """Write what the translator has for the client."""
-        output = self._translator.connection.take_output()
-        if output and not self._transport.is_closing():
-            self._transport.write(output)
+        if output := self._translator.connection.take_output():
+            await self._line.write(output)
 
-    async def next_message(self) -> bytes:
-        """Return the next message for the node."""
-        await self.until(lambda: bool(self._queue))
-        message = self._queue.popleft()
-        self._queued_bytes -= len(message)
-        if self._is_paused and self._queued_bytes <= QUEUE_BYTES // 2:
-            self._is_paused = False
-            self._transport.resume_reading()
-        return message
+    async def _hear(self) -> None:
+        """Read the client until it leaves."""
+        translator = self._translator
+        with suppress(ConnectionError):
+            while not translator.has_left and (data := await self._line.read()):
+                for message in translator.from_client(data):
+                    self._inbox.put(message)
+                self._changed.set()
+                await self._flush()
+                await self._room.available()
+        translator.has_left = True
+        self._changed.set()
 
-    async def until(self, holds: Callable[[], bool], timeout_s: float | None = None) -> bool:
+    async def _to_client(self) -> None:
+        translator = self._translator
+        with suppress(ConnectionError):
+            if await self._until(lambda: translator.is_ready, STREAMS_WAIT_S):
+                while (message := await self._node.receive()).type is aiohttp.WSMsgType.BINARY:
+                    if message.data:
+                        translator.from_node(message.data)
+                        await self._flush()
+                translator.end(failure("the connection to the node's agent ended before the command did"))
+            else:
+                translator.end(failure(f"the client did not open all of its streams within {STREAMS_WAIT_S:g} s"))
+            await self._flush()
+            # A client drops what it has not read when the connection closes, so it has to be the client that closes it.
+            await self._until(lambda: translator.has_left, LINGER_S)
+
+    async def _until(self, holds: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until something that the client's bytes decide is so; return whether it is after `timeout_s`."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while not holds():
                     self._changed.clear()
                     await self._changed.wait()
-        except TimeoutError:
-            return holds()
-        return True
+        return holds()
+
+    async def _to_node(self) -> None:
+        while True:
+            message = await self._inbox.get()
+            with suppress(ConnectionError):  # What comes after the command's end is read, and dropped.
+                await self._node.send_bytes(message)
+
+    async def _keep_asking(self) -> None:
+        """Ping now and then: writing is how a client is missed that went while nothing of it was read."""
+        while True:
+            await asyncio.sleep(PING_S)
+            self._translator.connection.ping()
+            with suppress(ConnectionError):
+                await self._flush()
 
 
-async def serve(request: web.BaseRequest, connect: Connect, url: str, query: Query) -> web.StreamResponse:
+async def serve(request: web.BaseRequest, connect: Connect, query: Query) -> web.StreamResponse:
     """Answer an exec or attach over SPDY. connect: opens a WebSocket to the node. Raises ApiError before the 101."""
     version = negotiated(request.headers.getall(VERSION_HEADER, []))
     if request.body_exists:
         raise bad_request("upgrade to SPDY: the request has a body; send none")
     wanted = frozenset({"error", *(name for name in ("stdin", "stdout", "stderr") if flag_of(query, name))})
-    async with connect(url, (NODE_PROTOCOL,)) as node:
+    async with connect((NODE_PROTOCOL,)) as node:
         if node.protocol != NODE_PROTOCOL:
             raise internal(f"the node's agent chose {node.protocol}; it has to speak {NODE_PROTOCOL}")
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the client has gone")
-        translator = Translator(version, wanted)
-        session = _Session(transport, translator)
-        protocol: Any = request.protocol  # It is typed for a WebSocket's reader alone.
-        protocol.set_parser(session)
-        transport.write(_head(version))
-        await _relay(request, session, translator, node)
+        line = RawLine.begun(request, switching(PROTOCOL, f"{VERSION_HEADER}: {version}"))
+        await _Session(line, Translator(version, wanted), node).run()
     return Ended(b"", keep_alive=False)
-
-
-def _head(version: str) -> bytes:
-    lines = ("HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", f"Upgrade: {PROTOCOL}")
-    return "\r\n".join([*lines, f"{VERSION_HEADER}: {version}", "", ""]).encode()
-
-
-async def _relay(
-    request: web.BaseRequest, session: _Session, translator: Translator, node: aiohttp.ClientWebSocketResponse
-) -> None:
-    """Pass everything both ways until the command has ended or the client has left."""
-    async with asyncio.TaskGroup() as group:
-        outward = group.create_task(_to_client(request, session, translator, node))
-        leaving = group.create_task(session.until(lambda: translator.has_left))
-        others = [group.create_task(_to_node(session, node)), group.create_task(_keep_asking(session, translator))]
-        await asyncio.wait([outward, leaving], return_when=asyncio.FIRST_COMPLETED)
-        for task in (outward, leaving, *others):
-            task.cancel()
-    translator.connection.leave()
-    session.flush()
-
-
-async def _to_client(
-    request: web.BaseRequest, session: _Session, translator: Translator, node: aiohttp.ClientWebSocketResponse
-) -> None:
-    if await session.until(lambda: translator.is_ready, STREAMS_WAIT_S):
-        while (message := await node.receive()).type is aiohttp.WSMsgType.BINARY:
-            if message.data:
-                translator.from_node(message.data)
-                session.flush()
-                try:
-                    await request.writer.drain()
-                except ConnectionError:
-                    return
-        translator.end(failure("the connection to the node's agent ended before the command did"))
-    else:
-        translator.end(failure(f"the client did not open all of its streams within {STREAMS_WAIT_S:g} s"))
-    session.flush()
-    # A client drops what it has not read when the connection closes, so it has to be the client that closes it.
-    await session.until(lambda: translator.has_left, LINGER_S)
-
-
-async def _to_node(session: _Session, node: aiohttp.ClientWebSocketResponse) -> None:
-    while True:
-        message = await session.next_message()
-        with suppress(ConnectionError):  # What comes after the command's end is read, and dropped.
-            await node.send_bytes(message)
-
-
-async def _keep_asking(session: _Session, translator: Translator) -> None:
-    """Ping now and then: writing is how a client is missed that went while nothing of it was read."""
-    while True:
-        await asyncio.sleep(PING_S)
-        translator.connection.ping()
-        session.flush()

@@ -20,7 +20,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts; github.com/kubernet
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -35,6 +35,19 @@ from kube.objects import ObjectKey, with_metadata
 
 T = TypeVar("T", bound=Resource)
 R = TypeVar("R", bound=Resource)
+
+
+STATUS_ALONE: Final = frozenset(
+    (
+        "FlowSchema",
+        "PriorityLevelConfiguration",
+        "ResourceClaim",
+        "ServiceCIDR",
+        "ValidatingAdmissionPolicy",
+        "VolumeAttachment",
+    )
+)
+"""The kinds none of whose metadata a status write changes."""
 
 
 class Reader(Protocol):
@@ -84,13 +97,19 @@ class Context:
 class Strategy(Generic[T]):
     """The rules of one kind; subclasses override what differs.
 
-    returns_deleted: DELETE answers with the object even when it is gone, else with a Status.
+    returns_deleted: DELETE answers with the object even when it is gone, else with a Status. is_graceful: its objects
+    have a time to end, and even one that ends at once is answered as terminating. deletion_warning: what a client is
+    warned of that leaves to the default what becomes of dependents. status_ignores: the metadata (by attribute) that a
+    status write leaves as it is.
     field_names: the field selectors beyond metadata.name and metadata.namespace.
     """
 
     allow_create_on_update: ClassVar[bool] = False
     allow_unconditional_update: ClassVar[bool] = True
     returns_deleted: ClassVar[bool] = False
+    is_graceful: ClassVar[bool] = False
+    deletion_warning: ClassVar[str] = ""
+    status_ignores: tuple[str, ...] = ()
     default_propagation: ClassVar[PropagationPolicy] = "Background"
     field_names: ClassVar[tuple[str, ...]] = ()
 
@@ -99,6 +118,8 @@ class Strategy(Generic[T]):
         fields = kind.type.__struct_fields__  # type: ignore[attr-defined]
         self.has_status = "status" in fields and "status" in kind.subresources
         self.has_generation = "spec" in fields and "status" in fields
+        if kind.kind in STATUS_ALONE:
+            self.status_ignores = ("annotations", "finalizers", "labels", "owner_references")
 
     def check_name(self, name: str) -> list[str]:
         """Return what is wrong with a name, nothing if it is good. Also asked of generateName with a letter added."""
@@ -140,7 +161,8 @@ class Strategy(Generic[T]):
 
     def status_metadata(self, new: ObjectMeta, old: ObjectMeta) -> ObjectMeta:
         """Return the metadata that a status write stores."""
-        return replace(new, generation=old.generation, owner_references=old.owner_references)
+        kept = {field: getattr(old, field) for field in self.status_ignores}
+        return replace(new, generation=old.generation, **kept)
 
     def prepare_subresource_update(self, subresource: str, new: T, old: T, context: Context) -> T:
         """Return the object to store for a write to a subresource of the kind's own type other than status and scale.

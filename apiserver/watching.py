@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
 
@@ -27,10 +27,23 @@ DEFAULT_TIMEOUT_S: Final = (1800.0, 3600.0)
 END_OF_CHUNKS: Final = b"0\r\n\r\n"
 
 
+class Outlet(Protocol):
+    """What the chunks of a watch are written to; a transport is one."""
+
+    def write(self, data: bytes) -> None:
+        """Send chunks."""
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes the client has not taken yet."""
+
+    def abort(self) -> None:
+        """Cut the connection."""
+
+
 class WatchSink:
     """One connection's end of a watch. Until `begin` has sent what there is already, live payloads wait their turn."""
 
-    def __init__(self, transport: asyncio.WriteTransport, *, wants_bookmarks: bool) -> None:
+    def __init__(self, transport: Outlet, *, wants_bookmarks: bool) -> None:
         """transport: the head of the answer is written to it already."""
         self.wants_bookmarks = wants_bookmarks
         self._transport = transport
@@ -86,7 +99,7 @@ async def serve_watch(
     first, revision = cache.watch(kind, selection, form, sink, since=since)
     try:
         transport.write(stream_head(headers=headers))
-        await _send_first(request, transport, form, first)
+        await send_first(request, transport, form, first)
         if options.initial_events and options.bookmarks:
             transport.write(form.bookmark(revision, ends_initial=True))
         sink.begin()
@@ -98,9 +111,7 @@ async def serve_watch(
     return Ended(END_OF_CHUNKS, keep_alive=request.keep_alive)
 
 
-async def _send_first(
-    request: web.BaseRequest, transport: asyncio.WriteTransport, form: Form, first: Sequence[Told]
-) -> None:
+async def send_first(request: web.BaseRequest, transport: Outlet, form: Form, first: Sequence[Told]) -> None:
     """Write what a watch begins with, no faster than the client reads."""
     for part in _slices(first):
         transport.write(form.payload(part))

@@ -9,7 +9,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts; github.com/kubernet
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from apiserver.admission import admit_into_namespace
 from apiserver.cache import Cache
 from apiserver.identity import User
 from apiserver.item import Item, store_key
-from apiserver.managing import entries_of_changed, entries_of_new, updater
+from apiserver.managing import entries_of_changed, entries_of_new, entry_errors, updater
 from apiserver.node_restriction import restrict
 from apiserver.settings import NODE_PATIENCE_S
 from apiserver.store.contract import (
@@ -42,9 +42,9 @@ from kube.errors import (
     already_exists,
     bad_request,
     conflict,
-    forbidden_field,
     invalid,
     invalid_object,
+    no_name_left,
     not_found,
     stale,
     timed_out,
@@ -123,6 +123,8 @@ class Writings:
             except KeyExists as error:
                 if generates and attempt + 1 < NAME_TRIES:
                     continue
+                if generates:
+                    raise no_name_left(write.kind, named.metadata.name) from error
                 held = decode(error.entry.value, kind.type)
                 raise already_exists(write.kind, named.metadata.name, being_deleted=is_terminating(held)) from error
         raise AssertionError("the last try returned or raised")
@@ -137,7 +139,7 @@ class Writings:
         obj = strategy.prepare_create(obj, context)
         if write.user.node_name:
             restrict(write.user.node_name, write.kind, obj, None)
-        errors = [*validate_metadata(obj.metadata, strategy), *strategy.validate(obj)]
+        errors = [*validate_metadata(obj.metadata, strategy), *entry_errors(asked), *strategy.validate(obj)]
         if errors:
             raise invalid_object(write.kind, obj.metadata.name, errors)
         obj = await _allocated(strategy, obj, None, context)
@@ -201,7 +203,7 @@ class Writings:
         errors = [
             *validate_metadata(new.metadata, strategy),
             *validate_metadata_update(new.metadata, old.metadata),
-            *_finalizer_errors(new.metadata, old.metadata),
+            *entry_errors(asked),
             *errors,
         ]
         if errors:
@@ -342,7 +344,7 @@ def ends_now(strategy: Strategy[Any], obj: Resource) -> bool:
 def _fresh(obj: Resource, write: Write, now: datetime) -> Resource:
     """Return an object as it is before anybody looked at it: what the system fills in is the system's alone."""
     meta = obj.metadata
-    if meta.resource_version:
+    if meta.resource_version not in ("", "0"):
         raise bad_request("resourceVersion should not be set on objects to be created")
     namespace = _namespace(meta, write)
     return with_metadata(
@@ -352,14 +354,13 @@ def _fresh(obj: Resource, write: Write, now: datetime) -> Resource:
         creation_timestamp=to_time(now),
         deletion_timestamp=None,
         deletion_grace_period_seconds=None,
-        generation=0,
         self_link="",
     )
 
 
 def _namespace(meta: ObjectMeta, write: Write) -> str:
     if not write.kind.namespaced:
-        return meta.namespace
+        return ""
     if meta.namespace and meta.namespace != write.namespace:
         message = "the namespace of the provided object does not match the namespace sent on the request"
         raise bad_request(message)
@@ -367,12 +368,15 @@ def _namespace(meta: ObjectMeta, write: Write) -> str:
 
 
 def check_names(obj: Resource, write: Write) -> Resource:
-    """Return the object of a PUT with the name and namespace of its path. Raises ApiError 400 if it has others."""
+    """Return an object that is named by its path with the namespace of that. Raises ApiError 400 if it has others."""
     meta = obj.metadata
-    if meta.name and meta.name != write.name:
+    if not meta.name:
+        message = f"the name of the object ({write.name} based on URL) was undeterminable: name must be provided"
+        raise bad_request(message)
+    if meta.name != write.name:
         message = f"the name of the object ({meta.name}) does not match the name on the URL ({write.name})"
         raise bad_request(message)
-    return with_metadata(obj, name=write.name, namespace=_namespace(meta, write))
+    return with_metadata(obj, namespace=_namespace(meta, write))
 
 
 def _checked_version(new: Resource, old: Resource, write: Write, strategy: Strategy[Any]) -> Resource:
@@ -381,38 +385,33 @@ def _checked_version(new: Resource, old: Resource, write: Write, strategy: Strat
     if not asked or asked == "0":
         if write.needs_version and not strategy.allow_unconditional_update:
             error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
-            raise invalid_object(write.kind, write.name, (error,))
+            raise invalid_object(replace(write.kind, kind=write.kind.plural), write.name, (error,))
     elif asked != old.metadata.resource_version:
         raise stale(write.kind, write.name)
-    uid = new.metadata.uid
-    if uid and uid != old.metadata.uid:
-        detail = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.metadata.uid}"
-        raise conflict(write.kind, write.name, detail)
+    if write.needs_version or write.subresource == "scale":
+        check_uid(new, write, old.metadata.uid)
     return new
 
 
+def check_uid(new: Resource, write: Write, found: str) -> None:
+    """Return if an update is for the object that has the uid `found`. Raises ApiError 409."""
+    uid = new.metadata.uid
+    if uid and uid != found:
+        detail = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+        raise conflict(write.kind, write.name, detail)
+
+
 def with_metadata_of(new: Resource, old: Resource) -> Resource:
-    """Return `new` with the part of its metadata that only the system writes as in `old`."""
-    kept = old.metadata
+    """Return `new` with what it leaves out of its metadata, or can't change without harm, as in `old`."""
+    kept, wanted = old.metadata, new.metadata
+    grace_s = wanted.deletion_grace_period_seconds
     return with_metadata(
         new,
-        uid=kept.uid,
+        uid=wanted.uid or kept.uid,
         creation_timestamp=kept.creation_timestamp,
-        deletion_timestamp=kept.deletion_timestamp,
-        deletion_grace_period_seconds=kept.deletion_grace_period_seconds,
+        deletion_timestamp=kept.deletion_timestamp or wanted.deletion_timestamp,
+        deletion_grace_period_seconds=kept.deletion_grace_period_seconds if grace_s is None else grace_s,
         generation=kept.generation,
-        generate_name=kept.generate_name,
         self_link="",
         managed_fields=(),
     )
-
-
-def _finalizer_errors(new: ObjectMeta, old: ObjectMeta) -> list[FieldError]:
-    if old.deletion_timestamp is None:
-        return []
-    added = sorted(set(new.finalizers) - set(old.finalizers))
-    if not added:
-        return []
-    shown = ", ".join(f'"{name}"' for name in added)
-    detail = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
-    return [forbidden_field("metadata.finalizers", detail)]

@@ -1,8 +1,9 @@
 """Empty each namespace that is being deleted, then let go of it; and say in its conditions what is left.
 
 Reads Namespaces from the informer and, since nothing may be overlooked, everything else from the API itself; deletes
-all objects of all kinds in the namespace, writes its status conditions and its finalizer through /finalize.
-Source: kubernetes.io/docs/concepts/overview/working-with-objects/namespaces, /architecture/garbage-collection
+all objects of all kinds in the namespace, writes its status conditions and its finalizer through /finalize. The pods go
+first: what they use (policies, secrets, claims) is there until the last of them has ended.
+Source: kubernetes.io/docs/concepts/overview/working-with-objects/namespaces, /architecture/garbage-collection; KEP-5080
 """
 
 from collections import Counter
@@ -14,17 +15,18 @@ from typing import Final
 from msgspec.structs import replace
 
 from controllers.world import World, again_after_conflict
-from kube.api.core_v1 import Namespace, NamespaceCondition
+from kube.api.core_v1 import Namespace, NamespaceCondition, Pod
 from kube.client import Client, Preconditions, Selection
 from kube.controller import Controller
 from kube.errors import ApiError
-from kube.kinds import KINDS, Kind, Resource
+from kube.kinds import KINDS, Kind, Resource, kind_of
 from kube.objects import ObjectKey, condition, is_terminating
 from kube.times import to_time
 
 FINALIZER: Final = "kubernetes"
 LOOK_AGAIN_S: Final = 2.0
 PAGE: Final = 500
+POD: Final = kind_of(Pod)
 
 
 @dataclass(slots=True)
@@ -121,9 +123,7 @@ class Namespaces:
         namespace = self._namespaces.get(key.name)
         if namespace is None or not is_terminating(namespace) or FINALIZER not in namespace.spec.finalizers:
             return None
-        remains = Remains()
-        for kind in kinds_inside():
-            await _empty(self._world.client, kind, key.name, remains)
+        remains = await self._emptied(key.name)
         namespace = await self._write_conditions(namespace, remains)
         if not remains.is_empty:
             return LOOK_AGAIN_S
@@ -135,6 +135,15 @@ class Namespaces:
             if error.code != 404:
                 raise
         return None
+
+    async def _emptied(self, name: str) -> Remains:
+        """Delete the pods in a namespace or, where there are none left, everything else; return what stays."""
+        client, remains = self._world.client, Remains()
+        await _empty(client, POD, name, remains)
+        if remains.is_empty:
+            for kind in kinds_inside():
+                await _empty(client, kind, name, remains)
+        return remains
 
     async def _write_conditions(self, namespace: Namespace, remains: Remains) -> Namespace:
         conditions = conditions_of(namespace, remains, self._world.clock.now())

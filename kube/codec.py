@@ -1,7 +1,8 @@
 """Objects to bytes and back: JSON and YAML, by Kubernetes' rules.
 
 A field of the wrong type is refused with its path; a field that the type doesn't have is left out of the object, and
-`unknown_fields` finds it for those who asked; a `null` means that the field is absent.
+`unknown_fields` finds it for those who asked; a `null` means that the field is absent, and as the value of a key in a
+map of texts the empty one.
 Source: kubernetes.io/docs/reference/using-api/api-concepts, sections on media types and on field validation.
 """
 
@@ -100,7 +101,7 @@ def from_plain(plain: Any, wanted: type[T]) -> T:
         return msgspec.convert(_with_raw_fields(plain), wanted, dec_hook=_from_wire)
     except (msgspec.ValidationError, RecursionError):
         pass  # Most often a null; seldom enough to be looked at a second time.
-    bare = _without_nulls(plain)
+    bare = _without_nulls(plain, wanted)
     try:
         return msgspec.convert(bare, wanted, dec_hook=_from_wire)
     except msgspec.ValidationError as error:
@@ -128,12 +129,18 @@ def _with_raw(entry: Any) -> Any:
 _RAW: Final = "fieldsV1"
 
 
-def _without_nulls(plain: Any) -> Any:
+def _without_nulls(plain: Any, wanted: Any) -> Any:
     if isinstance(plain, dict):
-        found = {key: _without_nulls(value) for key, value in plain.items() if value is not None}
+        fields, inner = _fields(wanted) or {}, _map_value(wanted)
+        if inner is str:
+            return {key: "" if value is None else value for key, value in plain.items()}
+        found = {
+            key: _without_nulls(value, fields.get(key, inner)) for key, value in plain.items() if value is not None
+        }
         return _with_raw(found) if _RAW in found else found
     if isinstance(plain, list):
-        return [_without_nulls(value) for value in plain]
+        item = _list_item(wanted)
+        return [_without_nulls(value, item) for value in plain]
     return plain
 
 

@@ -13,11 +13,15 @@ from kube.kinds import Kind
 
 
 class ApiError(Exception):
-    """A request that the API refused. `status` is the whole answer, as it goes over the wire."""
+    """A request that the API refused. `status` is the whole answer, as it goes over the wire.
+
+    warnings: what the sender of the request is to know beside.
+    """
 
     def __init__(self, status: Status) -> None:
         super().__init__(status.message)
         self.status = status
+        self.warnings: tuple[str, ...] = ()
 
     @property
     def code(self) -> int:
@@ -133,6 +137,15 @@ def already_exists(kind: Kind, name: str, *, being_deleted: bool = False) -> Api
     return _failure(409, "AlreadyExists", message, _details(kind, name))
 
 
+def no_name_left(kind: Kind, name: str, retry_after_s: int = 1) -> ApiError:
+    """409: every name that was generated is taken; another try may find one."""
+    message = (
+        f'{kind.resource} "{name}" already exists, the server was not able to generate a unique name for the object'
+    )
+    details = StatusDetails(name=name, group=kind.group, kind=kind.plural, retry_after_seconds=retry_after_s)
+    return _failure(409, "AlreadyExists", message, details)
+
+
 def conflict(kind: Kind, name: str, detail: str) -> ApiError:
     """409: the object is not as the request supposes."""
     message = f'Operation cannot be fulfilled on {kind.resource} "{name}": {detail}'
@@ -179,6 +192,12 @@ def invalid_object(kind: Kind, name: str, errors: Sequence[FieldError]) -> ApiEr
     return _failure(422, "Invalid", message, details)
 
 
+def unprocessable(detail: str) -> ApiError:
+    """422: a patch that can't be carried out on the object."""
+    message = f"the server rejected our request due to an error in our request: {detail}"
+    return _failure(422, "Invalid", message, StatusDetails())
+
+
 def too_many_requests(message: str, retry_after_s: int, causes: Sequence[StatusCause] = ()) -> ApiError:
     """429: not now."""
     details = StatusDetails(retry_after_seconds=retry_after_s, causes=tuple(causes))
@@ -191,8 +210,9 @@ def internal(message: str) -> ApiError:
 
 
 def unavailable(message: str, retry_after_s: int = 1) -> ApiError:
-    """503: what the server itself depends on is away."""
-    return _failure(503, "ServiceUnavailable", message, StatusDetails(retry_after_seconds=retry_after_s))
+    """503: what the server itself depends on is away. retry_after_s: 0 where waiting is not known to help."""
+    details = StatusDetails(retry_after_seconds=retry_after_s) if retry_after_s else None
+    return _failure(503, "ServiceUnavailable", message, details)
 
 
 def timed_out(message: str, retry_after_s: int = 1, causes: Sequence[StatusCause] = ()) -> ApiError:

@@ -1,8 +1,9 @@
 """YAML as kubectl reads and writes it.
 
 Reading: YAML 1.1's booleans (on, yes, y), octals and 1e3 as numbers, but no dates and no sexagesimals; keys become
-text; a key that stands twice is refused; aliases may not blow the document up. Writing: block style, no aliases, keys
-in the order given, and text in quotes wherever it would be read as something else.
+text; a key that stands twice is refused, unless the caller has a list for such; aliases may not blow the document up.
+Writing: block style, no aliases, keys in the order given, and text in quotes wherever it would be read as something
+else.
 Source: sigs.k8s.io/yaml, as seen in what kubectl makes of a document; yaml.org/spec/1.1.
 """
 
@@ -35,10 +36,14 @@ _SPECIAL_FLOAT: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _PREFIX: Final = "tag:yaml.org,2002:"
 
 
-def load_all(text: str | bytes, where: str = "") -> list[Any]:
-    """Return the documents of a stream; an empty one is None. where: the file's name, for errors. Raises YamlError."""
+def load_all(text: str | bytes, where: str = "", *, doubled: list[str] | None = None) -> list[Any]:
+    """Return the documents of a stream; an empty one is None. Raises YamlError.
+
+    where: the file's name, for errors. doubled: gets what is to be told of keys that stand twice, the last of which
+    counts then; None refuses them.
+    """
     try:
-        return [_Builder(node, len(text)).build() for node in _compose_all(text)]
+        return [_Builder(node, len(text), doubled).build() for node in _compose_all(text)]
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         problem = ", ".join(part for part in (error.context, error.problem) if part)
@@ -107,8 +112,9 @@ def _compose_all(text: str | bytes) -> Iterator[Any]:
 class _Builder:
     """Turns one document's nodes into plain data, counting them as aliases repeat them."""
 
-    def __init__(self, root: Any, size: int) -> None:
+    def __init__(self, root: Any, size: int, doubled: list[str] | None) -> None:
         self._root = root
+        self._doubled = doubled
         self._left = NODES_FREE + size * NODES_PER_BYTE_MAX
         self._open: set[int] = set()
 
@@ -140,12 +146,17 @@ class _Builder:
                 continue
             key = _key(key_node)
             if key in found:
-                raise YamlError(f'{_line(key_node)}key "{key}" already set in map')
+                self._tell_doubled(f'{_line(key_node)}key "{key}" already set in map')
             found[key] = self._value(value_node)
         for other in inherited:
             for key, value in other.items():
                 found.setdefault(key, value)
         return found
+
+    def _tell_doubled(self, told: str) -> None:
+        if self._doubled is None:
+            raise YamlError(told)
+        self._doubled.append(told)
 
     def _merged(self, node: Any) -> list[dict[str, Any]]:
         values = self._value(node)

@@ -190,8 +190,7 @@ class NodeServer:
         sandbox = self._worker(rest).record.sandbox
         if sandbox is None or not sandbox.is_ready:
             raise Refused(404, "the pod is not running")
-        ports = [int(port) for port in request.query.getall("port", request.query.getall("ports", []))]
-        return await relay(request, await self._cri.port_forward_url(sandbox.id, ports))
+        return await relay(request, await self._cri.port_forward_url(sandbox.id, _ports_of(request)))
 
 
 def _may(request: web.BaseRequest) -> bool:
@@ -241,6 +240,14 @@ def _streams_of(request: web.BaseRequest) -> dict[str, bool]:
     query: Mapping[str, Any] = request.query
     names = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
     return {name: query.get(short) in _TRUE or query.get(name) in _TRUE for name, short in names.items()}
+
+
+def _ports_of(request: web.BaseRequest) -> list[int]:
+    """Return which ports a request wants. Raises Refused where there are none, or what is named is none."""
+    texts = request.query.getall("port", request.query.getall("ports", []))
+    if not texts or not all(text.isascii() and text.isdigit() and 0 < int(text) < 1 << 16 for text in texts):
+        raise Refused(400, f"port: {','.join(texts)[:100] or 'none'} named; name ports of 1 to 65535")
+    return [int(text) for text in texts]
 
 
 async def _send(response: web.StreamResponse, pieces: AsyncIterator[bytes]) -> None:

@@ -39,6 +39,8 @@ async def relay(request: web.BaseRequest, url: str) -> web.StreamResponse:
                 await asyncio.wait((inward, outward), return_when=asyncio.FIRST_COMPLETED)
                 inward.cancel()
                 outward.cancel()
+            await _close_alike(front, behind)
+            await _close_alike(behind, front)
             return front
 
 
@@ -46,7 +48,7 @@ _Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
 async def _pump(source: _Socket, target: _Socket) -> None:
-    """Carry messages one way until the source closes; then close the target the same way."""
+    """Carry messages one way until the source closes."""
     ahead: asyncio.Queue[aiohttp.WSMessage] = asyncio.Queue(AHEAD_MESSAGES)
     async with asyncio.TaskGroup() as group:
         sending = group.create_task(_send(ahead, target))
@@ -56,9 +58,14 @@ async def _pump(source: _Socket, target: _Socket) -> None:
             async with asyncio.timeout(FAREWELL_S):
                 await ahead.join()
         sending.cancel()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(FAREWELL_S):
-            await target.close(code=source.close_code or aiohttp.WSCloseCode.OK)
+
+
+async def _close_alike(gone: _Socket, other: _Socket) -> None:
+    """Close a side as the other was closed, if it was."""
+    if gone.close_code is not None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                await other.close(code=gone.close_code or aiohttp.WSCloseCode.OK)
 
 
 async def _send(ahead: asyncio.Queue[aiohttp.WSMessage], target: _Socket) -> None:

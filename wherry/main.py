@@ -32,7 +32,7 @@ class Verb:
 VERBS: Final = (
     Verb("up", "cluster", "start a cluster on this machine", "_up"),
     Verb("down", "cluster", "stop it", "_down"),
-    Verb("apply", "write", "bring objects to what files say", "_apply"),
+    Verb("apply", "apply", "bring objects to what files say", "_apply"),
     Verb("create", "write", "create what files say", "_create"),
     Verb("get", "get", "print objects"),
     Verb("describe", "describe", "tell what is known of an object"),

@@ -40,6 +40,10 @@ class JobStrategy(Strategy[Job]):
     """Jobs."""
 
     default_propagation = "Orphan"
+    deletion_warning = (
+        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them "
+        "or set propagationPolicy=Orphan to suppress this warning"
+    )
     field_names = ("status.successful",)
 
     def default(self, obj: Job) -> Job:

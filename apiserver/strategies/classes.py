@@ -5,10 +5,10 @@ Source: kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption;
 
 from typing import Final
 
-from apiserver.strategy import Strategy
+from apiserver.strategy import Context, Strategy
 from kube.api.node_v1 import RuntimeClass
 from kube.api.scheduling_v1 import PriorityClass
-from kube.errors import FieldError, forbidden_field, immutable
+from kube.errors import FieldError, forbidden, forbidden_field, immutable
 from kube.names import check_dns_label
 
 from .checks import Errors, labels, named, one_of_if_set
@@ -28,6 +28,12 @@ class PriorityClassStrategy(Strategy[PriorityClass]):
 
     def validate(self, obj: PriorityClass) -> list[FieldError]:
         return list(_priority_errors(obj))
+
+    async def admit_delete(self, obj: PriorityClass, context: Context) -> None:
+        if obj.metadata.name in SYSTEM_CLASSES:
+            kind, name = self.kind, obj.metadata.name
+            detail = "this is a system priority class and cannot be deleted"
+            raise forbidden(kind, name, f'{kind.resource} "{name}" is forbidden: {detail}')
 
     def validate_update(self, new: PriorityClass, old: PriorityClass) -> list[FieldError]:
         errors = []

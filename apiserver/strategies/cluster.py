@@ -60,7 +60,9 @@ class NamespaceStrategy(Ungenerated[Namespace]):
         return replace(old, spec=new.spec)
 
     def prepare_delete(self, obj: Namespace, context: Context) -> Namespace:
-        return replace(obj, status=replace(obj.status, phase="Terminating"))
+        """A namespace ends when what is in it has ended; there is no grace that could be told in seconds."""
+        terminating = with_metadata(obj, deletion_grace_period_seconds=None)
+        return replace(terminating, status=replace(obj.status, phase="Terminating"))
 
     def is_held(self, obj: Namespace) -> bool:
         return bool(obj.spec.finalizers)

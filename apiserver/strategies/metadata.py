@@ -28,12 +28,12 @@ def validate_metadata_update(new: ObjectMeta, old: ObjectMeta) -> list[FieldErro
 
 def metadata_errors(meta: ObjectMeta, strategy: Strategy[Any], path: str = "metadata") -> Errors:
     """Check the metadata of an object by the rules of its kind."""
-    of_prefix = strategy.check_name(f"{meta.generate_name}a") if meta.generate_name else ()
-    for problem in of_prefix:
-        yield invalid(f"{path}.generateName", meta.generate_name, problem)
+    if meta.generate_name:
+        for problem in strategy.check_name(f"{meta.generate_name}a"):
+            yield invalid(f"{path}.generateName", meta.generate_name, problem)
     if not meta.name:
         yield required(f"{path}.name", "name or generateName is required")
-    elif not of_prefix:
+    else:
         for problem in strategy.check_name(meta.name):
             yield invalid(f"{path}.name", meta.name, problem)
     if strategy.kind.namespaced:
@@ -113,10 +113,11 @@ def metadata_update_errors(new: ObjectMeta, old: ObjectMeta, path: str = "metada
         if value != getattr(old, field):
             yield immutable(f"{path}.{wire}", value)
     if old.deletion_timestamp is not None:
-        added = [finalizer for finalizer in new.finalizers if finalizer not in old.finalizers]
+        added = sorted(set(new.finalizers) - set(old.finalizers))
         if added:
+            shown = ", ".join(f'"{name}"' for name in added)
             detail = "no new finalizers can be added if the object is being deleted, found new finalizers "
-            yield forbidden_field(f"{path}.finalizers", detail + str(added).replace("'", '"'))
+            yield forbidden_field(f"{path}.finalizers", f"{detail}[]string{{{shown}}}")
 
 
 _FIXED: Final = {

@@ -35,6 +35,8 @@ class PodStrategy(Strategy[Pod]):
     """Pods: accepted as Pending, bound once, ended with grace."""
 
     returns_deleted = True
+    is_graceful = True
+    status_ignores = ("owner_references",)
     field_names = (
         "spec.nodeName",
         "spec.restartPolicy",

@@ -166,6 +166,8 @@ _ROLLING: Final = RollingUpdateDeployment(max_unavailable="25%", max_surge="25%"
 class DeploymentRules(Strategy[Deployment]):
     """Deployments."""
 
+    status_ignores = ("labels",)
+
     def default(self, obj: Deployment) -> Deployment:
         spec = where_none(obj.spec, replicas=1, revision_history_limit=10, progress_deadline_seconds=600)
         changes: dict[str, Any] = {}

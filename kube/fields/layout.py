@@ -201,6 +201,11 @@ class ItemsLayout(Layout):
         """What each key means where it is missing, None where it must not be."""
         return tuple(_KEY_DEFAULTS.get(key, self._struct.fields[key].default) for key in self.keys)
 
+    @cached_property
+    def _means_more(self) -> bool:
+        """Whether a key that is missing is the same as one with some value: then keys are compared as elements."""
+        return any(key in _KEY_DEFAULTS for key in self.keys)
+
     def element_of(self, item: Any) -> str:
         """Return the path element of a typed item."""
         return _element(self.keys, tuple([getattr(item, attribute) for attribute in self._attributes]), self._defaults)
@@ -214,7 +219,10 @@ class ItemsLayout(Layout):
 
     def _by_key(self, items: Any) -> dict[Any, Any]:
         """Return typed items by their keys; those that share one, which a list should not have, as a list."""
-        if len(self._attributes) == 1:
+        found: dict[Any, Any]
+        if self._means_more:
+            found = {self.element_of(item): item for item in items}
+        elif len(self._attributes) == 1:
             attribute = self._attributes[0]
             found = {getattr(item, attribute): item for item in items}
         else:
@@ -227,6 +235,7 @@ class ItemsLayout(Layout):
         return {element: group if len(group) > 1 else group[0] for element, group in grouped.items()}
 
     def _element(self, found: Any) -> str:
+        """Return the path element of one of the values of `_by_key`."""
         return self.element_of(found[0] if isinstance(found, list) else found)
 
     def _whole_item(self, found: Any) -> FieldSet:

@@ -117,8 +117,11 @@ class Settled:
     conflicts: Mapping[Manager, FieldSet]
 
 
-def settled(managers: Managers, change: Change, *, except_for: Manager) -> Settled:
-    """Return the managers without what others than `except_for` lose by a change."""
+def settled(managers: Managers, change: Change, *, except_for: Manager, emptied: FieldSet = EMPTY) -> Settled:
+    """Return the managers without what others than `except_for` lose by a change.
+
+    emptied: fields that are gone because somebody wants them empty, which others may object to.
+    """
     left: dict[Manager, Owned] = {}
     conflicts: dict[Manager, FieldSet] = {}
     for manager, owned in managers.items():
@@ -129,6 +132,8 @@ def settled(managers: Managers, change: Change, *, except_for: Manager) -> Settl
         if found is None:
             continue
         lost = intersection(owned.fields, found.changed)
+        if emptied:
+            lost = union(lost, intersection(intersection(owned.fields, found.removed), emptied))
         if lost:
             conflicts[manager] = lost
         fields = difference(difference(owned.fields, lost), found.removed)

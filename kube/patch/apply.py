@@ -86,13 +86,15 @@ def apply(live: Resource, config: Mapping[str, Any], how: Application, now: str)
         raise ConfigurationError(wrong)
     managers = read(live.metadata.managed_fields) or dict(_before(live, how, now))
     last = managers.get(how.manager)
-    managers[how.manager] = Owned(fields, how.api_version, now)
-    document = to_plain(with_metadata(live, managed_fields=()))
-    merged = merge(document, config, layout)
+    managers[how.manager] = Owned(without_lone_metadata(fields), how.api_version, now)
+    bare = with_metadata(live, managed_fields=())
+    merged = merge(to_plain(bare), config, layout)
     if last is not None:
         merged = _pruned(merged, type(live), last, managers, how)
     obj = from_plain(merged, type(live))
-    after = settled(managers, Change(live, obj, how.versions), except_for=how.manager)
+    if obj == bare:
+        managers[how.manager] = managers[how.manager]._replace(time=last.time if last else None)
+    after = settled(managers, Change(live, obj, how.versions), except_for=how.manager, emptied=fields)
     if after.conflicts and not how.force:
         raise ApplyConflicts(after.conflicts)
     return Applied(obj, write(after.managers))
@@ -104,8 +106,17 @@ def _before(live: Resource, how: Application, now: str) -> Mapping[Manager, Owne
     return first_entries(live, type(live)(), earlier, now)
 
 
+def without_lone_metadata(fields: FieldSet) -> FieldSet:
+    """Return a set without the metadata as a whole, which is nobody's."""
+    if fields.get("f:metadata") != LEAF:
+        return fields
+    return {element: node for element, node in fields.items() if element != "f:metadata"}
+
+
 def merge(live: Any, config: Any, layout: Layout) -> Any:
-    """Return plain JSON with a configuration merged in. Neither is changed."""
+    """Return plain JSON with a configuration merged in: null takes nothing from what divides. Neither is changed."""
+    if config is None and isinstance(live, dict | list) and layout is not ATOM:
+        return live
     match layout:
         case StructLayout() | MapLayout() if isinstance(live, dict) and isinstance(config, Mapping):
             merged = dict(live)

@@ -2,6 +2,8 @@
 
 The document that is given is never changed; what an operation doesn't touch is shared between it and the result.
 Source: RFC 6902; pointers, RFC 6901. A remove of a path that isn't there, a failed test and a bad pointer are errors.
+As in Kubernetes, and beyond the RFC: an index may count from the end (-1 is the last); a key that an object hasn't is
+null to test and copy, and is set by replace.
 """
 
 import re
@@ -23,7 +25,7 @@ class JsonPatchTestFailed(JsonPatchError):  # noqa: N818 - RFC 6902's word.
     """A "test" operation found another value."""
 
 
-_INDEX: Final = re.compile(r"0|[1-9][0-9]*")
+_INDEX: Final = re.compile(r"-?(0|[1-9][0-9]*)")
 _ESCAPE: Final = re.compile(r"~(?![01])")
 
 
@@ -51,7 +53,7 @@ def _copied_bytes(document: Any, operation: Any) -> int:
     """Return how much an operation copies: a few copies of copies would make more than any memory holds."""
     if not isinstance(operation, Mapping) or operation.get("op") != "copy":
         return 0
-    return len(encode(_find(document, _pointer(operation, "from"))))
+    return len(encode(_value_at(document, _pointer(operation, "from"))))
 
 
 def _operate(document: Any, operation: Mapping[str, Any]) -> Any:
@@ -64,7 +66,7 @@ def _operate(document: Any, operation: Mapping[str, Any]) -> Any:
         case "remove":
             return _remove(document, path)
         case "replace":
-            _find(document, path)
+            _value_at(document, path)
             return _set(document, path, _value(operation))
         case "move":
             source = _pointer(operation, "from")
@@ -73,9 +75,9 @@ def _operate(document: Any, operation: Mapping[str, Any]) -> Any:
             value = _find(document, source)
             return _add(_remove(document, source), path, value) if path != source else document
         case "copy":
-            return _add(document, path, _find(document, _pointer(operation, "from")))
+            return _add(document, path, _value_at(document, _pointer(operation, "from")))
         case "test":
-            if not _same(_find(document, path), _value(operation)):
+            if not _same(_value_at(document, path), operation.get("value")):
                 raise JsonPatchTestFailed(f"testing value {operation['path']} failed")
             return document
         case None:
@@ -111,6 +113,14 @@ def _find(document: Any, path: tuple[str, ...]) -> Any:
     return document
 
 
+def _value_at(document: Any, path: tuple[str, ...]) -> Any:
+    """Return what is at a path, None for a key that its object hasn't."""
+    parent = _find(document, path[:-1])
+    if path and isinstance(parent, dict) and path[-1] not in parent:
+        return None
+    return _find(document, path)
+
+
 def _child(parent: Any, token: str, path: tuple[str, ...]) -> Any:
     if isinstance(parent, dict) and token in parent:
         return parent[token]
@@ -122,9 +132,12 @@ def _child(parent: Any, token: str, path: tuple[str, ...]) -> Any:
 def _index(items: list[Any], token: str, path: tuple[str, ...], last: int) -> int:
     if not _INDEX.fullmatch(token):
         raise JsonPatchError(f'{_shown(path)}: "{token}" is not an index of a list')
-    if len(token) > 9 or int(token) > last:
+    at = int(token) if len(token) < 10 else last + 1
+    if at < 0:
+        at += last + 1
+    if not 0 <= at <= last:
         raise JsonPatchError(f"{_shown(path)}: the list has {len(items)} items")
-    return int(token)
+    return at
 
 
 def _changed(document: Any, path: tuple[str, ...], depth: int, new: Any) -> Any:
@@ -137,7 +150,7 @@ def _changed(document: Any, path: tuple[str, ...], depth: int, new: Any) -> Any:
     for level in range(depth - 1, -1, -1):
         parent, token = parents[level], path[level]
         copy = parent.copy()
-        copy[token if isinstance(parent, dict) else int(token)] = new
+        copy[token if isinstance(parent, dict) else _index(parent, token, path, len(parent) - 1)] = new
         new = copy
     return new
 
@@ -166,7 +179,7 @@ def _remove(document: Any, path: tuple[str, ...]) -> Any:
     parent = _find(document, path[:-1])
     if isinstance(parent, dict):
         return _changed(document, path, len(path) - 1, {k: v for k, v in parent.items() if k != path[-1]})
-    at = int(path[-1])
+    at = _index(parent, path[-1], path, len(parent) - 1)
     return _changed(document, path, len(path) - 1, [*parent[:at], *parent[at + 1 :]])
 
 

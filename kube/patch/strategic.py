@@ -1,8 +1,8 @@
 """Strategic merge patch: a merge patch that knows which lists merge, and by what key.
 
-`apply_strategic_patch` carries one out on plain JSON, `three_way` makes the one that a client-side apply sends. Neither
-changes what it is given. Directives: $patch (delete, replace, merge), $retainKeys, $setElementOrder/LIST,
-$deleteFromPrimitiveList/LIST.
+`apply_strategic_patch` carries one out on plain JSON, and changes nothing that it is given. Directives: $patch (delete,
+replace), $retainKeys, $setElementOrder/LIST, $deleteFromPrimitiveList/LIST. What a patch puts where there was nothing
+is taken as it is, without its directives.
 Source: KEP-555; the contributors' page on strategic merge patch. As there, a patch's own items keep the patch's order,
 and the others stand where they stood in relation to them.
 """
@@ -18,6 +18,7 @@ DIRECTIVE: Final = "$patch"
 RETAIN_KEYS: Final = "$retainKeys"
 ELEMENT_ORDER: Final = "$setElementOrder/"
 DELETE_PRIMITIVES: Final = "$deleteFromPrimitiveList/"
+_DIRECTIVES: Final = (DIRECTIVE, RETAIN_KEYS, ELEMENT_ORDER, DELETE_PRIMITIVES)
 
 
 class StrategicPatchError(ValueError):
@@ -40,9 +41,9 @@ def _merge_map(old: Json, patch: Json, shape: Shape, path: str) -> Json:
     if directive == "delete":
         return {}
     if directive == "replace":
-        return _merge_map({}, {key: value for key, value in patch.items() if key != DIRECTIVE}, shape, path)
-    if directive not in (None, "merge"):
-        raise StrategicPatchError(f"{path or 'patch'}: unknown {DIRECTIVE} {directive!r}; use delete, replace or merge")
+        return _new_map({key: value for key, value in patch.items() if key != DIRECTIVE})
+    if directive is not None:
+        raise StrategicPatchError(f"{path or 'patch'}: unknown {DIRECTIVE} {directive!r}; use delete or replace")
     merged = _retained(old, patch, path)
     for key in _touched_keys(patch):
         here = f"{path}.{key}" if path else key
@@ -56,6 +57,20 @@ def _merge_map(old: Json, patch: Json, shape: Shape, path: str) -> Json:
 
 
 _ABSENT: Final = object()
+
+
+def _new(value: Any) -> Any:
+    """Return what a patch puts where there is nothing yet: its value without directives, _ABSENT if it is one."""
+    if isinstance(value, dict):
+        return _ABSENT if DIRECTIVE in value else _new_map(value)
+    if isinstance(value, list):
+        return [new for item in value if (new := _new(item)) is not _ABSENT]
+    return value
+
+
+def _new_map(value: Json) -> Json:
+    found = {key: _new(inner) for key, inner in value.items() if inner is not None and not key.startswith(_DIRECTIVES)}
+    return {key: inner for key, inner in found.items() if inner is not _ABSENT}
 
 
 def _touched_keys(patch: Json) -> list[str]:
@@ -86,28 +101,28 @@ def _merge_field(old: Any, key: str, patch: Json, shape: Shape, path: str) -> An
     value = patch.get(key, _ABSENT)
     if isinstance(value, list) or ELEMENT_ORDER + key in patch or DELETE_PRIMITIVES + key in patch:
         return _merge_list_field(old, key, patch, shape, path)
-    if isinstance(value, dict):
-        before = old if isinstance(old, dict) and not shape.replaces else {}
-        return _merge_map(before, value, shape, path)
-    return value
+    if isinstance(value, dict) and isinstance(old, dict) and not shape.replaces:
+        return _merge_map(old, value, shape, path)
+    return _new(value)
 
 
 def _merge_list_field(old: Any, key: str, patch: Json, shape: Shape, path: str) -> Any:
     """Return a list field after the value and the directives that the patch has for it."""
     value = patch.get(key, _ABSENT)
     if not shape.merges or (value is _ABSENT and old is None):
-        return value
+        return _new(value)
     order, deletions = patch.get(ELEMENT_ORDER + key), patch.get(DELETE_PRIMITIVES + key)
     for name, directive in ((ELEMENT_ORDER, order), (DELETE_PRIMITIVES, deletions)):
         if directive is not None and not isinstance(directive, list):
             raise StrategicPatchError(f"{path}: {name}{key} must be a list")
     before: list[Any] = old if isinstance(old, list) else []
-    gone = set(_itselves(deletions or []))
-    after = [item for item in before if _itself(item) not in gone] if gone else before
     new: list[Any] = value if isinstance(value, list) else []
     if shape.merge_key:
-        return _merge_items(after, new, order, shape, path)
-    merged = list({_itself(item): item for item in [*after, *new]}.values())
+        return _merge_items(before, new, order, shape, path)
+    if order:
+        _check_order(_itselves(new), _itselves(order), path)
+    gone = set(_itselves(deletions or []))
+    merged = [item for name, item in {_itself(item): item for item in [*before, *new]}.items() if name not in gone]
     return _in_order(merged, _itselves(order if order is not None else new), _itselves(before), _itself)
 
 
@@ -124,19 +139,26 @@ def _merge_items(old: list[Any], patch: list[Any], order: list[Any] | None, shap
         place = places.get(item[key])
         if place is None:
             places[item[key]] = len(merged)
-            merged.append(_merge_map({}, item, shape.item, path))
+            merged.append(_new(item))
         else:
             merged[place] = _merge_map(merged[place], item, shape.item, path)
     wanted = [item[key] for item in plain]
     if order is not None:
         listed = [_key_value(item, key, path) for item in order]
-        known = set(listed)
-        if strangers := [value for value in wanted if value not in known]:
-            raise StrategicPatchError(f"{path}: {strangers} is in the patch but not in its {ELEMENT_ORDER} list")
+        if listed:
+            _check_order(wanted, listed, path)
         wanted = listed
         # With an order given, Kubernetes counts an item that takes a deleted one's place as the last of the live ones.
         live = list(places)[: max(len(old), len(live))]
     return _in_order(merged, wanted, live, lambda item: _key_of(item, key))
+
+
+def _check_order(wanted: Sequence[Any], order: Sequence[Any], path: str) -> None:
+    """Return if the items of a patch stand in its $setElementOrder list, in that order. Raises StrategicPatchError."""
+    left = iter(order)
+    if not all(any(found == name for found in left) for name in wanted):
+        told = f"{list(wanted)} is not in the order of its {ELEMENT_ORDER} list {list(order)}"
+        raise StrategicPatchError(f"{path}: {told}")
 
 
 def _surviving_items(old: list[Any], patch: list[Any], key: str, path: str) -> list[Any]:
@@ -192,85 +214,3 @@ def _key_value(item: Any, key: str, path: str) -> Any:
     if value is None or isinstance(value, dict | list):
         raise StrategicPatchError(f"{path}: map: {item!r} does not contain declared merge key: {key}")
     return value
-
-
-def three_way(original: Json, modified: Json, current: Json, cls: type[Any] | None) -> Json:
-    """Return the strategic merge patch that brings `current` to what `modified` says; {} where it is there already.
-
-    original: what was applied last time: what it had and `modified` hasn't is removed. All else in `current` stays.
-    cls None: a kind whose lists are not known; they are replaced, so that the result is a JSON merge patch too.
-    """
-    return _diff_map(original, modified, current, _root(cls))
-
-
-def _diff_map(original: Json, modified: Json, current: Json, shape: Shape) -> Json:
-    patch: Json = {}
-    for key, wanted in modified.items():
-        found = current.get(key)
-        if wanted is None:
-            if key in current:
-                patch[key] = None
-        elif found is None:
-            patch[key] = wanted
-        else:
-            patch |= _diff_field(key, original.get(key), wanted, found, shape.child(key))
-    patch |= {
-        key: None for key, value in original.items() if value is not None and key not in modified and key in current
-    }
-    return patch
-
-
-def _diff_field(key: str, original: Any, wanted: Any, found: Any, shape: Shape) -> Json:
-    if isinstance(wanted, dict) and isinstance(found, dict) and not shape.replaces:
-        before = original if isinstance(original, dict) else {}
-        inner = _diff_map(before, wanted, found, shape)
-        if inner and shape.retain_keys:
-            inner[RETAIN_KEYS] = sorted(name for name, value in wanted.items() if value is not None)
-        return {key: inner} if inner else {}
-    if isinstance(wanted, list) and isinstance(found, list) and shape.merges:
-        return _diff_list(key, original if isinstance(original, list) else [], wanted, found, shape)
-    return {} if _equal(wanted, found) else {key: wanted}
-
-
-def _diff_list(key: str, original: list[Any], wanted: list[Any], found: list[Any], shape: Shape) -> Json:
-    by = shape.merge_key
-    identify: Callable[[Any], Any] = (lambda item: _key_of(item, by)) if by else _itself
-    live = {identify(item): item for item in found}
-    names = [identify(item) for item in wanted]
-    gone = [name for name in map(identify, original) if name not in names and name in live]
-    if by:
-        before = {identify(item): item for item in original}
-        changes = [
-            _diff_item(before.get(name, {}), item, live.get(name), shape)
-            for name, item in zip(names, wanted, strict=True)
-        ]
-        changes += [{by: name, DIRECTIVE: "delete"} for name in gone]
-        patch: Json = {key: kept} if (kept := [change for change in changes if change]) else {}
-    else:
-        added = [name for name in names if name not in live]
-        patch = {key: added} if added else {}
-        if gone:
-            patch[DELETE_PRIMITIVES + key] = gone
-    if patch or [name for name in live if name in names] != names:
-        patch[ELEMENT_ORDER + key] = [{by: name} for name in names] if by else names
-    return patch
-
-
-def _diff_item(original: Json, wanted: Json, found: Json | None, shape: Shape) -> Json:
-    if found is None:
-        return wanted
-    inner = _diff_map(original, wanted, found, shape.item)
-    if not inner:
-        return {}
-    if shape.retain_keys:
-        inner[RETAIN_KEYS] = sorted(name for name, value in wanted.items() if value is not None)
-    return {**inner, shape.merge_key: wanted[shape.merge_key]}
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Compare JSON values; true is not 1."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_equal(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)

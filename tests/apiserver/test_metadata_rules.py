@@ -49,11 +49,12 @@ def test_the_names_of_roles_need_only_fit_into_a_path() -> None:
     ]
 
 
-def test_a_generated_name_is_told_by_its_prefix() -> None:
+def test_a_generated_name_is_told_by_its_prefix_first() -> None:
     """The author never wrote the rest of the name."""
-    (found,) = wrongs(with_meta(name="Web-x7x7x", generate_name="Web-"))
+    prefix, whole = wrongs(with_meta(name="Web-x7x7x", generate_name="Web-"))
 
-    assert found.startswith('metadata.generateName: Invalid value: "Web-"')
+    assert prefix.startswith('metadata.generateName: Invalid value: "Web-"')
+    assert whole.startswith('metadata.name: Invalid value: "Web-x7x7x"')
 
 
 @pytest.mark.parametrize("name", ["other/a", "a\0b", "A"])

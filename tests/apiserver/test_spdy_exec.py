@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -189,12 +189,12 @@ async def relayed(node: Node, query: str, protocol: str = NODE_PROTOCOL) -> Asyn
 
     async with serving(agent) as port, aiohttp.ClientSession() as session:
 
-        def connect(url: str, offered: tuple[str, ...]) -> Any:
-            return session.ws_connect(url, protocols=offered, autoclose=False)
+        def connect(offered: Sequence[str]) -> Any:
+            return session.ws_connect(f"http://127.0.0.1:{port}/", protocols=offered, autoclose=False)
 
         async def front(request: web.BaseRequest) -> web.StreamResponse:
             try:
-                return await spdy_exec.serve(request, connect, f"http://127.0.0.1:{port}/", parse_query(query))
+                return await spdy_exec.serve(request, connect, parse_query(query))
             except ApiError as error:
                 return web.Response(status=error.code, text=str(error))
 

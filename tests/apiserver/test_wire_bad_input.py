@@ -246,8 +246,8 @@ async def test_paths_and_methods_that_are_not_served(wire: Wire, method: str, pa
         ({"op": "add"}, "application/json-patch+json", 400),
         ([1, 2], "application/merge-patch+json", 400),
         ({"kind": "Secret"}, "application/merge-patch+json", 422),
-        ({"metadata": {"name": "another"}}, "application/merge-patch+json", 422),
-        ({"data": 5}, "application/strategic-merge-patch+json", 400),
+        ({"metadata": {"name": "another"}}, "application/merge-patch+json", 400),
+        ({"data": 5}, "application/strategic-merge-patch+json", 422),
         ({"metadata": {"resourceVersion": "1"}}, "application/merge-patch+json", 409),
     ],
 )

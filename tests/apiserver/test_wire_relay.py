@@ -1,9 +1,9 @@
 """Logs and exec pass through the API server to the agent of the pod's node and back, byte for byte."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -11,11 +11,12 @@ from aiohttp import web
 
 from apiserver.authentication import user_of_certificate
 from apiserver.server import ApiServer
-from kube.pki import Subject, issue, save_pair
+from tests.apiserver.agents import add_node, node_tls, serving
 from tests.apiserver.wire import Wire, pod
 
 PODS = "/api/v1/namespaces/default/pods"
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
+V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
 
 
 class PretendedAgent:
@@ -37,39 +38,28 @@ class PretendedAgent:
             if "previous" in request.query:
                 return web.Response(status=400, text='previous terminated container "main" in pod "web" not found')
             return web.Response(text="one\ntwo\n")
-        socket = web.WebSocketResponse(protocols=("v5.channel.k8s.io",))
+        socket = web.WebSocketResponse(protocols=(V5, V4))
         await socket.prepare(request)
         async for message in socket:
             if message.data == b"\xff\x00":
                 await socket.send_bytes(b'\x03{"metadata":{},"status":"Success"}')
                 break
-            await socket.send_bytes(b"\x01" + message.data[1:])
+            if message.data == b"\x00fail":
+                await socket.send_bytes(b'\x03{"status":"Failure","message":"it ended with 7"}')
+            else:
+                await socket.send_bytes(b"\x01" + message.data[1:])
         await socket.close(code=1000)
         return socket
 
 
 @pytest.fixture
 async def agent(server: ApiServer, wire: Wire, tmp_path: Path) -> AsyncIterator[PretendedAgent]:
-    """A node `here` with a pretended agent, and a pod on it."""
-    authority = server.credentials.authority
-    save_pair(tmp_path, "node", issue(authority, Subject("system:node:here", ("system:nodes",)), ("server",)))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(str(tmp_path / "node.crt"), str(tmp_path / "node.key"))
-    tls.load_verify_locations(str(server.credentials.certificate("ca")))
-    tls.verify_mode = ssl.CERT_REQUIRED
+    """A node `here` with a pretended agent, and a pod `web` on it."""
     agent = PretendedAgent()
-    runner = web.ServerRunner(web.Server(agent.handle), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-    port = runner.addresses[0][1]
-    status = {
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-    }
-    await wire.send("POST", "/api/v1/nodes", {"metadata": {"name": "here"}, "status": status})
-    await wire.send("POST", PODS, pod(nodeName="here"))
-    yield agent
-    await runner.cleanup()
+    async with serving(agent.handle, tls=node_tls(server, tmp_path)) as port:
+        await add_node(wire, port)
+        await wire.send("POST", PODS, pod(nodeName="here"))
+        yield agent
 
 
 async def test_a_log_comes_through(wire: Wire, agent: PretendedAgent) -> None:
@@ -94,37 +84,62 @@ async def test_a_container_that_the_pod_has_not_is_refused(wire: Wire, agent: Pr
     assert agent.asked == []
 
 
-async def test_exec_passes_both_ways_and_ends_as_the_agent_ends_it(
-    server: ApiServer, wire: Wire, agent: PretendedAgent
-) -> None:
-    keys = server.credentials
-    tls = ssl.create_default_context(cafile=str(keys.certificate("ca")))
-    tls.load_cert_chain(str(keys.certificate("admin")), str(keys.key("admin")))
-    url = f"{server.url}{PODS}/web/exec?command=cat&command=-&stdin=true&stdout=true"
+async def test_exec_passes_both_ways_and_ends_as_the_agent_ends_it(wire: Wire, agent: PretendedAgent) -> None:
+    path = f"{PODS}/web/exec?command=cat&command=-&stdin=true&stdout=true"
 
-    async with (
-        asyncio.timeout(PATIENCE_S),
-        aiohttp.ClientSession() as session,
-        session.ws_connect(url, ssl=tls, protocols=("v5.channel.k8s.io", "v4.channel.k8s.io")) as socket,
-    ):
+    async with wire.socket(path, (V5, V4)) as socket, asyncio.timeout(PATIENCE_S):
         await socket.send_bytes(b"\x00hello")
         echoed = await socket.receive_bytes()
         await socket.send_bytes(b"\xff\x00")
         status = await socket.receive_bytes()
         end = await socket.receive()
 
-    assert socket.protocol == "v5.channel.k8s.io"
+    assert socket.protocol == V5
     assert (echoed, status[:1]) == (b"\x01hello", b"\x03")
     assert (end.type, socket.close_code) == (aiohttp.WSMsgType.CLOSE, 1000)
     assert agent.asked[0].startswith("/exec/default/web/main?command=cat&command=-&")
 
 
+@pytest.mark.parametrize(
+    ("offered", "chosen", "said", "heard"),
+    [
+        ((V4,), V4, [b"\0hi", b"\0fail"], [b"\1hi", b'\3{"status":"Failure","message":"it ended with 7"}']),
+        (("channel.k8s.io",), "channel.k8s.io", [b"\0hi", b"\0fail"], [b"\1hi", b"\3it ended with 7"]),
+        ((), None, [b"\0hi", b"\0fail"], [b"\1hi", b"\3it ended with 7"]),
+        (
+            ("base64.channel.k8s.io",),
+            "base64.channel.k8s.io",
+            ["0aGk=", "0ZmFpbA=="],
+            ["1aGk=", "3aXQgZW5kZWQgd2l0aCA3"],
+        ),
+        (("v9", "v4.base64.channel.k8s.io"), "v4.base64.channel.k8s.io", ["0aGk="], ["1aGk="]),
+    ],
+)
+async def test_clients_speak_of_channels_in_their_own_ways(
+    wire: Wire, agent: PretendedAgent, offered: tuple[str, ...], chosen: str, said: list[Any], heard: list[Any]
+) -> None:
+    """What a command's end is called depends on it too: before v4 it is a sentence."""
+    async with wire.socket(f"{PODS}/web/exec?command=x&stdin=1", offered) as socket, asyncio.timeout(PATIENCE_S):
+        for message in said:
+            await (socket.send_str(message) if isinstance(message, str) else socket.send_bytes(message))
+        found = [(await socket.receive()).data for _ in heard]
+
+    assert (socket.protocol, found) == (chosen, heard)
+
+
+@pytest.mark.parametrize("action", ["exec", "attach"])
+async def test_a_way_to_speak_of_channels_that_is_unknown_is_refused(
+    wire: Wire, agent: PretendedAgent, action: str
+) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        async with wire.socket(f"{PODS}/web/{action}?command=x", ["v9.channel.k8s.io"]):
+            pass
+
+    assert (refused.value.status, agent.asked) == (400, [])
+
+
 async def test_a_node_that_does_not_answer_is_an_error_and_not_a_hang(wire: Wire) -> None:
-    status = {
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": 9}},
-    }
-    await wire.send("POST", "/api/v1/nodes", {"metadata": {"name": "gone"}, "status": status})
+    await add_node(wire, 9, "gone")
     await wire.send("POST", PODS, pod(nodeName="gone"))
 
     reply = await wire.send("GET", f"{PODS}/web/log")
@@ -153,11 +168,7 @@ async def test_an_agent_can_not_send_the_server_elsewhere_with_its_certificate(
 )
 async def test_an_address_that_is_none_is_not_called(wire: Wire, address: str, port: int) -> None:
     """What a Node says of itself is put into a URL: it must not become its path."""
-    status = {
-        "addresses": [{"type": "InternalIP", "address": address}],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-    }
-    await wire.send("POST", "/api/v1/nodes", {"metadata": {"name": "odd"}, "status": status})
+    await add_node(wire, port, "odd", address)
     await wire.send("POST", PODS, pod(nodeName="odd"))
 
     reply = await wire.send("GET", f"{PODS}/web/log")

@@ -1,4 +1,4 @@
-"""Writes whose end nobody knows: what they hold is not given to others."""
+"""Writes that the store does not simply carry out: whose end nobody knows, or whose names are all taken."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,10 +10,10 @@ from apiserver.allocators import IP_PREFIX, AddressRange, StoredAllocators
 from apiserver.cache import Cache
 from apiserver.identity import User
 from apiserver.reading import CachedObjects
-from apiserver.store.contract import StoreUnavailable
+from apiserver.store.contract import Entry, KeyExists, StoreUnavailable
 from apiserver.store.memory import MemoryStore
 from apiserver.writing import Write, Writings
-from kube.api.core_v1 import Namespace, Service, ServicePort, ServiceSpec
+from kube.api.core_v1 import ConfigMap, Namespace, Service, ServicePort, ServiceSpec
 from kube.api.meta_v1 import ObjectMeta
 from kube.errors import ApiError
 from kube.kinds import kind_of
@@ -87,3 +87,41 @@ async def test_a_service_that_may_have_been_stored_keeps_its_address(
 
     assert await store.get(WEB) is not None
     assert len((await store.range(IP_PREFIX)).entries) == 1
+
+
+class FullStore(MemoryStore):
+    """A store in which the first so many names of ConfigMaps are taken."""
+
+    def __init__(self, taken: int) -> None:
+        super().__init__()
+        self.taken = taken
+
+    async def create(self, key: str, value: bytes) -> int:
+        if "/configmaps/" in key and self.taken:
+            self.taken -= 1
+            raise KeyExists(Entry(key, value, 1, 1))
+        return await super().create(key, value)
+
+
+async def make_any(writings: Writings) -> str:
+    """Create a ConfigMap of a generated name, and return that."""
+    obj = ConfigMap(metadata=ObjectMeta(generate_name="any-", namespace="default"))
+    return (await writings.create(Write(kind_of(ConfigMap), "default", "", ADA), obj, NOW)).name
+
+
+async def test_another_name_is_generated_while_one_is_taken() -> None:
+    async with writings_on(FullStore(taken=7)) as writings:
+        assert (await make_any(writings)).startswith("any-")
+
+
+async def test_after_eight_names_that_are_taken_the_client_is_to_try_again() -> None:
+    async with writings_on(FullStore(taken=8)) as writings:
+        with pytest.raises(
+            ApiError, match="the server was not able to generate a unique name for the object"
+        ) as refused:
+            await make_any(writings)
+
+    status = refused.value.status
+    assert (status.code, status.reason) == (409, "AlreadyExists")
+    assert status.details is not None
+    assert status.details.retry_after_seconds == 1

@@ -1,9 +1,10 @@
 """An API server of a test's own, and raw HTTPS to it: what is sent and what comes back, nothing in between."""
 
+import asyncio
 import io
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -33,6 +34,11 @@ class Reply:
     def reason(self) -> str:
         """The reason of a Status."""
         return str(self.json.get("reason", ""))
+
+    @property
+    def warnings(self) -> str:
+        """The texts of the Warning headers, quotes as they were."""
+        return self.headers.get("Warning", "").replace('\\"', '"')
 
     @property
     def causes(self) -> list[tuple[str, str]]:
@@ -78,6 +84,29 @@ class Wire:
         content = io.BytesIO(data) if data else data
         options: dict[str, Any] = {"data": content, "headers": sent, "ssl": self._tls, "chunked": chunked or None}
         async with self._session.request(method, url, **options) as answer:
+            joined = {name: ", ".join(answer.headers.getall(name)) for name in answer.headers}
+            return Reply(answer.status, joined, await answer.read())
+
+    @asynccontextmanager
+    async def socket(
+        self, path: str, protocols: Sequence[str] = (), headers: Mapping[str, str] = {}
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a WebSocket. Raises WSServerHandshakeError where it is refused."""
+        url = self.server.url + path
+        async with self._session.ws_connect(
+            url, ssl=self._tls, protocols=protocols, headers=headers, max_msg_size=0, autoclose=False
+        ) as socket:
+            yield socket
+
+    async def connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection on which nothing was said yet."""
+        return await asyncio.open_connection("localhost", self.server.port, ssl=self._tls)
+
+    async def raw(self, method: str, path: str) -> Reply:
+        """Send a request without a body, and follow no redirect."""
+        async with self._session.request(
+            method, self.server.url + path, ssl=self._tls, allow_redirects=False
+        ) as answer:
             return Reply(answer.status, {**answer.headers}, await answer.read())
 
     @asynccontextmanager

@@ -149,15 +149,17 @@ def test_applying_the_same_again_changes_nothing(kubectl: Kubectl, web: str) -> 
     assert out.splitlines() == ["deployment.apps/web unchanged", "service/web unchanged"]
 
 
-def test_wherry_applies_what_kubectl_applied_before(kubectl: Kubectl, cluster: Cluster, namespace: str) -> None:
-    """Each reads what the other has kept as applied last, the namespace that stands in no file included."""
+def test_wherry_takes_what_kubectl_applied_only_by_force(kubectl: Kubectl, cluster: Cluster, namespace: str) -> None:
+    """Two tools that apply the same object should be a decision."""
     page = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: page}\ndata: {text: %s}\n"
     succeed(kubectl("apply", "-n", namespace, "-f", "-", stdin=page % "one"))
 
-    by_wherry = succeed(cluster.wherry("apply", "-n", namespace, "-f", "-", stdin=page % "two"))
-    by_kubectl = succeed(kubectl("apply", "-n", namespace, "-f", "-", stdin=page % "two"))
+    refused = cluster.wherry("apply", "-n", namespace, "-f", "-", stdin=page % "two")
+    forced = cluster.wherry("apply", "-n", namespace, "--force-conflicts", "-f", "-", stdin=page % "two")
 
-    assert (by_wherry, by_kubectl) == ("configmap/page configured\n", "configmap/page unchanged\n")
+    assert refused.code == 1
+    assert '.data.text is managed by "kubectl-client-side-apply" using v1' in refused.err
+    assert succeed(forced) == "configmap/page applied\n"
 
 
 def test_watch_tells_of_changes_as_they_happen(kubectl: Kubectl, web: str, cluster: Cluster) -> None:

@@ -96,6 +96,43 @@ def test_an_update_takes_fields_over_and_an_apply_then_conflicts() -> None:
     assert (owned(forced, "one"), owned(forced, "editor")) == ([".data.a", ".data.b"], [])
 
 
+def test_to_empty_what_another_has_is_a_conflict() -> None:
+    obj = applied(Pod(), web(nodeSelector={"disk": "fast"}), "one")
+
+    assert conflicts(obj, web(nodeSelector={}), "two")[1:] == [".spec.nodeSelector"]
+    assert to_plain(applied(obj, web(nodeSelector={}), "two", force=True))["spec"] == {"containers": []}
+
+
+@pytest.mark.parametrize("nothing", [{}, None])
+def test_to_apply_nothing_takes_nothing_from_what_divides(nothing: Any) -> None:
+    obj = applied(ConfigMap(), config_map(a="1"), "one")
+
+    obj = applied(obj, {"metadata": {"name": "settings", "labels": nothing}, "data": nothing}, "two")
+
+    assert (to_plain(obj)["data"], owned(obj, "one")) == ({"a": "1"}, [".data.a"])
+
+
+def test_an_item_whose_key_has_a_default_is_the_same_with_and_without_it() -> None:
+    """Who applied a port's protocol may leave it out again without anybody losing the port."""
+    port = {"containerPort": 80}
+    obj = applied(Pod(), web(containers=[{"name": "a", "ports": [{**port, "protocol": "TCP"}]}]), "one")
+    obj = applied(obj, web(containers=[{"name": "a", "ports": [port]}]), "two")
+
+    obj = applied(obj, web(containers=[{"name": "a", "image": "1"}]), "one")
+
+    assert '.spec.containers[name="a"].ports[containerPort=80,protocol="TCP"].containerPort' in owned(obj, "two")
+    assert len(to_plain(obj)["spec"]["containers"][0]["ports"]) == 1
+
+
+def test_an_application_that_changes_nothing_has_no_time_and_takes_none() -> None:
+    obj = applied(ConfigMap(), config_map(a="1"), "one")
+
+    obj = applied(obj, config_map(a="1"), "two", now=LATER)
+    obj = applied(obj, config_map(a="1"), "one", now=LATER)
+
+    assert {entry.manager: entry.time for entry in obj.metadata.managed_fields} == {"one": NOW, "two": None}
+
+
 def test_several_conflicts_are_told_by_manager() -> None:
     obj = applied(ConfigMap(), config_map(a="1", b="2"), "one")
     obj = changed(obj, "editor", {**config_map(a="1", b="3"), "immutable": True})

@@ -53,10 +53,28 @@ def test_each_operation_does_what_the_rfc_says(document: Any, operation: dict[st
 
 
 @pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        ({"op": "replace", "path": "/x", "value": 1}, {"a": 1, "list": [1, 2], "x": 1}),
+        ({"op": "test", "path": "/x"}, {"a": 1, "list": [1, 2]}),
+        ({"op": "copy", "from": "/x", "path": "/a"}, {"a": None, "list": [1, 2]}),
+        ({"op": "add", "path": "/list/-1", "value": 3}, {"a": 1, "list": [1, 2, 3]}),
+        ({"op": "add", "path": "/list/-3", "value": 0}, {"a": 1, "list": [0, 1, 2]}),
+        ({"op": "replace", "path": "/list/-1", "value": 9}, {"a": 1, "list": [1, 9]}),
+        ({"op": "remove", "path": "/list/-2"}, {"a": 1, "list": [2]}),
+    ],
+)
+def test_an_operation_may_be_as_lax_as_kubernetes_lets_it(operation: Any, expected: Any) -> None:
+    assert apply_json_patch({"a": 1, "list": [1, 2]}, [operation]) == expected
+
+
+@pytest.mark.parametrize(
     "operation",
     [
         {"op": "remove", "path": "/x"},
-        {"op": "replace", "path": "/x", "value": 1},
+        {"op": "replace", "path": "/x/y", "value": 1},
+        {"op": "test", "path": "/x", "value": 1},
+        {"op": "remove", "path": "/list/-2"},
         {"op": "add", "path": "/x/y", "value": 1},
         {"op": "add", "path": "/list/9", "value": 1},
         {"op": "add", "path": "/list/01", "value": 1},

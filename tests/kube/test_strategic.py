@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from kube.api.apps_v1 import Deployment
 from kube.api.core_v1 import Node, Pod, Service
-from kube.patch.strategic import StrategicPatchError, apply_strategic_patch, three_way
+from kube.patch.strategic import StrategicPatchError, apply_strategic_patch
+from tests.kube.three_way import three_way
 
 Json = dict[str, Any]
 
@@ -126,15 +127,30 @@ def test_directives_never_reach_the_object() -> None:
                 {"name": "a", "$setElementOrder/ports": [{"containerPort": 80}], "ports": [{"containerPort": 80}]}
             ],
             "securityContext": {"$patch": "replace", "runAsUser": 1},
+            "affinity": {"$patch": "replace", "podAffinity": {}},
+            "volumes": [{"name": "v", "$patch": "delete"}, {"name": "w", "emptyDir": None}],
             "$deleteFromPrimitiveList/nothing": ["x"],
         }
     }
 
-    after = apply_strategic_patch({"spec": {}}, patch, Pod)
+    after = apply_strategic_patch({"spec": {"securityContext": {"runAsGroup": 1}}}, patch, Pod)
 
     assert after == {
-        "spec": {"containers": [{"name": "a", "ports": [{"containerPort": 80}]}], "securityContext": {"runAsUser": 1}}
+        "spec": {
+            "containers": [{"name": "a", "ports": [{"containerPort": 80}]}],
+            "securityContext": {"runAsUser": 1},
+            "volumes": [{"name": "w"}],
+        }
     }
+
+
+def test_an_item_that_is_to_be_deleted_is_not_kept_because_the_patch_adds_it() -> None:
+    patch = {"metadata": {"finalizers": ["a/x", "a/y"], "$deleteFromPrimitiveList/finalizers": ["a/x"]}}
+
+    assert apply_strategic_patch({"metadata": {"finalizers": ["a/z"]}}, patch, Pod)["metadata"]["finalizers"] == [
+        "a/y",
+        "a/z",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +162,7 @@ def test_directives_never_reach_the_object() -> None:
         ({"spec": {"$setElementOrder/containers": "a"}}, "must be a list"),
         (
             {"spec": {"$setElementOrder/containers": [{"name": "b"}], "containers": [{"name": "a"}]}},
-            r"\['a'\] is in the patch but not in its",
+            r"\['a'\] is not in the order of its",
         ),
         ({"spec": {"$retainKeys": ["a"], "nodeName": "n"}}, "nodeName is set by the patch but missing"),
         ([], "is an object"),

@@ -248,6 +248,24 @@ async def test_a_port_of_the_pods_own_loopback_is_reached(client: Client) -> Non
     await until(is_echoed, "the pod's server answers")
 
 
+async def test_each_side_of_a_forwarded_connection_ends_on_its_own(client: Client) -> None:
+    """What answers only after the end of what it is sent would never answer otherwise."""
+    pod = await client.pod()
+    await client.run(pod, "nc", "-l", "-l", "-p", "8080", "-e", "sh", "-c", "wc -c")
+    request = cri.PortForwardRequest(pod_sandbox_id=pod, port=[8080])
+
+    async def is_counted() -> bool:
+        url = (await client.runtime.port_forward(request)).url
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, protocols=(V5,)) as socket:
+            for _ in range(100):
+                await socket.send_bytes(b"\x00" + bytes(10_000))
+            await socket.send_bytes(b"\xff\x00")
+            heard = [message.data async for message in socket]
+            return heard[2:] == [b"\x001000000\n", b"\xff\x00"]
+
+    await until(is_counted, "the pod's server answers")
+
+
 async def test_a_port_where_nothing_listens_says_so_on_its_error_channel(client: Client) -> None:
     pod = await client.pod()
     url = (await client.runtime.port_forward(cri.PortForwardRequest(pod_sandbox_id=pod, port=[81]))).url

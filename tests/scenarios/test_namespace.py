@@ -2,7 +2,7 @@
 
 from controllers.world import ControllerSettings
 from kube.api.apps_v1 import Deployment
-from kube.api.core_v1 import ConfigMap, Namespace, NamespaceSpec, ServiceAccount
+from kube.api.core_v1 import ConfigMap, Namespace, NamespaceSpec, Pod, ServiceAccount
 from kube.api.meta_v1 import ObjectMeta
 from kube.client import Client
 from kube.objects import condition, is_terminating, with_metadata
@@ -80,4 +80,26 @@ async def test_a_namespace_waits_for_finalizers_and_says_for_which(server_client
         )
         assert is_terminating(rooms.one(ConfigMap, "held", "shop"))
         await server_client.patch(ConfigMap, "held", {"metadata": {"finalizers": []}}, namespace="shop")
+        await rooms.until(lambda: rooms.get(Namespace, "shop", "") is None, "the namespace to go")
+
+
+async def test_what_pods_use_stays_until_the_last_pod_of_a_namespace_has_ended(server_client: Client) -> None:
+    """A process that is ending may still need its policies and secrets."""
+    async with cluster(server_client) as rooms:
+        await server_client.create(shop())
+        await server_client.create(ConfigMap(metadata=ObjectMeta(name="used", namespace="shop")))
+        ending = with_metadata(make.pod("ending"), namespace="shop", finalizers=("example.com/hold",))
+        await server_client.create(ending)
+
+        await server_client.delete(Namespace, "shop")
+
+        await rooms.until(
+            lambda: (
+                (c := condition(rooms.one(Namespace, "shop", "").status.conditions, "NamespaceContentRemaining"))
+                and c.message == "Some resources are remaining: pods has 1 resource instances"
+            ),
+            "the condition",
+        )
+        assert not is_terminating(rooms.one(ConfigMap, "used", "shop"))
+        await server_client.patch(Pod, "ending", {"metadata": {"finalizers": []}}, namespace="shop")
         await rooms.until(lambda: rooms.get(Namespace, "shop", "") is None, "the namespace to go")
