@@ -4,40 +4,80 @@ Made once from the table of kinds, kept as bytes. Source: kubernetes.io/docs/con
 the section on discovery; apidiscovery.k8s.io/v2.
 """
 
+import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
+from apiserver.accepting import JSON, accepted, alternatives
 from apiserver.documents import Document
+from apiserver.versions import stored_kind
 from kube.codec import encode
 from kube.kinds import KINDS, Kind, Subresource
 
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
 _VERSIONS: Final = ("v2", "v2beta1")
+_GROUPS: Final = (
+    "",
+    "apiregistration.k8s.io",
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "resource.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+)
+"""Groups as Kubernetes ranks them: where two have a resource of one name, clients take the first."""
 _HEADERS: Final = {"Vary": "Accept", "Cache-Control": "public"}
 
 
 def find(path: str, accept: str) -> Document | None:
-    """Return the discovery document at a path in the form that a client prefers, None where there is none."""
+    """Return the discovery document at a path in the form that a client prefers, None where there is none.
+
+    Raises ApiError 406.
+    """
     path = path.rstrip("/")
     version = aggregated_version(accept) if path in ("/api", "/apis") else ""
-    return _aggregated(path, version) if version else _legacy(path)
+    if version:
+        return _aggregated(path, version)
+    found = _legacy(path)
+    if found is not None:
+        accepted(accept)
+    return found
+
+
+@lru_cache(maxsize=256)
+def aggregated_version(accept: str) -> str:
+    """Return the version of the aggregated form that an Accept header prefers, "" for the older form."""
+    for part in alternatives(accept):
+        if part.media_type not in (JSON, "*/*"):
+            continue
+        if not part.kind:
+            return ""
+        if part.kind == "APIGroupDiscoveryList" and part.version in _VERSIONS:
+            return part.version
+    return ""
 
 
 @cache
-def aggregated_version(accept: str) -> str:
-    """Return the version of the aggregated form that an Accept header prefers, "" for the older form."""
-    for alternative in accept.split(","):
-        media_type, *parameters = (part.strip() for part in alternative.split(";"))
-        if media_type not in ("application/json", "*/*"):
-            continue
-        wanted = dict(parameter.partition("=")[::2] for parameter in parameters)
-        if "as" not in wanted:
-            return ""
-        if wanted["as"] == "APIGroupDiscoveryList" and wanted.get("v") in _VERSIONS:
-            return wanted["v"]
-    return ""
+def paths() -> tuple[str, ...]:
+    """Return the paths of all discovery documents."""
+    versions = {kind.root for kind in KINDS}
+    return tuple(sorted({"/api", "/apis", *versions, *(f"/apis/{group}" for group in _groups() if group)}))
 
 
 def _document(content: Mapping[str, Any], content_type: str = "application/json") -> Document:
@@ -67,8 +107,7 @@ def _aggregated_group(group: str) -> dict[str, Any]:
         }
         for version in _group_versions(group)
     ]
-    meta = {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None}
-    return {"metadata": meta, "versions": versions}
+    return {"metadata": {"name": group} if group else {}, "versions": versions}
 
 
 def _aggregated_resource(kind: Kind) -> dict[str, Any]:
@@ -145,6 +184,8 @@ def _legacy_resources(kind: Kind) -> Iterator[dict[str, Any]]:
         resource["shortNames"] = kind.short_names
     if kind.categories:
         resource["categories"] = kind.categories
+    if "watch" in kind.verbs:
+        resource["storageVersionHash"] = _storage_hash(stored_kind(kind))
     yield resource
     for subresource in _subresources(kind):
         entry: dict[str, Any] = {
@@ -159,6 +200,12 @@ def _legacy_resources(kind: Kind) -> Iterator[dict[str, Any]]:
         yield entry
 
 
+def _storage_hash(stored: Kind) -> str:
+    """Return what changes when objects are stored in another version, as clients that migrate them compare it."""
+    text = f"{stored.group}/{stored.version}/{stored.kind}"
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
+
+
 def _subresources(kind: Kind) -> Iterator[Subresource]:
     for name in kind.subresources:
         found = kind.subresource(name)
@@ -168,7 +215,8 @@ def _subresources(kind: Kind) -> Iterator[Subresource]:
 
 @cache
 def _groups() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(kind.group for kind in KINDS))
+    served = {kind.group for kind in KINDS}
+    return (*(group for group in _GROUPS if group in served), *sorted(served - set(_GROUPS)))
 
 
 @cache

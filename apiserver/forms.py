@@ -1,22 +1,24 @@
 """The forms in which objects leave: as they are, as their metadata alone, or as rows of a table.
 
-A form writes single objects, lists, and lines of a watch. What Accept asks for is found out once per header text.
+A form writes single objects, lists, and lines of a watch.
 Source: kubernetes.io/docs/reference/using-api/api-concepts, sections on tables, metadata and content negotiation.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from apiserver import printing
+from apiserver.accepting import JSON, accepted
 from apiserver.fanout import Told
 from apiserver.item import Item
 from apiserver.versions import stored_kind
 from kube.client import EventType
 from kube.codec import encode
-from kube.errors import not_acceptable
+from kube.errors import bad_request, invalid, not_acceptable
 from kube.kinds import Kind
 
 INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
@@ -69,7 +71,7 @@ def _line(event: EventType, obj: bytes) -> bytes:
 
 
 def _bookmark_metadata(revision: int, *, ends_initial: bool) -> dict[str, Any]:
-    meta: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
+    meta: dict[str, Any] = {"resourceVersion": str(revision)}
     if ends_initial:
         meta["annotations"] = {INITIAL_EVENTS_END: "true"}
     return meta
@@ -169,21 +171,27 @@ class TableForm:
     def many(self, items: Iterable[Item], info: ListInfo) -> bytes:
         """Write a table."""
         now = datetime.now(UTC)
-        return self._table(b",".join([self._row(item, now) for item in items]), info.encoded(), columns=True)
+        return self._table(b",".join([self._told(item, now) for item in items]), info.encoded(), columns=True)
 
     def payload(self, told: Iterable[Told]) -> bytes:
         """Write lines, each a table of one row; only the first ever has the columns."""
         now, columns, lines = datetime.now(UTC), self.has_columns, []
         for event in told:
-            table = self._table(self._row(event.item, now), ListInfo(event.item.revision).encoded(), columns=columns)
+            table = self._table(self._told(event.item, now), ListInfo(event.item.revision).encoded(), columns=columns)
             lines.append(_line(event.type, table))
             columns = False
         return chunk(b"".join(lines))
 
     def bookmark(self, revision: int, *, ends_initial: bool = False) -> bytes:
-        """Write a bookmark: an empty table."""
+        """Write a bookmark: a table of one row, whose object has the mark and is empty else."""
+        stored, head = stored_kind(self.kind), ListInfo(revision).encoded()
+        cells = printing.row(stored, stored.type(), datetime.now(UTC))
         meta = _bookmark_metadata(revision, ends_initial=ends_initial)
-        return chunk(_line(EventType.BOOKMARK, self._table(b"", encode(meta), columns=False)))
+        marked = {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{self.version}", "metadata": meta}
+        if self.include == "Object":
+            marked = {"kind": self.kind.kind, "apiVersion": self.kind.api_version, "metadata": meta}
+        row = _row(cells, encode(marked if self.include != "None" else None))
+        return chunk(_line(EventType.BOOKMARK, self._table(row, head, columns=False)))
 
     def after_first(self) -> "TableForm":
         """Return the form without columns."""
@@ -191,74 +199,56 @@ class TableForm:
 
     def _table(self, rows: bytes, meta: bytes, *, columns: bool) -> bytes:
         head = f'{{"kind":"Table","apiVersion":"meta.k8s.io/{self.version}","metadata":'.encode()
-        defined = encode(printing.columns(self.kind)) if columns else b"[]"
+        defined = encode(printing.columns(self.kind)) if columns else b"null"
         return b'%b%b,"columnDefinitions":%b,"rows":[%b]}' % (head, meta, defined, rows)
 
-    def _row(self, item: Item, now: datetime) -> bytes:
-        cells = encode(printing.row(item.kind, item.obj, now))
+    def _told(self, item: Item, now: datetime) -> bytes:
+        cells = printing.row(item.kind, item.obj, now)
         match self.include:
             case "Object":
-                return b'{"cells":%b,"object":%b}' % (cells, item.data_as(self.kind))
+                return _row(cells, item.data_as(self.kind))
             case "None":
-                return b'{"cells":%b}' % cells
-        return b'{"cells":%b,"object":%b}' % (cells, MetadataForm(self.kind, self.version).one(item))
+                return _row(cells, b"null")
+        return _row(cells, MetadataForm(self.kind, self.version).one(item))
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What a client takes: a media type, perhaps transformed. transformed: "", "Table", "PartialObjectMetadata"."""
-
-    transformed: str = ""
-    version: str = "v1"
+def _row(cells: list[Any], obj: bytes) -> bytes:
+    return b'{"cells":%b,"object":%b}' % (encode(cells), obj)
 
 
-_JSON_TYPES: Final = ("application/json", "*/*", "application/*")
-_TRANSFORMED: Final = {
-    "Table": "Table",
-    "PartialObjectMetadata": "PartialObjectMetadata",
-    "PartialObjectMetadataList": "PartialObjectMetadata",
+class Shape(Enum):
+    """What is asked for: one object, a list, or a watch."""
+
+    ONE = "one"
+    LIST = "list"
+    WATCH = "watch"
+
+
+PLAIN: Final = (JSON, "", "*/*")
+"""What most clients send: objects as they are."""
+_INCLUDED: Final = ("", "Metadata", "Object", "None")
+_MISFITS: Final = {
+    ("PartialObjectMetadata", Shape.LIST): "you requested {kind}, but the requested object is a list",
+    ("PartialObjectMetadataList", Shape.ONE): "you requested {kind}, but the requested object is not a list",
 }
 
 
-@lru_cache(maxsize=256)
-def accepted(header: str) -> Accepted | None:
-    """Return the best alternative of an Accept header that we can give, None where there is none."""
-    if not header:
-        return Accepted()
-    alternatives = [_parsed(part) for part in header.split(",") if part.strip()]
-    alternatives.sort(key=lambda alternative: -alternative[2])
-    for media_type, parameters, weight in alternatives:
-        if media_type not in _JSON_TYPES or weight <= 0:
-            continue
-        wanted = parameters.get("as", "")
-        if not wanted:
-            return Accepted()
-        group, version = parameters.get("g", ""), parameters.get("v", "v1")
-        if group == "meta.k8s.io" and wanted in _TRANSFORMED and version in ("v1", "v1beta1"):
-            return Accepted(_TRANSFORMED[wanted], version)
-    return None
-
-
-def _parsed(part: str) -> tuple[str, dict[str, str], float]:
-    media_type, *rest = (piece.strip() for piece in part.split(";"))
-    parameters = dict(piece.partition("=")[::2] for piece in rest)
-    try:
-        weight = float(parameters.get("q", "1"))
-    except ValueError:
-        weight = 1.0
-    return media_type, parameters, weight
-
-
-def form_for(header: str, kind: Kind, include: str) -> Form:
-    """Return the form that a request's Accept header asks for. Raises ApiError 406."""
-    found = accepted(header)
-    if found is None:
-        raise not_acceptable("only the following media types are accepted: application/json")
+def form_for(header: str, kind: Kind, include: str, shape: Shape) -> Form:
+    """Return the form that a request's Accept header asks for. Raises ApiError 400 or 406."""
+    if header in PLAIN:
+        return object_form(kind)
+    found = accepted(header, streams=shape is Shape.WATCH)
     if not found.transformed:
         return object_form(kind)
-    if found.transformed == "Table":
-        return TableForm(kind, found.version, include or "Metadata")
-    return MetadataForm(kind, found.version)
+    if (misfit := _MISFITS.get((found.transformed, shape))) is not None:
+        raise not_acceptable(misfit.format(kind=found.transformed))
+    if found.transformed != "Table":
+        return MetadataForm(kind, found.version)
+    if include not in _INCLUDED:
+        detail = "must be 'Metadata', 'Object', 'None', or empty"
+        wrong = invalid("includeObject", include, detail)
+        raise bad_request(f"Unable to convert to Table as requested: {wrong}")
+    return TableForm(kind, found.version, include or "Metadata")
 
 
 @lru_cache(maxsize=512)

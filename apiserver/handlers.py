@@ -8,14 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
-import msgspec
 from aiohttp import web
 
 from apiserver.applying import read_configuration
 from apiserver.connections import BODY_MAX_BYTES, Connection
 from apiserver.decoding import decode_delete_options, decode_object, media_type_of
 from apiserver.deletion import deletion_warnings
-from apiserver.forms import form_for
+from apiserver.forms import PLAIN, Form, Shape, form_for
 from apiserver.identity import User
 from apiserver.managing import manager_name
 from apiserver.nodes import NodeRelay
@@ -24,7 +23,6 @@ from apiserver.options import (
     Query,
     check_delete_options,
     delete_options,
-    flag_of,
     list_options,
     text_of,
     write_options,
@@ -74,6 +72,16 @@ class Call:
     def content_type(self) -> str:
         """The Content-Type header, "" where there is none."""
         return self.request.headers.get("Content-Type", "")
+
+    @property
+    def accept(self) -> str:
+        """The Accept header, "" where there is none."""
+        return self.request.headers.get("Accept", "")
+
+    def form(self, shape: Shape | None = None) -> Form:
+        """Return the form that the client takes; the path tells the shape. Raises ApiError 400 or 406."""
+        shape = shape or (Shape.ONE if self.target.name or self.request.method == "POST" else Shape.LIST)
+        return form_for(self.accept, self.target.kind, text_of(self.query, "includeObject"), shape)
 
     @property
     def manager(self) -> str:
@@ -129,8 +137,10 @@ class Handlers:
         if target.subresource == "proxy":
             return await self._proxied(call)
         method = self._methods.get(call.request.method)
-        if method is None:
+        if method is None or (target.is_watched and call.request.method != "GET"):
             raise method_not_allowed()
+        if not (call.accept in PLAIN or "watch" in call.query or target.is_watched):
+            call.form()  # What can't be answered is refused before anything is done.
         kind = target.kind
         if kind.deprecated:
             call.warnings.append(f"{kind.api_version} {kind.kind} is deprecated in {kind.deprecated}")
@@ -165,30 +175,33 @@ class Handlers:
         target, query = call.target, call.query
         if target.subresource == "scale":
             return Answer(200, encode(await self._pipeline.get_scale(call.user, target)))
-        if not target.name or "watch" in query:
+        if target.is_watched:
+            return await self._watch(call, list_options({**query, "watch": ["true"]}))
+        if not target.name:
             options = list_options(query)
             if options.watch and call.request.method == "HEAD":
                 raise method_not_allowed()
             if options.watch:
                 return await self._watch(call, options)
-            if not target.name:
-                listed = await self._pipeline.list(call.user, target, options)
-                return self._list_answer(call, listed)
+            listed = await self._pipeline.list(call.user, target, options)
+            return self._list_answer(call, listed)
         item = await self._pipeline.get(call.user, target, text_of(query, "resourceVersion"))
         return self._answer(call, item)
 
     async def _watch(self, call: Call, options: ListOptions) -> web.StreamResponse:
         target = call.target
-        if target.subresource:
-            raise method_not_allowed()
         self._pipeline.authorize(call.user, "watch", target, options.field_selector)
         selection = parse_selection(target.kind, target.namespace, options.label_selector, options.field_selector)
         if target.name:
             selection = replace(selection, name=target.name)
-        form = form_for(call.request.headers.get("Accept", ""), target.kind, text_of(call.query, "includeObject"))
         cache = self._pipeline.readings.cache
-        serve = serve_watch_socket if wants_websocket(call.request) else serve_watch
-        return await serve(call.request, cache, target.kind, selection, form=form, options=options)
+        form = call.form(Shape.WATCH)
+        if wants_websocket(call.request):
+            return await serve_watch_socket(call.request, cache, target.kind, selection, form=form, options=options)
+        headers = warning_headers(call.warnings)
+        return await serve_watch(
+            call.request, cache, target.kind, selection, form=form, options=options, headers=headers
+        )
 
     async def _post(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
@@ -284,22 +297,12 @@ class Handlers:
                 raise method_not_allowed()
 
     def _answer(self, call: Call, item: Any, status: int = 200) -> Answer:
-        kind = call.target.kind
-        form = form_for(call.request.headers.get("Accept", ""), kind, text_of(call.query, "includeObject"))
-        return Answer(status, _pretty(call, form.one(item)))
+        return Answer(status, call.form().one(item))
 
     def _list_answer(self, call: Call, listed: Listed) -> Answer:
-        kind = call.target.kind
-        form = form_for(call.request.headers.get("Accept", ""), kind, text_of(call.query, "includeObject"))
-        return Answer(200, _pretty(call, form.many(listed.items, listed.info)))
+        return Answer(200, call.form().many(listed.items, listed.info))
 
 
 def _verb(call: Call) -> str:
     """Return what a request for a door that leads elsewhere is, as rules name it; OPTIONS has no name."""
     return _VERBS.get(call.request.method, "")
-
-
-def _pretty(call: Call, body: bytes) -> bytes:
-    if "pretty" in call.query and flag_of(call.query, "pretty"):
-        return msgspec.json.format(body, indent=2) + b"\n"
-    return body

@@ -31,6 +31,7 @@ from apiserver.metrics import Metrics
 from apiserver.options import Query, parse_query
 from apiserver.paths import parse_path
 from apiserver.pipeline import Pipeline
+from apiserver.presenting import present
 from apiserver.responses import Answer, document_answer, error_answer, text_answer
 from apiserver.tokens import ISSUER, TokenKeeper
 from apiserver.version import VERSION
@@ -39,6 +40,19 @@ from kube.errors import ApiError, bad_request, internal, no_such_path
 
 LOG: Final = logging.getLogger("apiserver.http")
 PROTOCOL_LOG: Final = logging.getLogger("apiserver.http.protocol")
+PATHS: Final = (
+    "/.well-known/openid-configuration",
+    "/cacerts",
+    "/healthz",
+    "/livez",
+    "/metrics",
+    "/openapi/v2",
+    "/openapi/v3",
+    "/openid/v1/jwks",
+    "/readyz",
+    "/version",
+)
+"""What is served beside resources and discovery."""
 
 
 class Shell:
@@ -84,6 +98,7 @@ class Shell:
         started = time.perf_counter()
         path, _, query_text = request.raw_path.partition("?")
         target = parse_path(path)
+        query: Query = {}
         try:
             query = parse_query(query_text)
             user = self._user_of(request)
@@ -100,6 +115,8 @@ class Shell:
         except Exception as error:
             LOG.exception("request failed method=%s path=%s", request.method, path)
             answer = error_answer(internal(f"{type(error).__name__}: see the server's log"))
+        if isinstance(answer, Answer) and not path.startswith("/openapi"):
+            await present(answer, request, query)
         group, name = (target.kind.group, target.kind.plural) if target else ("", "")
         code = answer.status if isinstance(answer, Answer) else 200
         self.metrics.count(request.method, group, name, code, time.perf_counter() - started)
@@ -134,11 +151,9 @@ class Shell:
             case "/.well-known/openid-configuration":
                 return Answer(200, encode(_openid_configuration()))
             case "":
-                return Answer(200, encode({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz"]}))
+                return Answer(200, encode({"paths": sorted((*discovery.paths(), *PATHS))}))
         accept = request.headers.get("Accept", "")
-        document = discovery.find(path, accept) or openapi.find(
-            path, accept, {name: values[0] for name, values in query.items()}
-        )
+        document = discovery.find(path, accept) or openapi.find(path, accept, query)
         if document is None:
             raise no_such_path()
         return document_answer(document, request.headers.get("If-None-Match", ""))

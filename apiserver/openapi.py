@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from apiserver.documents import Document
 from apiserver.options import Query, text_of
-from apiserver.schemas import components, schema_name
+from apiserver.schemas import components, list_type, schema_name
 from apiserver.version import VERSION
 from kube import api, kinds
 from kube.codec import encode
@@ -27,6 +27,19 @@ PATCH_TYPES: Final = (
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 )
+_LISTING: Final = {
+    "allowWatchBookmarks": "boolean",
+    "continue": "string",
+    "fieldSelector": "string",
+    "labelSelector": "string",
+    "limit": "integer",
+    "resourceVersion": "string",
+    "resourceVersionMatch": "string",
+    "sendInitialEvents": "boolean",
+    "timeoutSeconds": "integer",
+    "watch": "boolean",
+}
+"""What the list of a kind can be asked with, and the type of each."""
 _PROTOBUF_V2: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _LEAST_V2: Final = b"\x0a\x032.0\x12\x19\x0a\x0aKubernetes\x12\x0bunversioned\x42\x00"
 _LEAST_V2_JSON: Final = b'{"swagger":"2.0","info":{"title":"Kubernetes","version":"unversioned"},"paths":{}}'
@@ -61,7 +74,7 @@ def _document(body: bytes, content_type: str, headers: Mapping[str, str]) -> Doc
 def code_hash() -> str:
     """Return a hash of the code that the documents are made from: the types, the table of kinds, these modules."""
     here = Path(__file__)
-    sources = [here, here.with_name("schemas.py"), Path(kinds.__file__)]
+    sources = [*sorted(here.parent.glob("schema*.py")), here, Path(kinds.__file__)]
     sources += sorted(source for place in api.__path__ for source in Path(place).glob("*.py"))
     digest = hashlib.sha256(VERSION["gitVersion"].encode())
     for source in sources:
@@ -103,7 +116,7 @@ def _paths(kind: Kind) -> Iterator[tuple[str, dict[str, Any]]]:
     collection = f"{kind.root}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else kind.path()
     place = [_parameter("namespace", "path")] if kind.namespaced else []
     at_collection = {
-        **({"get": _operation(kind, "list")} if "list" in kind.verbs else {}),
+        **({"get": _list(kind)} if "list" in kind.verbs else {}),
         **({"post": _operation(kind, "post", body=True)} if "create" in kind.verbs else {}),
     }
     yield collection, {**at_collection, "parameters": place}
@@ -130,6 +143,14 @@ def _operation(kind: Kind, action: str, *, body: bool = False) -> dict[str, Any]
     if body:
         operation["parameters"] = _writing_parameters()
         operation["requestBody"] = {"content": {"application/json": {"schema": _reference(kind)}}, "required": True}
+    return operation
+
+
+def _list(kind: Kind) -> dict[str, Any]:
+    operation = _operation(kind, "list")
+    schema = {"$ref": f"#/components/schemas/{schema_name(list_type(kind))}"}
+    operation["responses"] = {"200": {"description": "OK", "content": {"application/json": {"schema": schema}}}}
+    operation["parameters"] = [_parameter(name, "query", of) for name, of in _LISTING.items()]
     return operation
 
 

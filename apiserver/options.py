@@ -6,7 +6,7 @@ kubernetes.io/docs/reference/using-api/api-concepts.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qs
@@ -90,9 +90,9 @@ def flag_of(query: Query, name: str) -> bool:
 
 def number_of(query: Query, name: str) -> int:
     """Return an integer parameter, 0 where it isn't given. Raises ApiError 400."""
-    value = text_of(query, name)
-    if not value:
+    if name not in query:
         return 0
+    value = text_of(query, name)
     if not _NUMBER.fullmatch(value):
         raise bad_request(f'{name}: "{value[:100]}" is not a number of at most 18 digits')
     return int(value)
@@ -115,17 +115,24 @@ def list_options(query: Query) -> ListOptions:
         bookmarks=flag_of(query, "allowWatchBookmarks"),
         initial_events=initial,
     )
+    if options.watch and options.resource_version in ("", "0"):
+        options = _with_initial_events(options)
     wrong = _watch_errors(options) if options.watch else _list_errors(options)
     if wrong:
         raise invalid_object(_LIST_OPTIONS, "", wrong)
     return options
 
 
+def _with_initial_events(options: ListOptions) -> ListOptions:
+    """Return the options of a watch from no revision in particular as those that say all: it begins with what is."""
+    if options.initial_events is not None or options.resource_version_match:
+        return options
+    return replace(options, initial_events=True, resource_version_match="NotOlderThan")
+
+
 def _list_errors(options: ListOptions) -> list[FieldError]:
     wrong = []
     match, version = options.resource_version_match, options.resource_version
-    if options.initial_events is not None:
-        wrong.append(forbidden_field("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     if match:
         if not version:
             detail = "resourceVersionMatch is forbidden unless resourceVersion is provided"
@@ -138,24 +145,26 @@ def _list_errors(options: ListOptions) -> list[FieldError]:
         elif match == "Exact" and version == "0":
             detail = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
             wrong.append(forbidden_field("resourceVersionMatch", detail))
+    if options.initial_events is not None:
+        wrong.append(forbidden_field("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     return wrong
 
 
 def _watch_errors(options: ListOptions) -> list[FieldError]:
     wrong = []
     match = options.resource_version_match
-    if options.initial_events is not None:
-        if match != "NotOlderThan":
-            detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            wrong.append(forbidden_field("resourceVersionMatch", detail))
-        if options.initial_events and not options.bookmarks:
-            detail = "sendInitialEvents requires allowWatchBookmarks"
-            wrong.append(forbidden_field("sendInitialEvents", detail))
-    elif match:
-        detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+    if options.initial_events is not None and match != "NotOlderThan":
+        detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         wrong.append(forbidden_field("resourceVersionMatch", detail))
-    if options.continue_token:
-        wrong.append(forbidden_field("continue", "continue is forbidden for watch"))
+    if match:
+        if options.initial_events is None:
+            detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            wrong.append(forbidden_field("resourceVersionMatch", detail))
+        if match != "NotOlderThan":
+            wrong.append(not_supported("resourceVersionMatch", match, ("NotOlderThan",)))
+        if options.continue_token:
+            detail = "resourceVersionMatch is forbidden when continue is provided"
+            wrong.append(forbidden_field("resourceVersionMatch", detail))
     return wrong
 
 

@@ -3,11 +3,12 @@
     /api/v1/... and /apis/GROUP/VERSION/... followed by
     PLURAL[/NAME[/SUBRESOURCE[/TAIL]]]                        without namespaces, or in all of them
     namespaces/NAMESPACE/PLURAL[/NAME[/SUBRESOURCE[/TAIL]]]   in one namespace
+    watch/...                                                 either of them: the older way to ask for a watch
 Source: kubernetes.io/docs/reference/using-api/api-concepts, section on resource URIs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
@@ -17,13 +18,17 @@ from kube.kinds import Kind, find_resource
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a path names. namespace "": none, or all; name "": the collection. tail: what follows "proxy"."""
+    """What a path names. namespace "": none, or all; name "": the collection. tail: what follows "proxy".
+
+    is_watched: the path itself asks for a watch.
+    """
 
     kind: Kind
     namespace: str = ""
     name: str = ""
     subresource: str = ""
     tail: str = ""
+    is_watched: bool = False
 
 
 KEPT_MAX_BYTES: Final = 300
@@ -61,6 +66,9 @@ def _parse(path: str) -> Target | None:
 def _parse_rest(group: str, version: str, rest: Sequence[str]) -> Target | None:
     if not all(rest[: rest.index("proxy")] if "proxy" in rest else rest):
         return None
+    if rest[0] == "watch" and len(rest) > 1 and rest[1] != "watch":
+        watched = _parse_rest(group, version, rest[1:])
+        return replace(watched, is_watched=True) if watched is not None and not watched.subresource else None
     if rest[0] == "namespaces" and len(rest) >= 3:
         inner = find_resource(group, version, rest[2])
         if inner is not None and inner.namespaced:

@@ -69,11 +69,13 @@ def parse_continue(token: str) -> Continue:
     """Return where a token says to go on. Raises ApiError 400."""
     try:
         fields = decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), _Token)
-        if fields.v != CONTINUE_VERSION or not fields.start.endswith("\0") or "\0" in fields.start[:-1]:
+        if fields.v != CONTINUE_VERSION or not fields.rv:
+            raise ValueError
+        if not fields.start.endswith("\0") or "\0" in fields.start[:-1]:
             raise ValueError
         return Continue(fields.rv, fields.start[:-1])
     except ValueError:
-        raise bad_request(f"continue key is not valid: {token[:100]}") from None
+        raise bad_request(f"invalid continue token: continue key is not valid: {token[:100]}") from None
 
 
 def parse_revision(text: str) -> int:
@@ -81,7 +83,8 @@ def parse_revision(text: str) -> int:
     if not text:
         return 0
     if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) >= 1 << 63:
-        raise bad_request(f'invalid resource version "{text}": must be a number, as the API gave it')
+        detail = "must be a number, as the API gave it"
+        raise bad_request(f'invalid resource version: resourceVersion: Invalid value: "{text}": {detail}')
     return int(text)
 
 
@@ -108,7 +111,7 @@ class Readings:
         """Return a collection or a page of it. Raises ApiError."""
         shelf = self.cache.shelf(kind)
         if options.continue_token:
-            if options.resource_version:
+            if options.resource_version not in ("", "0"):
                 raise bad_request("specifying resource version is not allowed when using continue")
             await self.cache.catch_up()
             return await self._go_on(shelf, selection, options)
@@ -121,7 +124,8 @@ class Readings:
             options.limit and revision and not options.resource_version_match
         ):
             return await self._at(shelf, selection, revision, "", options.limit)
-        return self._now(shelf, selection, "", options.limit)
+        limit = 0 if options.resource_version == "0" else options.limit  # What is at hand is given whole.
+        return self._now(shelf, selection, "", limit)
 
     async def _go_on(self, shelf: Shelf, selection: Selection, options: ListOptions) -> Listed:
         place = parse_continue(options.continue_token)
@@ -137,7 +141,7 @@ class Readings:
             return await self._stored(shelf, selection, revision, start, limit)
         except Compacted as error:
             token = Continue(-1, start).encoded() if start else ""
-            message = EXPIRED if start else f"The resourceVersion for the provided list is too old: {error}"
+            message = EXPIRED if start else "The resourceVersion for the provided list is too old."
             raise expired(message, token) from error
         except FutureRevision as error:
             raise future_revision(error.asked_revision, error.current_revision) from error

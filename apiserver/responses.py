@@ -59,6 +59,15 @@ class Answer(web.StreamResponse):
         """Whether the connection goes on."""
         return not self._closes
 
+    @property
+    def json(self) -> bytes:
+        """The body, if it is JSON."""
+        return self._bytes if self._type == JSON else b""
+
+    def reword(self, content_type: str, body: bytes) -> None:
+        """Say the same in another form."""
+        self._bytes, self._type = body, content_type
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write everything."""
         transport = request.transport

@@ -8,13 +8,18 @@ import inspect
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from types import UnionType
 from typing import Any, Final
 
 import msgspec
 
+from apiserver.schema_tables import DEFAULTS, ENUMS, LONG, OPTIONAL, REQUIRED, UNIONS
+from apiserver.schema_words import EVERYWHERE, FIELDS
+from kube.api.meta_v1 import ListMeta
 from kube.api.object import Atomic, Granular, ListAtomic, ListMap, ListSet, Patch, is_atomic
 from kube.api.scalars import RawObject
+from kube.codec import encode
 from kube.kinds import Kind
 from kube.quantity import Quantity
 
@@ -29,13 +34,14 @@ _SCALARS: Final[Mapping[Any, Schema]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
     bool: {"type": "boolean"},
-    float: {"type": "number"},
+    float: {"type": "number", "format": "double"},
     bytes: {"type": "string", "format": "byte"},
-    Any: {},
     RawObject: {"type": "object"},
 }
 QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+JSON_VALUE: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON"
+SCHEMA_NODE: Final = f"{JSON_VALUE}SchemaProps"
 TIME: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.Time"
 _SHARED: Final[Mapping[str, Schema]] = {
     QUANTITY: {
@@ -48,6 +54,10 @@ _SHARED: Final[Mapping[str, Schema]] = {
         "oneOf": [{"type": "integer"}, {"type": "string"}],
     },
     TIME: {"description": 'A moment: "2026-01-02T15:04:05Z".', "type": "string", "format": "date-time"},
+    JSON_VALUE: {"description": "Any JSON value."},
+    f"{SCHEMA_NODE}OrArray": {"description": "A schema node, or a list of them."},
+    f"{SCHEMA_NODE}OrBool": {"description": "A schema node, or whether anything goes."},
+    f"{SCHEMA_NODE}OrStringArray": {"description": "A schema node, or a list of names."},
 }
 
 
@@ -58,6 +68,12 @@ def schema_name(cls: type) -> str:
     return f"{package}.{version}.{cls.__name__}"
 
 
+def list_type(kind: Kind) -> type:
+    """Return the type of a list of a kind's objects."""
+    found: type = getattr(import_module(kind.type.__module__), f"{kind.kind}List")
+    return found
+
+
 def components(kinds: Iterable[Kind]) -> dict[str, Schema]:
     """Return the schemas of some kinds and of everything that they are made of.
 
@@ -66,18 +82,24 @@ def components(kinds: Iterable[Kind]) -> dict[str, Schema]:
     """
     found: dict[str, Schema] = {}
     for kind in kinds:
-        waiting: list[type] = [kind.type]
-        while waiting:
-            cls = waiting.pop()
-            if schema_name(cls) not in found:
-                found[schema_name(cls)] = _struct(cls)
-                waiting += _structs_in(cls)
-        found[schema_name(kind.type)] = {
-            "description": _told(kind.type),
-            **found[schema_name(kind.type)],
-            "x-kubernetes-group-version-kind": [{"group": kind.group, "version": kind.version, "kind": kind.kind}],
-        }
-    return dict(sorted({**found, **_SHARED}.items()))
+        for top in (kind.type, list_type(kind)) if "list" in kind.verbs else (kind.type,):
+            _collect(top, found)
+            gvk = {"group": kind.group, "version": kind.version, "kind": top.__name__}
+            described = {"description": _told(top), **found[schema_name(top)]}
+            found[schema_name(top)] = {**described, "x-kubernetes-group-version-kind": [gvk]}
+    text = encode(found)
+    shared = {name: schema for name, schema in _SHARED.items() if f'/{name}"'.encode() in text}
+    return dict(sorted({**found, **shared}.items()))
+
+
+def _collect(top: type, found: dict[str, Schema]) -> None:
+    """Add the schemas of a type and of all that it is made of."""
+    waiting = [top]
+    while waiting:
+        cls = waiting.pop()
+        if schema_name(cls) not in found:
+            found[schema_name(cls)] = _struct(cls)
+            waiting += _structs_in(cls)
 
 
 @cache
@@ -86,24 +108,74 @@ def _hints(cls: type) -> Mapping[str, Any]:
 
 
 def _struct(cls: type) -> Schema:
-    hints = _hints(cls)
+    hints, name = _hints(cls), _table_name(cls)
     fields = msgspec.structs.fields(cls)
-    properties = {field.encode_name: _property(hints[field.name]) for field in fields}
+    properties = {
+        field.encode_name: _told_of(_property(hints[field.name]), (name, field.encode_name)) for field in fields
+    }
+    if hints.get("metadata") is ListMeta:
+        del properties["items"]["x-kubernetes-list-type"]  # A list is never merged with another.
     schema: Schema = {"type": "object", "properties": properties}
     if is_atomic(cls):
         schema["x-kubernetes-map-type"] = "atomic"
-    required = [field.encode_name for field in fields if _is_required(field)]
+    if name in UNIONS:
+        schema["x-kubernetes-unions"] = [UNIONS[name]]
+    required = [field.encode_name for field in fields if _is_required(cls, field)]
     return {**schema, "required": required} if required else schema
+
+
+def _table_name(cls: type) -> str:
+    """Return the name of a type in the tables: "core.v1.Pod"."""
+    group, _, version = cls.__module__.rpartition(".")[2].rpartition("_")
+    return f"{group}.{version}.{cls.__name__}"
+
+
+def _told_of(schema: Schema, place: tuple[str, str]) -> Schema:
+    """Return the schema of a field with its words, which go before those of its type. place: the type and the field."""
+    schema = _completed(schema, place)
+    words = FIELDS.get(".".join(place), "") or schema.get("description") or EVERYWHERE.get(place[1], "")
+    if not words:
+        return schema
+    whole = {"allOf": [schema]} if "$ref" in schema else schema
+    return {**whole, "description": words}
+
+
+def _completed(schema: Schema, place: tuple[str, str]) -> Schema:
+    """Return the schema of a field with its size, default and values. place: the type and the field."""
+    for inner in ("items", "additionalProperties"):
+        if inner in schema:
+            return {**schema, inner: _completed(schema[inner], place)}
+    more: Schema = {}
+    if schema.get("type") == "integer" and "format" not in schema:
+        more["format"] = "int64" if place in LONG else "int32"
+    if place in DEFAULTS:
+        more["default"] = DEFAULTS[place]
+    if place in ENUMS:
+        more["enum"] = list(ENUMS[place])
+    return {**schema, **more}
 
 
 def _told(cls: type) -> str:
     return inspect.getdoc(cls) or ""
 
 
-def _is_required(field: msgspec.structs.FieldInfo) -> bool:
-    """A field that is always written has to be given, but for those that the server fills in itself."""
+def _is_required(cls: type, field: msgspec.structs.FieldInfo) -> bool:
+    """A value that is always written has to be given; objects, and what the tables except, have not."""
+    place = (_table_name(cls), field.encode_name)
+    if place in REQUIRED or place in OPTIONAL:
+        return place in REQUIRED
     is_always_written = inspect.isfunction(field.default_factory)  # An empty map has a factory too: dict itself.
-    return is_always_written and field.name not in ("api_version", "kind", "status")
+    names_its_type = field.name in ("api_version", "kind") and "metadata" in _hints(cls)
+    return is_always_written and not _is_struct(_bare(_hints(cls)[field.name])) and not names_its_type
+
+
+def _is_struct(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+
+
+def _bare(hint: Any) -> Any:
+    """Return a field's type without what its annotation says and without None."""
+    return _without_none(hint.__origin__ if typing.get_origin(hint) is typing.Annotated else hint)
 
 
 def _structs_in(cls: type) -> Iterator[type]:
@@ -112,7 +184,7 @@ def _structs_in(cls: type) -> Iterator[type]:
 
 
 def _structs_of(hint: Any) -> Iterator[type]:
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+    if _is_struct(hint):
         yield hint
         return
     for part in typing.get_args(hint):
@@ -122,7 +194,7 @@ def _structs_of(hint: Any) -> Iterator[type]:
 def _property(hint: Any) -> Schema:
     """Return the schema of a field: its type's, with what the field says about merging."""
     extras = hint.__metadata__ if typing.get_origin(hint) is typing.Annotated else ()
-    bare = _without_none(hint.__origin__ if extras else hint)
+    bare = _bare(hint)
     merging: Schema = {}
     for extra in extras:
         merging |= _merging(extra)
@@ -145,15 +217,27 @@ def _schema(hint: Any) -> Schema:
     if origin is tuple:
         return {"type": "array", "items": _schema(arguments[0])}
     if origin is not None and issubclass(_class_of(origin), Mapping):
-        values = _schema(arguments[1])
-        return {"type": "object", "additionalProperties": values} if values else {"type": "object"}
+        if arguments[1] is Any:
+            return {"type": "object"}
+        return {"type": "object", "additionalProperties": _schema(arguments[1])}
     if origin in (UnionType, typing.Union):
-        return _reference(INT_OR_STRING)
+        return _reference(_either(arguments))
+    if hint is Any:
+        return _reference(JSON_VALUE)
     if hint is Quantity:
         return _reference(QUANTITY)
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+    if _is_struct(hint):
         return _reference(schema_name(hint))
     return _SCALARS[hint]
+
+
+def _either(parts: tuple[Any, ...]) -> str:
+    """Return the name of what is of one type or another: a number or a name, or a schema node or something simpler."""
+    if not any(map(_is_struct, parts)):
+        return INT_OR_STRING
+    if bool in parts:
+        return f"{SCHEMA_NODE}OrBool"
+    return f"{SCHEMA_NODE}OrStringArray" if tuple[str, ...] in parts else f"{SCHEMA_NODE}OrArray"
 
 
 def _class_of(origin: Any) -> type:

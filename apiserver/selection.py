@@ -4,8 +4,9 @@ Source: kubernetes.io/docs/concepts/overview/working-with-objects/field-selector
 strategy's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 
 from apiserver.item import Item
@@ -27,7 +28,13 @@ from kube.selectors import (
 Pin = tuple[str, str]
 
 NO_FIELDS: Final = FieldSelector()
-_RENAMED: Final = {"reportingController": "reportingComponent"}
+_METADATA: Final = ("metadata.name", "metadata.namespace")
+_ABOUT: Final = ("apiVersion", "fieldPath", "kind", "name", "namespace", "resourceVersion", "uid")
+_NEW_EVENT: Final[Mapping[str, str]] = {
+    **{name: name for name in (*_METADATA, "reason", "type")},
+    "reportingController": "reportingComponent",
+    **{f"regarding.{name}": f"involvedObject.{name}" for name in _ABOUT},
+}
 
 
 @dataclass(frozen=True)
@@ -74,12 +81,12 @@ def parse_selection(kind: Kind, namespace: str, label_selector: str, field_selec
         raise bad_request(str(error)) from error
     if fields.is_empty:
         return Selection(namespace, "", labels)
-    known = {"metadata.name", "metadata.namespace", *strategy_of(stored_kind(kind)).field_names}
+    known = _known_fields(kind)
     name, rest = "", []
     for asked in fields.requirements:
-        requirement = _as_stored(kind, asked)
-        if requirement.field not in known:
-            raise bad_request(f"field label not supported: {asked.field}")
+        if asked.field not in known:
+            raise bad_request(strategy_of(stored_kind(kind)).refuse_field(asked.field))
+        requirement = FieldRequirement(known[asked.field], asked.value, asked.is_equal)
         if requirement.field == "metadata.name" and requirement.is_equal and requirement.value and not name:
             name = requirement.value
         else:
@@ -87,11 +94,10 @@ def parse_selection(kind: Kind, namespace: str, label_selector: str, field_selec
     return Selection(namespace, name, labels, FieldSelector(tuple(rest)))
 
 
-def _as_stored(kind: Kind, asked: FieldRequirement) -> FieldRequirement:
-    """Return the requirement with the name that the stored version's field has."""
-    if kind is stored_kind(kind):
-        return asked
-    field = _RENAMED.get(asked.field, asked.field)
-    if field.startswith("regarding."):
-        field = "involvedObject." + field.removeprefix("regarding.")
-    return FieldRequirement(field, asked.value, asked.is_equal)
+@cache
+def _known_fields(kind: Kind) -> Mapping[str, str]:
+    """Return the field selectors of a kind, each with the name that the stored version has for it."""
+    if kind.group == "events.k8s.io":
+        return _NEW_EVENT
+    names = {name: name for name in (*_METADATA, *strategy_of(stored_kind(kind)).field_names)}
+    return {**names, "spec.host": "spec.nodeName"} if kind.kind == "Pod" else names

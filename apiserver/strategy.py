@@ -187,6 +187,12 @@ class Strategy(Generic[T]):
         """Return all that is wrong with what `prepare_subresource_update` made."""
         return []
 
+    def refuse_field(self, field: str) -> str:
+        """Return what is said of a field selector that the kind doesn't have."""
+        if self.field_names:
+            return f"field label not supported: {field}"
+        return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
     def selectable_fields(self, obj: T) -> Mapping[str, str]:
         """Return the values that field selectors see: metadata.name, metadata.namespace and all of `field_names`."""
         return {"metadata.name": obj.metadata.name, "metadata.namespace": obj.metadata.namespace}

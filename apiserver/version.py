@@ -15,6 +15,10 @@ _MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 VERSION: Final = {
     "major": "1",
     "minor": "36",
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
     "gitVersion": f"v{KUBERNETES}+wherry.{WHERRY}",
     "gitCommit": "",
     "gitTreeState": "clean",

@@ -17,7 +17,7 @@ from apiserver.fanout import Told
 from apiserver.forms import Form
 from apiserver.options import ListOptions
 from apiserver.reading import parse_revision
-from apiserver.responses import Ended, stream_head
+from apiserver.responses import Ended, Headers, stream_head
 from apiserver.selection import Selection
 from kube.kinds import Kind
 
@@ -85,7 +85,14 @@ async def start_revision(cache: Cache, options: ListOptions) -> int | None:
 
 
 async def serve_watch(
-    request: web.BaseRequest, cache: Cache, kind: Kind, selection: Selection, *, form: Form, options: ListOptions
+    request: web.BaseRequest,
+    cache: Cache,
+    kind: Kind,
+    selection: Selection,
+    *,
+    form: Form,
+    options: ListOptions,
+    headers: Headers = (),
 ) -> web.StreamResponse:
     """Write events until the time is over; cancelled when the client goes. Raises ApiError before the first byte."""
     since = await start_revision(cache, options)
@@ -95,9 +102,9 @@ async def serve_watch(
     sink = WatchSink(transport, wants_bookmarks=options.bookmarks)
     first, revision = cache.watch(kind, selection, form, sink, since=since)
     try:
-        transport.write(stream_head())
+        transport.write(stream_head(headers=headers))
         await send_first(request, transport, form, first)
-        if options.initial_events:
+        if options.initial_events and options.bookmarks:
             transport.write(form.bookmark(revision, ends_initial=True))
         sink.begin()
         await asyncio.sleep(options.timeout_s or random.uniform(*DEFAULT_TIMEOUT_S))

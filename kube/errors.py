@@ -117,7 +117,7 @@ def not_found(kind: Kind, name: str) -> ApiError:
 
 def no_such_path() -> ApiError:
     """404: nothing is served there."""
-    return _failure(404, "NotFound", "the server could not find the requested resource")
+    return _failure(404, "NotFound", "the server could not find the requested resource", StatusDetails())
 
 
 def method_not_allowed(message: str = "the server does not allow this method on the requested resource") -> ApiError:
@@ -224,7 +224,7 @@ def timed_out(message: str, retry_after_s: int = 1, causes: Sequence[StatusCause
 def future_revision(asked: int, current: int) -> ApiError:
     """504: a resourceVersion that the server hasn't reached."""
     cause = StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")
-    return timed_out(f"Too large resource version: {asked}, current: {current}", causes=(cause,))
+    return timed_out(f"Timeout: Too large resource version: {asked}, current: {current}", causes=(cause,))
 
 
 _SHOWN_MAX: Final = 10_000

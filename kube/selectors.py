@@ -155,10 +155,10 @@ def _from_expression(expression: meta_v1.LabelSelectorRequirement) -> Requiremen
     return _checked(Requirement(expression.key, operator, frozenset(expression.values)))
 
 
-def _checked(requirement: Requirement) -> Requirement:
+def _checked(requirement: Requirement, key_path: str = "key") -> Requirement:
     """Return the requirement. Raises SelectorError where its key, operator and values don't fit one another."""
     if errors := check_label_key(requirement.key):
-        raise SelectorError(f'key: Invalid value: "{requirement.key}": {"; ".join(errors)}')
+        raise SelectorError(f'{key_path}: Invalid value: "{requirement.key}": {"; ".join(errors)}')
     values = sorted(requirement.values)
     if requirement.operator in (Operator.IN, Operator.NOT_IN) and not values:
         raise SelectorError("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty")
@@ -188,6 +188,10 @@ def parse_label_selector(text: str) -> LabelSelector:
     return LabelSelector(_Parser(words).requirements())
 
 
+_NO_PATH: Final = "<nil>"
+"""Where a key of the text form stands, as Kubernetes words it."""
+
+
 class _Parser:
     """Reads one selector's words from first to last."""
 
@@ -196,35 +200,41 @@ class _Parser:
         self._next = 0
 
     def requirements(self) -> Iterator[Requirement]:
+        if self._peek() in _NOT_WORDS - {"!"}:
+            raise _unexpected(self._peek(), "!, identifier, or 'end of string'")
         while True:
-            yield self._requirement()
+            try:
+                found = self._requirement()
+            except SelectorError as error:
+                raise SelectorError(f"unable to parse requirement: {error}") from None
+            yield found
             word = self._take()
             if word == "":
                 return
             if word != ",":
-                raise self._unexpected(word, "',' or 'end of string'")
-            if self._peek() in ("", ","):
-                raise self._unexpected(self._peek(), "identifier after ','")
+                raise _unexpected(word, "',' or 'end of string'")
+            if self._peek() in _NOT_WORDS - {"!"}:
+                raise _unexpected(self._peek(), "identifier after ','")
 
     def _requirement(self) -> Requirement:
         if self._peek() == "!":
             self._take()
-            return _checked(Requirement(self._identifier(), Operator.DOES_NOT_EXIST))
+            return _checked(Requirement(self._identifier(), Operator.DOES_NOT_EXIST), _NO_PATH)
         key = self._identifier()
         if self._peek() in ("", ","):
-            return _checked(Requirement(key, Operator.EXISTS))
+            return _checked(Requirement(key, Operator.EXISTS), _NO_PATH)
         word = self._take()
         if word in ("in", "notin"):
-            return _checked(Requirement(key, Operator(word), self._set()))
+            return _checked(Requirement(key, Operator(word), self._set()), _NO_PATH)
         if word in ("=", "==", "!=", "<", ">"):
             operator = Operator.EQUALS if word == "==" else Operator(word)
-            return _checked(Requirement(key, operator, frozenset((self._value(),))))
-        raise self._unexpected(word, "in, notin, =, ==, !=, gt, lt")
+            return _checked(Requirement(key, operator, frozenset((self._value(),))), _NO_PATH)
+        raise _unexpected(word, "in, notin, =, ==, !=, gt, lt")
 
     def _identifier(self) -> str:
         word = self._take()
         if word in _NOT_WORDS:
-            raise self._unexpected(word, "identifier")
+            raise _unexpected(word, "identifier")
         return word
 
     def _value(self) -> str:
@@ -232,16 +242,18 @@ class _Parser:
 
     def _set(self) -> frozenset[str]:
         if (word := self._take()) != "(":
-            raise self._unexpected(word, "'('")
-        values = set()
+            raise SelectorError(f"found '{word}' expected: '('")
+        values: set[str] = set()
         while True:
             word = self._peek()
-            values.add("" if word in (",", ")") else self._identifier())
+            if word in _NOT_WORDS - {",", ")"}:
+                raise _unexpected(word, "',', or identifier" if values else "',', ')' or identifier")
+            values.add("" if word in (",", ")") else self._take())
             word = self._take()
             if word == ")":
                 return frozenset(values)
             if word != ",":
-                raise self._unexpected(word, "',' or ')'")
+                raise _unexpected(word, "',' or ')'")
 
     def _peek(self) -> str:
         return self._words[self._next] if self._next < len(self._words) else ""
@@ -251,8 +263,9 @@ class _Parser:
         self._next += 1
         return word
 
-    def _unexpected(self, word: str, expected: str) -> SelectorError:
-        return SelectorError(f"unable to parse requirement: found '{word}', expected: {expected}")
+
+def _unexpected(word: str, expected: str) -> SelectorError:
+    return SelectorError(f"found '{word}', expected: {expected}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +328,7 @@ def _field_requirement(term: str, text: str) -> FieldRequirement:
 def _unescaped(value: str) -> str:
     for match in re.finditer(r"\\(.?)|([,=])", value, re.DOTALL):
         if match[2]:
-            raise SelectorError(f"invalid field selector: unescaped character in value: {match[2]}")
+            raise SelectorError(f"invalid field selector: unescaped character in value: {ord(match[2])}")
         if match[1] not in ("\\", ",", "=") or not match[1]:
             raise SelectorError(f"invalid field selector: invalid escape sequence: \\{match[1]}")
     return re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)

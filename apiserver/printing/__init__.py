@@ -10,7 +10,7 @@ from typing import Any, Final
 from kube.kinds import Kind, Resource
 
 from . import cluster, network, pods, policy, storage, workloads
-from .column import AGE, NAME, Column, Printer, age, text
+from .column import AGE, NAME, Column, Printer, age
 
 
 def _plain_cells(obj: Resource, _now: datetime) -> list[Any]:
@@ -21,7 +21,7 @@ def _aged_cells(obj: Resource, now: datetime) -> list[Any]:
     return [obj.metadata.name, age(obj, now)]
 
 
-PLAIN: Final = Printer((NAME, *text("Created At")), _plain_cells)
+PLAIN: Final = Printer((NAME, Column(name="Created At", type="date")), _plain_cells)
 AGED: Final = Printer((NAME, AGE), _aged_cells)
 
 PRINTERS: Final[Mapping[tuple[str, str], Printer]] = {
@@ -40,8 +40,10 @@ PRINTERS: Final[Mapping[tuple[str, str], Printer]] = {
     ("", "Secret"): cluster.SECRET,
     ("", "Service"): network.SERVICE,
     ("", "ServiceAccount"): cluster.SERVICE_ACCOUNT,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"): policy.MUTATING_POLICY,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"): policy.POLICY_BINDING,
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): policy.WEBHOOK,
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): policy.POLICY,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): policy.VALIDATING_POLICY,
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): policy.POLICY_BINDING,
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): policy.WEBHOOK,
     ("apiregistration.k8s.io", "APIService"): policy.API_SERVICE,
@@ -75,7 +77,6 @@ PRINTERS: Final[Mapping[tuple[str, str], Printer]] = {
     ("scheduling.k8s.io", "PriorityClass"): cluster.PRIORITY_CLASS,
     ("storage.k8s.io", "CSIDriver"): storage.DRIVER,
     ("storage.k8s.io", "CSINode"): storage.CSI_NODE,
-    ("storage.k8s.io", "CSIStorageCapacity"): storage.CAPACITY,
     ("storage.k8s.io", "StorageClass"): storage.CLASS,
     ("storage.k8s.io", "VolumeAttachment"): storage.ATTACHMENT,
     ("storage.k8s.io", "VolumeAttributesClass"): storage.ATTRIBUTES_CLASS,

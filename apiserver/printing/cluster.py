@@ -13,6 +13,7 @@ from kube.api.core_v1 import (
     Event,
     Namespace,
     Node,
+    NodeSystemInfo,
     ResourceQuota,
     Secret,
     ServiceAccount,
@@ -40,9 +41,14 @@ def node_cells(obj: Node, now: datetime) -> list[Any]:
         _node_address(obj, "InternalIP"),
         _node_address(obj, "ExternalIP"),
         info.os_image or UNKNOWN,
-        info.kernel_version or UNKNOWN,
+        _kernel(info),
         info.container_runtime_version or UNKNOWN,
     ]
+
+
+def _kernel(info: NodeSystemInfo) -> str:
+    machine = f" ({info.architecture})" if info.architecture else ""
+    return f"{info.kernel_version}{machine}" if info.kernel_version else UNKNOWN
 
 
 def _node_word(node: Node) -> str:
@@ -74,17 +80,17 @@ def event_cells(obj: Event, now: datetime) -> list[Any]:
     if obj.series is not None:
         last, count = obj.series.last_observed_time or last, obj.series.count
     involved = obj.involved_object
-    source = ", ".join(part for part in (obj.source.component or obj.reporting_component, obj.source.host) if part)
+    component, host = obj.source.component or obj.reporting_component, obj.source.host or obj.reporting_instance
     return [
         since(last, now),
         obj.type,
         obj.reason,
         f"{involved.kind.lower()}/{involved.name}",
         involved.field_path,
-        source,
+        f"{component}, {host}" if host else component,
         obj.message.strip(),
         since(first, now),
-        str(count),
+        count,
         obj.metadata.name,
     ]
 
@@ -96,12 +102,12 @@ def lease_cells(obj: Lease, now: datetime) -> list[Any]:
 
 def config_map_cells(obj: ConfigMap, now: datetime) -> list[Any]:
     """Return the cells of a ConfigMap."""
-    return [obj.metadata.name, str(len(obj.data) + len(obj.binary_data)), age(obj, now)]
+    return [obj.metadata.name, len(obj.data) + len(obj.binary_data), age(obj, now)]
 
 
 def secret_cells(obj: Secret, now: datetime) -> list[Any]:
     """Return the cells of a Secret."""
-    return [obj.metadata.name, obj.type, str(len(obj.data)), age(obj, now)]
+    return [obj.metadata.name, obj.type, len(obj.data), age(obj, now)]
 
 
 def service_account_cells(obj: ServiceAccount, now: datetime) -> list[Any]:

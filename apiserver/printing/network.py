@@ -12,8 +12,6 @@ from kube.api.networking_v1 import Ingress, IngressClass, IPAddress, NetworkPoli
 
 from .column import AGE, NAME, NONE, UNSET, Printer, age, first_few, joined, labels, selector, text, wide
 
-_BALANCER_WIDTH: Final = 16
-
 
 def service_cells(obj: Service, now: datetime) -> list[Any]:
     """Return the cells of a Service."""
@@ -40,8 +38,7 @@ def _outside(service: Service) -> str:
 
 
 def _balancer(ingress: tuple[LoadBalancerIngress, ...]) -> str:
-    told = ",".join(sorted({entry.ip or entry.hostname for entry in ingress}))
-    return told if len(told) <= _BALANCER_WIDTH else f"{told[: _BALANCER_WIDTH - 3]}..."
+    return ",".join(sorted({entry.ip or entry.hostname for entry in ingress}))
 
 
 def endpoints_cells(obj: Endpoints, now: datetime) -> list[Any]:

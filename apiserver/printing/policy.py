@@ -8,7 +8,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from kube.api.admissionregistration_v1 import (
+    MutatingAdmissionPolicy,
+    MutatingAdmissionPolicyBinding,
     MutatingWebhookConfiguration,
+    ParamKind,
     ValidatingAdmissionPolicy,
     ValidatingAdmissionPolicyBinding,
     ValidatingWebhookConfiguration,
@@ -23,7 +26,7 @@ from kube.api.resource_v1 import ResourceClaim, ResourceSlice
 from kube.objects import condition
 from kube.times import human_duration
 
-from .column import AGE, NAME, NONE, UNKNOWN, UNSET, Printer, age, joined, numbers, text, wide
+from .column import AGE, NAME, NONE, UNKNOWN, UNSET, Printer, age, joined, numbers, selector, text, wide
 
 _METRICS_SHOWN_MAX: Final = 2
 
@@ -61,8 +64,8 @@ def autoscaler_cells(obj: HorizontalPodAutoscaler, now: datetime) -> list[Any]:
         f"{spec.scale_target_ref.kind}/{spec.scale_target_ref.name}",
         _metrics(spec.metrics, obj.status.current_metrics),
         least,
-        str(spec.max_replicas),
-        str(obj.status.current_replicas),
+        spec.max_replicas,
+        obj.status.current_replicas,
         age(obj, now),
     ]
 
@@ -119,19 +122,28 @@ def webhook_cells(obj: MutatingWebhookConfiguration | ValidatingWebhookConfigura
     return [obj.metadata.name, len(obj.webhooks), age(obj, now)]
 
 
-def policy_cells(obj: ValidatingAdmissionPolicy, now: datetime) -> list[Any]:
+def validating_policy_cells(obj: ValidatingAdmissionPolicy, now: datetime) -> list[Any]:
     """Return the cells of a ValidatingAdmissionPolicy."""
-    parameters = obj.spec.param_kind
-    told = f"{parameters.api_version}/{parameters.kind}" if parameters is not None else UNSET
-    return [obj.metadata.name, len(obj.spec.validations), told, age(obj, now)]
+    return [obj.metadata.name, len(obj.spec.validations), _parameter_kind(obj.spec.param_kind), age(obj, now)]
 
 
-def policy_binding_cells(obj: ValidatingAdmissionPolicyBinding, now: datetime) -> list[Any]:
-    """Return the cells of a ValidatingAdmissionPolicyBinding."""
+def mutating_policy_cells(obj: MutatingAdmissionPolicy, now: datetime) -> list[Any]:
+    """Return the cells of a MutatingAdmissionPolicy."""
+    return [obj.metadata.name, len(obj.spec.mutations), _parameter_kind(obj.spec.param_kind), age(obj, now)]
+
+
+def _parameter_kind(kind: ParamKind | None) -> str:
+    return f"{kind.api_version}/{kind.kind}" if kind is not None else UNSET
+
+
+def policy_binding_cells(
+    obj: ValidatingAdmissionPolicyBinding | MutatingAdmissionPolicyBinding, now: datetime
+) -> list[Any]:
+    """Return the cells of the binding of an admission policy."""
     parameters = obj.spec.param_ref
     told = UNSET
     if parameters is not None:
-        told = f"{parameters.namespace}/{parameters.name}" if parameters.namespace else parameters.name or "*"
+        told = f"{parameters.namespace or '*'}/{parameters.name}" if parameters.name else selector(parameters.selector)
     return [obj.metadata.name, obj.spec.policy_name, told, age(obj, now)]
 
 
@@ -142,7 +154,7 @@ def flow_schema_cells(obj: FlowSchema, now: datetime) -> list[Any]:
     return [
         obj.metadata.name,
         spec.priority_level_configuration.name,
-        str(spec.matching_precedence),
+        spec.matching_precedence,
         spec.distinguisher_method.type if spec.distinguisher_method is not None else NONE,
         age(obj, now),
         missing.status if missing is not None else "?",
@@ -152,13 +164,14 @@ def flow_schema_cells(obj: FlowSchema, now: datetime) -> list[Any]:
 def priority_level_cells(obj: PriorityLevelConfiguration, now: datetime) -> list[Any]:
     """Return the cells of a PriorityLevelConfiguration."""
     limited = obj.spec.limited
-    shares = queues = hand = length = NONE
+    shares: Any = NONE
+    queueing: list[Any] = [NONE, NONE, NONE]
     if limited is not None:
-        shares = str(limited.nominal_concurrency_shares)
-        queuing = limited.limit_response.queuing
-        if queuing is not None:
-            queues, hand, length = str(queuing.queues), str(queuing.hand_size), str(queuing.queue_length_limit)
-    return [obj.metadata.name, obj.spec.type, shares, queues, hand, length, age(obj, now)]
+        shares = limited.nominal_concurrency_shares
+        queues = limited.limit_response.queuing
+        if queues is not None:
+            queueing = [queues.queues, queues.hand_size, queues.queue_length_limit]
+    return [obj.metadata.name, obj.spec.type, shares, *queueing, age(obj, now)]
 
 
 def claim_cells(obj: ResourceClaim, now: datetime) -> list[Any]:
@@ -199,7 +212,8 @@ AUTOSCALER: Final = Printer(
 )
 REQUEST: Final = Printer((NAME, AGE, *text("SignerName", "Requestor", "RequestedDuration", "Condition")), request_cells)
 WEBHOOK: Final = Printer((NAME, *numbers("Webhooks"), AGE), webhook_cells)
-POLICY: Final = Printer((NAME, *numbers("Validations"), *text("ParamKind"), AGE), policy_cells)
+VALIDATING_POLICY: Final = Printer((NAME, *numbers("Validations"), *text("ParamKind"), AGE), validating_policy_cells)
+MUTATING_POLICY: Final = Printer((NAME, *numbers("Mutations"), *text("ParamKind"), AGE), mutating_policy_cells)
 POLICY_BINDING: Final = Printer((NAME, *text("PolicyName", "ParamRef"), AGE), policy_binding_cells)
 FLOW_SCHEMA: Final = Printer(
     (NAME, *text("PriorityLevel", "MatchingPrecedence", "DistinguisherMethod"), AGE, *text("MissingPL")),

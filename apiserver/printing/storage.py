@@ -11,13 +11,12 @@ from kube.api.core_v1 import PersistentVolume, PersistentVolumeClaim
 from kube.api.storage_v1 import (
     CSIDriver,
     CSINode,
-    CSIStorageCapacity,
     StorageClass,
     VolumeAttachment,
     VolumeAttributesClass,
 )
 
-from .column import AGE, NAME, UNSET, Printer, age, flags, numbers, text, wide
+from .column import AGE, NAME, UNSET, Column, Printer, age, flags, numbers, text, wide
 
 DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 _SHORT: Final = {
@@ -81,7 +80,7 @@ def class_cells(obj: StorageClass, now: datetime) -> list[Any]:
         obj.provisioner,
         obj.reclaim_policy or "Delete",
         obj.volume_binding_mode or "Immediate",
-        "true" if obj.allow_volume_expansion else "false",
+        bool(obj.allow_volume_expansion),
         age(obj, now),
     ]
 
@@ -120,12 +119,6 @@ def csi_node_cells(obj: CSINode, now: datetime) -> list[Any]:
     return [obj.metadata.name, len(obj.spec.drivers), age(obj, now)]
 
 
-def capacity_cells(obj: CSIStorageCapacity, _now: datetime) -> list[Any]:
-    """Return the cells of a CSIStorageCapacity."""
-    capacity = obj.capacity.text if obj.capacity is not None else UNSET
-    return [obj.metadata.name, obj.storage_class_name, capacity]
-
-
 _VOLUME_HEAD: Final = ("Capacity", "Access Modes", "Reclaim Policy", "Status", "Claim", "StorageClass")
 VOLUME: Final = Printer(
     (NAME, *text(*_VOLUME_HEAD, "VolumeAttributesClass", "Reason"), AGE, *wide("VolumeMode")), volume_cells
@@ -136,7 +129,9 @@ CLASS: Final = Printer(
     (NAME, *text("Provisioner", "ReclaimPolicy", "VolumeBindingMode", "AllowVolumeExpansion"), AGE), class_cells
 )
 ATTRIBUTES_CLASS: Final = Printer((NAME, *text("DriverName"), AGE), attributes_class_cells)
-ATTACHMENT: Final = Printer((NAME, *text("Attacher", "PV", "Node"), *flags("Attached"), AGE), attachment_cells)
+ATTACHMENT: Final = Printer(
+    (NAME, Column(name="Attacher", format="name"), *text("PV", "Node"), *flags("Attached"), AGE), attachment_cells
+)
 DRIVER: Final = Printer(
     (
         NAME,
@@ -149,4 +144,3 @@ DRIVER: Final = Printer(
     driver_cells,
 )
 CSI_NODE: Final = Printer((NAME, *numbers("Drivers"), AGE), csi_node_cells)
-CAPACITY: Final = Printer((NAME, *text("StorageClassName", "Capacity")), capacity_cells)

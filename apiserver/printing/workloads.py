@@ -52,8 +52,8 @@ def deployment_cells(obj: Deployment, now: datetime) -> list[Any]:
     return [
         obj.metadata.name,
         f"{status.ready_replicas}/{obj.spec.replicas or 0}",
-        str(status.updated_replicas),
-        str(status.available_replicas),
+        status.updated_replicas,
+        status.available_replicas,
         age(obj, now),
         *containers(obj.spec.template.spec),
         selector(obj.spec.selector),
@@ -88,7 +88,7 @@ def controller_revision_cells(obj: ControllerRevision, now: datetime) -> list[An
     owner = controller_of(obj)
     group = owner.api_version.partition("/")[0] if owner is not None and "/" in owner.api_version else ""
     told = f"{owner.kind.lower()}{'.' if group else ''}{group}/{owner.name}" if owner is not None else NONE
-    return [obj.metadata.name, told, str(obj.revision), age(obj, now)]
+    return [obj.metadata.name, told, obj.revision, age(obj, now)]
 
 
 def job_cells(obj: Job, now: datetime) -> list[Any]:

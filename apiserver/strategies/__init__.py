@@ -18,7 +18,7 @@ from .cluster import NamespaceStrategy, NodeStrategy
 from .configuration import ConfigMapStrategy, SecretStrategy, ServiceAccountStrategy
 from .endpoints import EndpointSliceStrategy, EndpointsStrategy
 from .networking import IngressClassStrategy, IngressStrategy, NetworkPolicyStrategy
-from .plain import ReturnedWhenDeleted, StorageOfNodes, WrittenWithCare
+from .plain import ResourceSliceStrategy, ReturnedWhenDeleted, StorageOfNodes, WrittenWithCare
 from .pod import PodStrategy, PodTemplateStrategy
 from .policy import (
     AutoscalerStrategy,
@@ -82,7 +82,7 @@ STRATEGIES: Final[Mapping[tuple[str, str], type[Strategy[Any]]]] = {
     ("resource.k8s.io/v1", "DeviceClass"): ReturnedWhenDeleted,
     ("resource.k8s.io/v1", "ResourceClaim"): ReturnedWhenDeleted,
     ("resource.k8s.io/v1", "ResourceClaimTemplate"): ReturnedWhenDeleted,
-    ("resource.k8s.io/v1", "ResourceSlice"): ReturnedWhenDeleted,
+    ("resource.k8s.io/v1", "ResourceSlice"): ResourceSliceStrategy,
     ("scheduling.k8s.io/v1", "PriorityClass"): PriorityClassStrategy,
     ("storage.k8s.io/v1", "CSIDriver"): StorageOfNodes,
     ("storage.k8s.io/v1", "CSINode"): StorageOfNodes,

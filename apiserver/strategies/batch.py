@@ -63,6 +63,9 @@ class JobStrategy(Strategy[Job]):
     def validate_update(self, new: Job, old: Job) -> list[FieldError]:
         return [*self.validate(new), *_change_errors(new, old)]
 
+    def refuse_field(self, field: str) -> str:
+        return f'field label "{field}" not supported for Job'
+
     def selectable_fields(self, obj: Job) -> Mapping[str, str]:
         return {**super().selectable_fields(obj), "status.successful": str(obj.status.succeeded)}
 

@@ -31,7 +31,7 @@ class NamespaceStrategy(Ungenerated[Namespace]):
     """Namespaces."""
 
     returns_deleted = True
-    field_names = ("name", "status.phase")
+    field_names = ("status.phase",)
 
     def check_name(self, name: str) -> list[str]:
         return names.check_dns_label(name)
@@ -74,8 +74,7 @@ class NamespaceStrategy(Ungenerated[Namespace]):
         return self.validate(new)
 
     def selectable_fields(self, obj: Namespace) -> Mapping[str, str]:
-        fields = {"name": obj.metadata.name, "status.phase": obj.status.phase}
-        return {**super().selectable_fields(obj), **fields}
+        return {**super().selectable_fields(obj), "status.phase": obj.status.phase}
 
     async def admit_delete(self, obj: Namespace, context: Context) -> None:
         name = obj.metadata.name

@@ -46,6 +46,7 @@ class PodStrategy(Strategy[Pod]):
         "spec.hostNetwork",
         "status.phase",
         "status.podIP",
+        "status.podIPs",
         "status.nominatedNodeName",
     )
 
@@ -110,6 +111,7 @@ class PodStrategy(Strategy[Pod]):
             "spec.hostNetwork": "true" if spec.host_network else "false",
             "status.phase": status.phase,
             "status.podIP": status.pod_ip,
+            "status.podIPs": "",  # May be asked for, but no pod ever shows it.
             "status.nominatedNodeName": status.nominated_node_name,
         }
 

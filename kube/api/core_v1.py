@@ -1527,7 +1527,7 @@ class PersistentVolumeClaimStatus(Object, frozen=True):
     """Whether a claim is bound, what it got, and any resize under way."""
 
     access_modes: tuple[str, ...] = ()
-    allocated_resource_statuses: Mapping[str, str] = {}
+    allocated_resource_statuses: Annotated[Mapping[str, str], Granular()] = {}
     allocated_resources: Mapping[str, Quantity] = {}
     capacity: Mapping[str, Quantity] = {}
     conditions: Annotated[tuple[PersistentVolumeClaimCondition, ...], ListMap(keys=("type",), patch="type")] = ()

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from apiserver.discovery import find
+from apiserver.discovery import find, paths
+from kube.errors import ApiError
 
 KUBECTL = (
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
@@ -83,3 +84,48 @@ def test_documents_are_made_once_and_carry_their_tag() -> None:
     assert document is find("/api/v1/", "*/*")
     assert document is not None
     assert document.etag.startswith('"')
+
+
+def test_groups_stand_as_kubernetes_ranks_them() -> None:
+    """Where two groups have a resource of one name, as with events, clients take that of the first."""
+    names = [group["name"] for group in content("/apis")["groups"]]
+
+    assert names[:3] == ["apiregistration.k8s.io", "apps", "events.k8s.io"]
+    assert names[-1] == "flowcontrol.apiserver.k8s.io"
+
+
+@pytest.mark.parametrize(
+    ("path", "plural", "expected"),
+    [
+        ("/api/v1", "configmaps", "qFsyl6wFWjQ="),
+        ("/apis/apps/v1", "deployments", "8aSe+NMegvE="),
+        ("/apis/events.k8s.io/v1", "events", "r2yiGXH7wu8="),
+        ("/apis/autoscaling/v1", "horizontalpodautoscalers", "qwQve8ut294="),
+        ("/api/v1", "componentstatuses", None),
+        ("/api/v1", "pods/status", None),
+    ],
+)
+def test_what_is_stored_tells_the_hash_of_its_stored_version(path: str, plural: str, expected: str | None) -> None:
+    (found,) = [item for item in content(path)["resources"] if item["name"] == plural]
+
+    assert found.get("storageVersionHash") == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("/api", "text/html"),
+        ("/apis/apps/v1", "application/xml"),
+        ("/apis", "application/json;g=apidiscovery.k8s.io;v=v3;as=APIGroupDiscoveryList"),
+    ],
+)
+def test_a_form_that_is_not_served_is_refused(path: str, accept: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        find(path, accept)
+
+    assert refused.value.code == 406
+
+
+def test_all_documents_are_found_at_their_paths() -> None:
+    assert all(find(path, "application/json") for path in paths())
+    assert {"/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1"} <= set(paths())

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.apiserver.kubectl import Kubectl
 
 MANIFEST = Path(__file__).with_name("one_of_each.yaml")
@@ -45,6 +47,39 @@ async def test_a_kind_is_explained_in_the_words_of_its_type(kubectl: Kubectl) ->
     assert "FIELD: strategy <DeploymentStrategy>" in output
     assert output.count("Whether old pods are replaced gradually or all stopped first.") == 1
     assert "rollingUpdate\t<RollingUpdateDeployment>" in output
+
+
+async def test_a_kind_of_each_group_is_explained_with_all_that_it_is_made_of(kubectl: Kubectl) -> None:
+    """Among them the definitions of custom resources, whose schema is made of itself."""
+    _, names = await kubectl("api-resources", "--verbs=create", "-o", "name")
+    resources = {name.partition(".")[2]: name for name in names.splitlines() if not name.startswith(("W", "events."))}
+    assert len(resources) > 15
+
+    for resource in resources.values():
+        code, output = await kubectl("explain", resource, "--recursive")
+
+        assert code == 0, output
+        assert "FIELDS:" in output
+        assert "<no description>" not in output
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("pod.spec.containers.ports.protocol", "The protocol that it speaks."),
+        ("pod.spec.containers.livenessProbe.httpGet", "-required-"),
+        ("deploy.spec.replicas", "How many pods there should be."),
+        ("svc.metadata.labels", "Names and values by which objects are selected."),
+        ("crd.spec.versions.schema.openAPIV3Schema", "additionalProperties"),
+        ("hpa.spec.metrics.resource.target", "averageUtilization"),
+        ("netpol.spec.ingress.from.ipBlock", "cidr"),
+    ],
+)
+async def test_a_field_is_explained(kubectl: Kubectl, path: str, told: str) -> None:
+    code, output = await kubectl("explain", path)
+
+    assert code == 0, output
+    assert told in output
 
 
 async def test_objects_can_be_described(kubectl: Kubectl) -> None:

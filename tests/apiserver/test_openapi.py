@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from apiserver.openapi import ROOT, code_hash, find
+from apiserver.schema_tables import DEFAULTS, ENUMS, LONG, OPTIONAL, REQUIRED, UNIONS
+from apiserver.schema_words import EVERYWHERE, FIELDS
 from kube.kinds import KINDS
 
 PATHS = sorted({kind.root.removeprefix("/") for kind in KINDS})
@@ -107,3 +109,91 @@ def test_the_older_version_is_served_in_the_form_that_kubectl_reads() -> None:
 @pytest.mark.parametrize("path", ["/openapi/v3/apis/nothing/v1", "/openapi/v4", "/openapi"])
 def test_there_is_no_document_for_what_is_not_served(path: str) -> None:
     assert find(path, "application/json", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "field", "expected"),
+    [
+        ("api/v1", "core.v1.ContainerPort", "containerPort", {"type": "integer", "format": "int32"}),
+        ("api/v1", "core.v1.PodSecurityContext", "runAsUser", {"type": "integer", "format": "int64"}),
+        (
+            "api/v1",
+            "core.v1.ContainerPort",
+            "protocol",
+            {"type": "string", "default": "TCP", "enum": ["SCTP", "TCP", "UDP"]},
+        ),
+        ("api/v1", "core.v1.HTTPGetAction", "scheme", {"type": "string", "enum": ["HTTP", "HTTPS"]}),
+        (
+            "apis/networking.k8s.io/v1",
+            "networking.v1.NetworkPolicySpec",
+            "policyTypes",
+            {
+                "type": "array",
+                "items": {"type": "string", "enum": ["Egress", "Ingress"]},
+                "x-kubernetes-list-type": "atomic",
+            },
+        ),
+    ],
+)
+def test_a_field_tells_its_size_default_and_values(path: str, name: str, field: str, expected: Any) -> None:
+    found = schema(path, f"io.k8s.api.{name}")["properties"][field]
+
+    assert {name: value for name, value in found.items() if name != "description"} == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "required"),
+    [
+        ("api/v1", "core.v1.HTTPGetAction", {"port"}),
+        ("api/v1", "core.v1.NodeCondition", {"status", "type"}),
+        ("api/v1", "core.v1.Event", {"involvedObject", "metadata"}),
+        ("api/v1", "core.v1.Service", set()),
+        ("apis/apps/v1", "apps.v1.DeploymentSpec", {"selector", "template"}),
+        ("apis/rbac.authorization.k8s.io/v1", "rbac.v1.Role", set()),
+        ("apis/rbac.authorization.k8s.io/v1", "rbac.v1.Subject", {"kind", "name"}),
+    ],
+)
+def test_what_has_to_be_given_is_told(path: str, name: str, required: set[str]) -> None:
+    assert set(schema(path, f"io.k8s.api.{name}").get("required", ())) == required
+
+
+def test_a_list_of_a_kind_has_a_schema_too() -> None:
+    content = document("api/v1")
+
+    answer = content["paths"]["/api/v1/nodes"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    pods = content["components"]["schemas"]["io.k8s.api.core.v1.PodList"]
+
+    assert answer["$ref"].endswith("io.k8s.api.core.v1.NodeList")
+    assert pods["required"] == ["items"]
+    assert pods["properties"]["items"]["items"] == {"$ref": "#/components/schemas/io.k8s.api.core.v1.Pod"}
+    assert "x-kubernetes-list-type" not in pods["properties"]["items"]
+
+
+def test_the_tables_name_only_fields_that_there_are() -> None:
+    """A slip of the pen in a table would silently say nothing."""
+    known = {
+        (name.removeprefix("io.k8s.").split("apis.")[-1].removeprefix("api."), field)
+        for path in PATHS
+        for name, found in document(path)["components"]["schemas"].items()
+        for field in found.get("properties", ())
+    }
+
+    told = {tuple(path.rsplit(".", 1)) for path in FIELDS}
+    named = {*OPTIONAL, *REQUIRED, *LONG, *DEFAULTS, *ENUMS, *told}
+
+    assert named - known == set()
+    assert set(EVERYWHERE) <= {field for _, field in known}
+    assert set(UNIONS) <= {name for name, _ in known}
+
+
+def test_a_schema_of_schemas_can_be_followed_to_its_end() -> None:
+    """What may be a node or something simpler is told by name, so that nobody who follows references goes round."""
+    node = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+    schemas = document("apis/apiextensions.k8s.io/v1")["components"]["schemas"]
+
+    properties = schemas[node]["properties"]
+
+    assert properties["additionalProperties"]["allOf"] == [{"$ref": f"#/components/schemas/{node}OrBool"}]
+    assert properties["items"]["allOf"] == [{"$ref": f"#/components/schemas/{node}OrArray"}]
+    assert properties["enum"]["items"]["$ref"].endswith("apiextensions.v1.JSON")
+    assert "properties" not in schemas[f"{node}OrBool"]

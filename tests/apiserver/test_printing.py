@@ -3,6 +3,7 @@
 import pytest
 
 from apiserver import printing
+from kube.api.admissionregistration_v1 import MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding
 from kube.api.apps_v1 import Deployment
 from kube.api.batch_v1 import Job
 from kube.api.core_v1 import ConfigMap, Endpoints, Event, Node, PersistentVolume, Pod, Service
@@ -186,7 +187,7 @@ def test_an_event_tells_of_the_latest_time_it_was_seen() -> None:
 
     row = shown(event)
 
-    assert (row["Last Seen"], row["First Seen"], row["Count"]) == ("5s", "4m", "4")
+    assert (row["Last Seen"], row["First Seen"], row["Count"]) == ("5s", "4m", 4)
     assert (row["Object"], row["Message"], row["Source"]) == ("pod/web", "Started it", "kubelet")
 
 
@@ -214,7 +215,7 @@ def test_a_volume_tells_its_modes_in_short() -> None:
 
 
 def test_config_maps_are_counted_by_all_their_keys() -> None:
-    assert shown(parsed(ConfigMap, "{data: {a: b}, binaryData: {c: eA==}}"))["Data"] == "2"
+    assert shown(parsed(ConfigMap, "{data: {a: b}, binaryData: {c: eA==}}"))["Data"] == 2
 
 
 def test_a_kind_without_columns_of_its_own_tells_when_it_was_made() -> None:
@@ -239,3 +240,37 @@ def test_a_moment_past_the_last_year_does_not_cost_the_table() -> None:
     """One odd event must not keep people from seeing all the others."""
     assert shown(parsed(Event, "{lastTimestamp: '9999-12-31T23:59:59-14:00'}"))["Last Seen"] == "<invalid>"
     assert shown(parsed(Job, "{status: {startTime: '9999-12-31T23:59:59-14:00'}}"))["Duration"] == "<invalid>"
+
+
+def test_counts_are_numbers_though_their_columns_say_text() -> None:
+    """So Kubernetes writes them, and clients sort by them."""
+    row = shown(parsed(Deployment, "{spec: {replicas: 3}, status: {updatedReplicas: 2, availableReplicas: 1}}"))
+
+    assert (row["Ready"], row["Up-to-date"], row["Available"]) == ("0/3", 2, 1)
+
+
+def test_a_node_tells_its_kernel_with_the_machine_it_is_for() -> None:
+    info = "{kernelVersion: '5.4', architecture: arm64}"
+
+    assert shown(parsed(Node, f"{{status: {{nodeInfo: {info}}}}}"))["Kernel-Version"] == "5.4 (arm64)"
+
+
+def test_an_event_without_a_source_tells_who_reports_it() -> None:
+    row = shown(parsed(Event, "{reportingComponent: a.example/c, reportingInstance: c-1}"))
+
+    assert row["Source"] == "a.example/c, c-1"
+
+
+def test_a_service_shows_all_of_its_balancers() -> None:
+    ingress = "[{ip: 203.0.113.5}, {hostname: balancer.example}]"
+    text = f"{{spec: {{type: LoadBalancer}}, status: {{loadBalancer: {{ingress: {ingress}}}}}}}"
+
+    assert shown(parsed(Service, text))["External-IP"] == "203.0.113.5,balancer.example"
+
+
+def test_a_policy_of_changes_counts_them() -> None:
+    policy = parsed(MutatingAdmissionPolicy, "{spec: {mutations: [{patchType: JSONPatch}], paramKind: {kind: K}}}")
+    binding = parsed(MutatingAdmissionPolicyBinding, "{spec: {policyName: p, paramRef: {name: n}}}")
+
+    assert shown(policy)["Mutations"] == 1
+    assert (shown(binding)["PolicyName"], shown(binding)["ParamRef"]) == ("p", "*/n")

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from apiserver.server import ApiServer
 from tests.apiserver.wire import TABLE, Wire, config_map, pod
 
@@ -103,11 +105,14 @@ async def test_a_watch_of_tables_has_columns_in_the_first_line_only(wire: Wire) 
 
 
 async def test_a_watch_ends_by_itself_and_the_connection_goes_on(wire: Wire) -> None:
-    async with wire.lines(f"{MAPS}?watch=1&timeoutSeconds=1&allowWatchBookmarks=true") as lines:
+    start = (await wire.send("GET", MAPS)).json["metadata"]["resourceVersion"]
+    path = f"{MAPS}?watch=1&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion={start}"
+    async with wire.lines(path) as lines:
         async with asyncio.timeout(PATIENCE_S):
             seen = [line async for line in lines]
 
     assert [line["type"] for line in seen] == ["BOOKMARK"]
+    assert seen[0]["object"] == {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"resourceVersion": start}}
 
 
 async def test_pods_are_found_by_their_node(wire: Wire) -> None:
@@ -165,3 +170,40 @@ async def test_metrics_count_requests_and_objects(wire: Wire) -> None:
 
     assert 'apiserver_request_total{code="200",group="",resource="configmaps",verb="GET"} 1' in text
     assert 'apiserver_storage_objects{resource="namespaces"} 4' in text
+
+
+@pytest.mark.parametrize(
+    ("path", "warning"),
+    [
+        ("/api/v1/endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
+        ("/api/v1/endpoints?watch=1&timeoutSeconds=1", "v1 Endpoints is deprecated in v1.33+"),
+        ("/api/v1/componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"),
+        ("/api/v1/pods", ""),
+    ],
+)
+async def test_who_uses_a_deprecated_kind_is_warned(wire: Wire, path: str, warning: str) -> None:
+    reply = await wire.send("GET", path)
+
+    assert reply.status == 200
+    assert reply.headers.get("Warning", "").startswith(f'299 - "{warning}' if warning else "")
+    assert bool(warning) is ("Warning" in reply.headers)
+
+
+async def test_the_root_tells_what_is_served(wire: Wire) -> None:
+    paths = (await wire.send("GET", "/")).json["paths"]
+
+    assert {"/api/v1", "/apis/apps", "/apis/apps/v1", "/openapi/v3", "/readyz", "/version"} <= set(paths)
+    for path in paths:
+        assert (await wire.send("GET", path)).status == 200, path
+
+
+async def test_a_description_of_the_api_is_kept_by_its_hash_and_confirmed_by_its_tag(wire: Wire) -> None:
+    url = (await wire.send("GET", "/openapi/v3")).json["paths"]["apis/apps/v1"]["serverRelativeURL"]
+
+    kept = await wire.send("GET", url)
+    other = await wire.send("GET", "/openapi/v3/apis/apps/v1")
+    confirmed = await wire.send("GET", "/openapi/v3/apis/apps/v1", headers={"If-None-Match": other.headers["Etag"]})
+
+    assert kept.headers["Cache-Control"] == "public, immutable"
+    assert other.headers["Cache-Control"] == "no-cache, private"
+    assert (confirmed.status, confirmed.body) == (304, b"")

@@ -176,7 +176,7 @@ def test_an_invalid_object_is_told_field_by_field() -> None:
     wrong = [
         errors.required("spec.selector"),
         errors.invalid("spec.replicas", -1, "must be greater than or equal to 0"),
-        errors.not_supported("spec.strategy.type", "Fast", {"Recreate", "RollingUpdate"}),
+        errors.not_supported("spec.strategy.type", "Fast", ("Recreate", "RollingUpdate")),
     ]
 
     refused = errors.invalid_object(DEPLOYMENT, "web", wrong)
@@ -203,7 +203,7 @@ def test_refusals_have_the_words_that_clients_look_for() -> None:
     assert str(errors.stale(DEPLOYMENT, "web")).startswith(
         'Operation cannot be fulfilled on deployments.apps "web": the object has been modified'
     )
-    assert str(errors.future_revision(9, 5)) == "Too large resource version: 9, current: 5"
+    assert str(errors.future_revision(9, 5)) == "Timeout: Too large resource version: 9, current: 5"
     assert errors.expired("gone", "token").status.metadata.continue_ == "token"
     assert isinstance(codec.decode(codec.encode(errors.internal("x").status), Status), Status)
 

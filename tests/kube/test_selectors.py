@@ -48,10 +48,10 @@ def test_a_label_selector_matches_as_documented(text: str, labels: dict[str, str
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("=web", "found '=', expected: identifier"),
+        ("=web", "found '=', expected: !, identifier, or 'end of string'"),
         ("app=web,", "found '', expected: identifier after ','"),
         ("app web", "found 'web', expected: in, notin, =, ==, !=, gt, lt"),
-        ("app in web", r"found 'web', expected: '\('"),
+        ("app in web", r"found 'web' expected: '\('"),
         ("app in (web", r"found '', expected: ',' or '\)'"),
         ("app=web)", "expected: ',' or 'end of string'"),
         ("_app", "name part must consist of"),
