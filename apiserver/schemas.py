@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from kube.api.object import Atomic, Granular, ListAtomic, ListMap, ListSet, Patch, is_atomic
-from kube.api.scalars import RawObject
+from kube.api.scalars import Int32, Int64, RawObject
 from kube.kinds import Kind
 from kube.quantity import Quantity
 
@@ -28,6 +28,8 @@ _PACKAGES: Final = {
 _SCALARS: Final[Mapping[Any, Schema]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
+    Int32: {"type": "integer", "format": "int32"},
+    Int64: {"type": "integer", "format": "int64"},
     bool: {"type": "boolean"},
     float: {"type": "number"},
     bytes: {"type": "string", "format": "byte"},
@@ -128,7 +130,7 @@ def _property(hint: Any) -> Schema:
         merging |= _merging(extra)
     if typing.get_origin(bare) is tuple and not merging:
         merging = {"x-kubernetes-list-type": "atomic"}
-    schema = _schema(hint if _is_time(hint) else bare)
+    schema = _schema(hint if _is_time(hint) or hint in _SCALARS else bare)
     described = {"description": _told(found)} if (found := next(_structs_of(bare), None)) is not None else {}
     if "$ref" not in schema:
         return {**described, **schema, **merging}
@@ -139,6 +141,8 @@ def _schema(hint: Any) -> Schema:
     hint = _without_none(hint)
     if _is_time(hint):
         return _reference(TIME)
+    if hint in _SCALARS:
+        return _SCALARS[hint]
     if typing.get_origin(hint) is typing.Annotated:
         return _schema(hint.__origin__)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
