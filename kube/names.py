@@ -73,6 +73,19 @@ def check_wildcard_subdomain(value: str) -> list[str]:
     return _too_long(value, DNS_SUBDOMAIN_MAX) + _unlike(value, rf"\*\.{_SUBDOMAIN}", sentence, "*.example.com")
 
 
+def check_qualified_domain(value: str) -> list[str]:
+    """Check a domain with two dots or more: the names of webhooks."""
+    errors = check_dns_subdomain(value)
+    if not errors and value.count(".") < 2:
+        return ["should be a domain with at least three segments separated by dots"]
+    return errors
+
+
+def check_cel_identifier(value: str) -> list[str]:
+    """Check the name of a variable in an expression."""
+    return [] if re.fullmatch(_C_IDENTIFIER, value) else ["name is not a valid CEL identifier"]
+
+
 def check_path_segment(value: str) -> list[str]:
     """Check a name that need only fit into a URL: RBAC objects."""
     if value in (".", ".."):
@@ -147,7 +160,7 @@ def check_label_key(value: str) -> list[str]:
 
 def check_label_value(value: str) -> list[str]:
     """Check a label's value."""
-    errors = _too_long(value, DNS_LABEL_MAX)
+    errors = _too_long(value, DNS_LABEL_MAX, "bytes")
     return errors + _unlike(value, _LABEL_VALUE, _LABEL_VALUE_SENTENCE, "MyValue", "my_value", "12345")
 
 
@@ -170,8 +183,8 @@ def _prefixed(part: str, errors: list[str]) -> list[str]:
     return [f"{part} {error}" for error in errors]
 
 
-def _too_long(value: str, limit: int) -> list[str]:
-    return [f"must be no more than {limit} bytes"] if len(value.encode()) > limit else []
+def _too_long(value: str, limit: int, unit: str = "characters") -> list[str]:
+    return [f"must be no more than {limit} {unit}"] if len(value.encode()) > limit else []
 
 
 def _unlike(value: str, pattern: str, sentence: str, *examples: str) -> list[str]:

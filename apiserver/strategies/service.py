@@ -12,18 +12,21 @@ from msgspec.structs import replace
 from apiserver.strategy import Context
 from kube import names
 from kube.api.core_v1 import ClientIPConfig, Service, ServicePort, ServiceSpec, SessionAffinityConfig
-from kube.errors import FieldError, duplicate, forbidden_field, invalid, invalid_object, required
+from kube.errors import FieldError, duplicate, forbidden_field, invalid, invalid_object, not_supported, required
 from kube.objects import key_of, with_defaults
 
 from .checks import (
     PROTOCOLS,
     Errors,
     cidr,
+    fits,
+    fits_if_given,
     ip,
     labels,
     named,
     named_if_set,
     one_of,
+    one_of_if_given,
     one_of_if_set,
     port_number,
     port_or_name,
@@ -33,8 +36,10 @@ from .generations import Ungenerated
 
 TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 NO_CLUSTER_IP: Final = "None"
+_FAMILIES: Final = ("IPv4", "IPv6")
 AFFINITY_S: Final = 10_800
 _AFFINITY_MAX_S: Final = 86_400
+_BALANCERS_ONLY: Final = "may only be used when `type` is 'LoadBalancer'"
 _EXPOSED: Final = ("NodePort", "LoadBalancer")
 _CLIENT_IP: Final = SessionAffinityConfig(client_ip=ClientIPConfig(timeout_seconds=AFFINITY_S))
 
@@ -62,7 +67,7 @@ class ServiceStrategy(Ungenerated[Service]):
         return list(service_errors(obj.spec))
 
     def validate_update(self, new: Service, old: Service) -> list[FieldError]:
-        errors = list(service_errors(new.spec))
+        errors = [*service_errors(new.spec), *_fixed_errors(new.spec, old.spec)]
         if _has_address(old.spec) and new.spec.type != "ExternalName" and new.spec.cluster_ip != old.spec.cluster_ip:
             errors.append(invalid("spec.clusterIPs[0]", [new.spec.cluster_ip], "may not change once set"))
         return errors
@@ -75,7 +80,8 @@ class ServiceStrategy(Ungenerated[Service]):
         taken = new
         try:
             taken = await self._with_cluster_ip(taken, old, context)
-            return await self._with_node_ports(taken, old, context)
+            taken = await self._with_node_ports(taken, old, context)
+            return await self._with_health_port(taken, old, context)
         except _Refused as refusal:
             await self.abandon(refusal.so_far, old, context)
             raise invalid_object(self.kind, new.metadata.name, [refusal.error]) from refusal
@@ -131,6 +137,19 @@ class ServiceStrategy(Ungenerated[Service]):
             ports.append(replace(port, node_port=number))
         return replace(service, spec=replace(service.spec, ports=tuple(ports)))
 
+    async def _with_health_port(self, service: Service, old: Service | None, context: Context) -> Service:
+        """Take the port at which a load balancer asks each node whether it has endpoints of its own."""
+        wanted = service.spec.health_check_node_port
+        if not needs_health_port(service.spec) or (old is not None and wanted == old.spec.health_check_node_port != 0):
+            return service
+        try:
+            number = await context.allocators.take_node_port(key_of(service), wanted)
+        except ValueError as error:
+            refused = invalid("spec.healthCheckNodePort", wanted, str(error))
+            nothing = replace(service, spec=replace(service.spec, health_check_node_port=0))
+            raise _Refused(nothing, refused) from error
+        return replace(service, spec=replace(service.spec, health_check_node_port=number))
+
 
 class _Refused(Exception):  # noqa: N818 - carries what was taken before the refusal to where it is given back.
     def __init__(self, so_far: Service, error: FieldError) -> None:
@@ -154,7 +173,13 @@ def _has_address(spec: ServiceSpec) -> bool:
 
 def node_ports(spec: ServiceSpec) -> frozenset[int]:
     """Return the node ports that a Service has, the one for health checks included."""
-    return frozenset([port.node_port for port in spec.ports if port.node_port])
+    ports = [port.node_port for port in spec.ports] + [spec.health_check_node_port]
+    return frozenset([port for port in ports if port])
+
+
+def needs_health_port(spec: ServiceSpec) -> bool:
+    """Say whether nodes differ in whether they can take what a load balancer sends."""
+    return spec.type == "LoadBalancer" and spec.external_traffic_policy == "Local"
 
 
 def needs_node_ports(spec: ServiceSpec) -> bool:
@@ -227,6 +252,10 @@ def with_kept_addresses(new: ServiceSpec, old: ServiceSpec) -> ServiceSpec:
         changes["ports"] = ports
     if new.type not in _EXPOSED and new.external_traffic_policy and old.type in _EXPOSED:
         changes["external_traffic_policy"] = ""
+    if needs_health_port(new) and needs_health_port(old) and not new.health_check_node_port:
+        changes["health_check_node_port"] = old.health_check_node_port
+    elif not needs_health_port(new) and new.health_check_node_port == old.health_check_node_port:
+        changes["health_check_node_port"] = 0
     return replace(new, **changes) if changes else new
 
 
@@ -263,6 +292,16 @@ def service_errors(spec: ServiceSpec) -> Errors:
     yield from _traffic_errors(spec)
 
 
+def _fixed_errors(new: ServiceSpec, old: ServiceSpec) -> Errors:
+    """Check what a load balancer was told once and for all."""
+    if new.type != "LoadBalancer" or old.type != "LoadBalancer":
+        return
+    if new.load_balancer_class != old.load_balancer_class:
+        yield invalid("spec.loadBalancerClass", new.load_balancer_class, "may not change once set")
+    if needs_health_port(new) and needs_health_port(old) and old.health_check_node_port != new.health_check_node_port:
+        yield forbidden_field("spec.healthCheckNodePort", "field is immutable")
+
+
 def _type_errors(spec: ServiceSpec) -> Errors:
     if spec.type == "ExternalName":
         yield from named("spec.externalName", spec.external_name.rstrip("."), names.check_dns_subdomain)
@@ -277,7 +316,11 @@ def _type_errors(spec: ServiceSpec) -> Errors:
             ("allocateLoadBalancerNodePorts", spec.allocate_load_balancer_node_ports),
         ):
             if value is not None:
-                yield forbidden_field(f"spec.{field}", "may only be used when `type` is 'LoadBalancer'")
+                yield forbidden_field(f"spec.{field}", _BALANCERS_ONLY)
+        if spec.load_balancer_source_ranges:
+            yield forbidden_field("spec.LoadBalancerSourceRanges", _BALANCERS_ONLY)
+    elif spec.load_balancer_class is not None:
+        yield from fits("spec.loadBalancerClass", spec.load_balancer_class, names.check_label_key)
 
 
 def ports_errors(spec: ServiceSpec) -> Errors:
@@ -297,6 +340,7 @@ def ports_errors(spec: ServiceSpec) -> Errors:
         yield from port_number(f"{here}.port", port.port)
         yield from one_of(f"{here}.protocol", port.protocol, PROTOCOLS)
         yield from port_or_name(f"{here}.targetPort", port.target_port)
+        yield from fits_if_given(f"{here}.appProtocol", port.app_protocol, names.check_label_key)
         pair = (port.protocol, port.port)
         if pair in pairs:
             yield duplicate(here, {"protocol": port.protocol, "port": port.port})
@@ -324,30 +368,47 @@ def _affinity_errors(spec: ServiceSpec) -> Errors:
 
 
 def _address_errors(spec: ServiceSpec) -> Errors:
-    if spec.cluster_ips and spec.cluster_ip != spec.cluster_ips[0]:
+    if spec.cluster_ips and not spec.cluster_ip:
+        yield invalid("spec.clusterIPs", spec.cluster_ips, "must be empty when `clusterIP` is not specified")
+    elif spec.cluster_ips and spec.cluster_ip != spec.cluster_ips[0]:
         yield invalid("spec.clusterIPs", spec.cluster_ips, "first value must match `clusterIP`")
     if len(spec.cluster_ips) > 1 and spec.cluster_ip != NO_CLUSTER_IP:
         yield invalid(
             "spec.clusterIPs", spec.cluster_ips, "must be empty or have exactly one value in a single-stack cluster"
         )
-    if _has_address(spec):
-        yield from ip("spec.clusterIPs[0]", spec.cluster_ip)
-    for index, family in enumerate(spec.ip_families):
-        yield from one_of(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6"))
-    policies = ("SingleStack", "PreferDualStack", "RequireDualStack")
-    yield from one_of_if_set("spec.ipFamilyPolicy", spec.ip_family_policy, policies)
+    for index, address in enumerate(spec.cluster_ips):
+        if address != NO_CLUSTER_IP:
+            yield from ip(f"spec.clusterIPs[{index}]", address)
+    yield from _families_errors(spec)
     for index, address in enumerate(spec.external_ips):
         yield from ip(f"spec.externalIPs[{index}]", address)
     for index, source in enumerate(spec.load_balancer_source_ranges):
-        yield from cidr(f"spec.loadBalancerSourceRanges[{index}]", source.strip())
+        yield from cidr(f"spec.LoadBalancerSourceRanges[{index}]", source.strip())
+
+
+def _families_errors(spec: ServiceSpec) -> Errors:
+    seen: set[str] = set()
+    for index, family in enumerate(spec.ip_families):
+        here = f"spec.ipFamilies[{index}]"
+        if family not in _FAMILIES:
+            yield not_supported(here, family, _FAMILIES)
+        if family in seen:
+            yield duplicate(here, family)
+        seen.add(family)
+    policies = ("PreferDualStack", "RequireDualStack", "SingleStack")
+    yield from one_of_if_given("spec.ipFamilyPolicy", spec.ip_family_policy, policies)
 
 
 def _traffic_errors(spec: ServiceSpec) -> Errors:
-    if spec.external_traffic_policy and spec.type not in _EXPOSED and not spec.external_ips:
-        detail = "may only be set for externally-accessible services"
-        yield invalid("spec.externalTrafficPolicy", spec.external_traffic_policy, detail)
-    else:
-        yield from one_of_if_set("spec.externalTrafficPolicy", spec.external_traffic_policy, ("Cluster", "Local"))
-    yield from one_of_if_set("spec.internalTrafficPolicy", spec.internal_traffic_policy, ("Cluster", "Local"))
-    distributions = ("PreferClose", "PreferSameNode", "PreferSameZone")
-    yield from one_of_if_set("spec.trafficDistribution", spec.traffic_distribution, distributions)
+    outer = spec.external_traffic_policy
+    if outer and spec.type not in _EXPOSED and not spec.external_ips:
+        yield invalid("spec.externalTrafficPolicy", outer, "may only be set for externally-accessible services")
+    yield from one_of_if_set("spec.externalTrafficPolicy", outer, ("Cluster", "Local"))
+    yield from one_of_if_given("spec.internalTrafficPolicy", spec.internal_traffic_policy, ("Cluster", "Local"))
+    distributions = ("PreferClose", "PreferSameZone", "PreferSameNode")
+    yield from one_of_if_given("spec.trafficDistribution", spec.traffic_distribution, distributions)
+    if spec.health_check_node_port:
+        yield from port_number("spec.healthCheckNodePort", spec.health_check_node_port)
+        if not needs_health_port(spec):
+            detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+            yield invalid("spec.healthCheckNodePort", spec.health_check_node_port, detail)

@@ -1,4 +1,4 @@
-"""The rules of PersistentVolumes, their claims, and StorageClasses.
+"""The rules of PersistentVolumes and StorageClasses.
 
 Source: kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources
 """
@@ -10,9 +10,6 @@ from msgspec.structs import replace
 from apiserver.strategy import Context, Strategy
 from kube.api.core_v1 import (
     PersistentVolume,
-    PersistentVolumeClaim,
-    PersistentVolumeClaimSpec,
-    PersistentVolumeClaimStatus,
     PersistentVolumeSpec,
     PersistentVolumeStatus,
 )
@@ -22,21 +19,16 @@ from kube.names import check_dns_subdomain
 from kube.objects import with_defaults
 from kube.quantity import Quantity
 
-from .checks import Errors, label_selector, named_if_set, one_of, one_of_if_set
+from .checks import Errors, named_if_set, one_of_if_set
+from .claims import access_modes_errors
 from .filling import where_none
 from .generations import Ungenerated
-from .pod_defaults import default_claim_spec
 
-ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 _SOURCES: Final = (
     "aws_elastic_block_store", "azure_disk", "azure_file", "cephfs", "cinder", "csi", "fc", "flex_volume", "flocker",
     "gce_persistent_disk", "glusterfs", "host_path", "iscsi", "local", "nfs", "photon_persistent_disk",
     "portworx_volume", "quobyte", "rbd", "scale_io", "storageos", "vsphere_volume",
 )  # fmt: skip
-_CHANGEABLE: Final = (
-    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
-)
 _ZERO: Final = Quantity("0")
 
 
@@ -72,7 +64,7 @@ class VolumeStrategy(Ungenerated[PersistentVolume]):
 
 
 def _volume_errors(spec: PersistentVolumeSpec) -> Errors:
-    yield from _modes_errors(spec.access_modes, "spec.accessModes")
+    yield from access_modes_errors(spec.access_modes, "spec.accessModes")
     if not spec.capacity:
         yield required("spec.capacity")
     elif set(spec.capacity) != {"storage"}:
@@ -93,78 +85,6 @@ def _volume_errors(spec: PersistentVolumeSpec) -> Errors:
         yield required("spec.nodeAffinity", "Local volume requires node affinity")
     if spec.host_path is not None and not spec.host_path.path:
         yield required("spec.hostPath.path")
-
-
-def _modes_errors(modes: tuple[str, ...], path: str) -> Errors:
-    if not modes:
-        yield required(path, "at least 1 access mode is required")
-    for index, mode in enumerate(modes):
-        yield from one_of(f"{path}[{index}]", mode, ACCESS_MODES)
-    if "ReadWriteOncePod" in modes and len(modes) > 1:
-        yield forbidden_field(path, "may not use ReadWriteOncePod with other access modes")
-
-
-class ClaimStrategy(Ungenerated[PersistentVolumeClaim]):
-    """PersistentVolumeClaims; one that names no class gets the default one."""
-
-    returns_deleted = True
-
-    def default(self, obj: PersistentVolumeClaim) -> PersistentVolumeClaim:
-        spec = default_claim_spec(obj.spec)
-        return obj if spec is obj.spec else replace(obj, spec=spec)
-
-    async def admit(
-        self, obj: PersistentVolumeClaim, old: PersistentVolumeClaim | None, context: Context
-    ) -> PersistentVolumeClaim:
-        if old is not None or obj.spec.storage_class_name is not None:
-            return obj
-        classes = [
-            item for item in context.objects.all(StorageClass) if item.metadata.annotations.get(DEFAULT_CLASS) == "true"
-        ]
-        if not classes:
-            return obj
-        newest = max(classes, key=lambda item: (item.metadata.creation_timestamp or "", item.metadata.name))
-        return replace(obj, spec=replace(obj.spec, storage_class_name=newest.metadata.name))
-
-    def prepare_create(self, obj: PersistentVolumeClaim, context: Context) -> PersistentVolumeClaim:
-        return replace(obj, status=PersistentVolumeClaimStatus(phase="Pending"))
-
-    def validate(self, obj: PersistentVolumeClaim) -> list[FieldError]:
-        return list(_claim_errors(obj.spec))
-
-    def validate_update(self, new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> list[FieldError]:
-        errors = self.validate(new)
-        kept = replace(
-            new.spec,
-            resources=old.spec.resources,
-            volume_attributes_class_name=old.spec.volume_attributes_class_name,
-            volume_name=old.spec.volume_name or new.spec.volume_name,
-            storage_class_name=new.spec.storage_class_name
-            if old.spec.storage_class_name is None
-            else old.spec.storage_class_name,
-        )
-        same_name = old.spec.volume_name in ("", new.spec.volume_name)
-        same_class = old.spec.storage_class_name in (None, new.spec.storage_class_name)
-        expected = replace(old.spec, volume_name=kept.volume_name, storage_class_name=kept.storage_class_name)
-        if kept != expected or not same_name or not same_class:
-            errors.append(forbidden_field("spec", _CHANGEABLE))
-        asked, before = (s.resources.requests.get("storage", _ZERO) for s in (new.spec, old.spec))
-        if asked < before:
-            detail = "field can not be less than previous value"
-            errors.append(forbidden_field("spec.resources.requests.storage", detail))
-        return errors
-
-
-def _claim_errors(spec: PersistentVolumeClaimSpec) -> Errors:
-    yield from _modes_errors(spec.access_modes, "spec.accessModes")
-    yield from label_selector("spec.selector", spec.selector)
-    amount = spec.resources.requests.get("storage")
-    if amount is None:
-        yield required("spec.resources[storage]")
-    elif amount <= _ZERO:
-        yield invalid("spec.resources[storage]", amount.text, "must be greater than zero")
-    yield from named_if_set("spec.storageClassName", spec.storage_class_name, check_dns_subdomain)
-    yield from one_of_if_set("spec.volumeMode", spec.volume_mode, ("Block", "Filesystem"))
 
 
 class StorageClassStrategy(Strategy[StorageClass]):
