@@ -18,6 +18,7 @@ _QUALIFIED: Final = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE: Final = rf"({_QUALIFIED})?"
 _CONFIG_KEY: Final = r"[-._a-zA-Z0-9]+"
 _C_IDENTIFIER: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+_URL_PATH: Final = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _HTTP_HEADER: Final = r"[-A-Za-z0-9]+"
 
 _LABEL_SENTENCE: Final = (
@@ -84,6 +85,19 @@ def check_qualified_domain(value: str) -> list[str]:
 def check_cel_identifier(value: str) -> list[str]:
     """Check the name of a variable in an expression."""
     return [] if re.fullmatch(_C_IDENTIFIER, value) else ["name is not a valid CEL identifier"]
+
+
+def check_domain_path(value: str) -> list[str]:
+    """Check a path below a domain, as controllers are known by: "acme.io/foo"."""
+    domain, slash, path = value.partition("/")
+    if not domain or not slash or not path:
+        return ['must be a domain-prefixed path (such as "acme.io/foo")']
+    errors = check_dns_subdomain(domain)
+    return (
+        errors
+        if re.fullmatch(_URL_PATH, path)
+        else [*errors, f"Invalid path (regex used for validation is '{_URL_PATH}')"]
+    )
 
 
 def check_path_segment(value: str) -> list[str]:

@@ -14,6 +14,7 @@ from .activity import EventStrategy, LeaseStrategy
 from .addresses import IPAddressStrategy, ServiceCIDRStrategy
 from .admission_policies import MutatingPolicyStrategy, PolicyBindingStrategy, ValidatingPolicyStrategy
 from .aggregated import APIServiceStrategy
+from .autoscaling import AutoscalerStrategy
 from .batch import CronJobStrategy, JobStrategy
 from .certificates import CertificateSigningRequestStrategy
 from .claims import ClaimStrategy
@@ -23,14 +24,13 @@ from .configuration import ConfigMapStrategy, SecretStrategy, ServiceAccountStra
 from .drivers import AttachmentStrategy, AttributesClassStrategy, CapacityStrategy, CSINodeStrategy, DriverStrategy
 from .endpoints import EndpointSliceStrategy, EndpointsStrategy
 from .flows import FlowSchemaStrategy, PriorityLevelStrategy
+from .limits import LimitRangeStrategy
 from .networking import IngressClassStrategy, IngressStrategy, NetworkPolicyStrategy
 from .plain import ReturnedWhenDeleted
 from .pod import PodStrategy, PodTemplateStrategy
 from .policy import (
-    AutoscalerStrategy,
     BindingStrategy,
     BudgetStrategy,
-    LimitRangeStrategy,
     QuotaStrategy,
     RoleStrategy,
 )

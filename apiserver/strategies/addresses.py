@@ -53,7 +53,7 @@ class ServiceCIDRStrategy(WrittenWithCare[ServiceCIDR], Ungenerated[ServiceCIDR]
         return list(_ranges_errors(obj.spec.cidrs))
 
     def validate_update(self, new: ServiceCIDR, old: ServiceCIDR) -> list[FieldError]:
-        return [*self.validate(new), *_change_errors(new.spec.cidrs, old.spec.cidrs)]
+        return list(_change_errors(new.spec.cidrs, old.spec.cidrs))
 
 
 def _ranges_errors(ranges: tuple[str, ...]) -> Errors:
@@ -62,7 +62,7 @@ def _ranges_errors(ranges: tuple[str, ...]) -> Errors:
         yield required(path, "at least one CIDR required")
     elif len(ranges) > 2:
         yield invalid(path, ranges, "may only hold up to 2 values")
-    elif len(ranges) == 2 and len({":" in text for text in ranges}) == 1:
+    elif len(ranges) == 2 and all("/" in text for text in ranges) and len({":" in text for text in ranges}) == 1:
         yield invalid(path, ranges, "must specify IPv4 or IPv6 CIDR values, one of each family at most")
     for index, text in enumerate(ranges):
         wrong = list(cidr(f"{path}[{index}]", text))

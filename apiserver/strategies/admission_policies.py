@@ -35,6 +35,7 @@ B = TypeVar("B", ValidatingAdmissionPolicyBinding, MutatingAdmissionPolicyBindin
 
 REINVOCATIONS: Final = ("IfNeeded", "Never")
 PATCH_TYPES: Final = ("ApplyConfiguration", "JSONPatch")
+CHANGING: Final = ("*", "CONNECT", "CREATE", "UPDATE")
 ACTIONS: Final = ("Audit", "Deny", "Warn")
 REASONS: Final = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
 
@@ -77,7 +78,7 @@ def _validating_errors(policy: ValidatingAdmissionPolicy) -> Errors:
         yield from _validation_errors(validation, f"spec.validations[{index}]")
     seen: set[str] = set()
     for index, annotation in enumerate(spec.audit_annotations):
-        yield from _annotation_errors(annotation, f"spec.auditAnnotations[{index}]")
+        yield from _annotation_errors(annotation, policy.metadata.name, f"spec.auditAnnotations[{index}]")
         if annotation.key in seen:
             yield duplicate(f"spec.auditAnnotations[{index}].key", annotation.key)
         seen.add(annotation.key)
@@ -85,7 +86,7 @@ def _validating_errors(policy: ValidatingAdmissionPolicy) -> Errors:
 
 def _shared_errors(policy: ValidatingAdmissionPolicy | MutatingAdmissionPolicy) -> Errors:
     spec = policy.spec
-    if not spec.failure_policy:
+    if spec.failure_policy is None:
         yield required("spec.failurePolicy")
     elif spec.failure_policy not in FAILURE_POLICIES:
         yield not_supported("spec.failurePolicy", spec.failure_policy, FAILURE_POLICIES)
@@ -147,11 +148,8 @@ def _validation_errors(validation: Validation, path: str) -> Errors:
     yield from one_of_if_given(f"{path}.reason", validation.reason, REASONS)
 
 
-def _annotation_errors(annotation: AuditAnnotation, path: str) -> Errors:
-    if not annotation.key:
-        yield required(f"{path}.key")
-    else:
-        yield from fits(f"{path}.key", annotation.key, names.check_label_key)
+def _annotation_errors(annotation: AuditAnnotation, policy: str, path: str) -> Errors:
+    yield from fits(f"{path}.key", f"{policy}/{annotation.key}", names.check_label_key)
     if not annotation.value_expression.strip():
         yield required(f"{path}.valueExpression", "valueExpression is not specified")
 
@@ -175,6 +173,10 @@ def _mutating_errors(policy: MutatingAdmissionPolicy) -> Errors:
     yield from _shared_errors(policy)
     for index, variable in enumerate(spec.variables):
         yield from _variable_errors(variable, f"spec.variables[{index}]")
+    for rule in spec.match_constraints.resource_rules if spec.match_constraints is not None else ():
+        for operation in rule.operations:
+            if operation not in CHANGING:
+                yield not_supported("spec.matchConstraints.resourceRules.operations", operation, CHANGING)
     if not spec.mutations:
         yield required("spec.mutations", "mutations must contain at least one item")
     for index, mutation in enumerate(spec.mutations):
@@ -241,10 +243,11 @@ def _param_ref_errors(reference: ParamRef, path: str) -> Errors:
         yield from fits(f"{path}.name", reference.name, names.check_path_segment)
         if reference.selector is not None:
             yield forbidden_field(f"{path}.name", "name and selector are mutually exclusive")
+            yield forbidden_field(f"{path}.selector", "name and selector are mutually exclusive")
     yield from label_selector(f"{path}.selector", reference.selector)
     if not reference.name and reference.selector is None:
         yield required(path, "one of name or selector must be specified")
-    if reference.parameter_not_found_action is None:
+    if not reference.parameter_not_found_action:
         yield required(f"{path}.parameterNotFoundAction")
     elif reference.parameter_not_found_action not in ("Deny", "Allow"):
         yield not_supported(f"{path}.parameterNotFoundAction", reference.parameter_not_found_action, ("Allow", "Deny"))

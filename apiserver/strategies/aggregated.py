@@ -13,7 +13,7 @@ from kube import names
 from kube.api.apiregistration_v1 import APIService, APIServiceSpec
 from kube.errors import FieldError, invalid, required
 
-from .checks import Errors
+from .checks import Errors, fits
 from .filling import where_none
 from .generations import Ungenerated
 
@@ -41,11 +41,11 @@ def _errors(spec: APIServiceSpec, name: str) -> Errors:
     wanted = f"{spec.version}.{spec.group}"
     if name != wanted:
         yield invalid("metadata.name", name, f'must be `spec.version+"."+spec.group`: {wanted!r}'.replace("'", '"'))
-    if not spec.version:
-        yield required("spec.version")
-    else:
-        for problem in names.check_dns_1035_label(spec.version):
-            yield invalid("spec.version", spec.version, problem)
+    if spec.group:
+        yield from fits("spec.group", spec.group, names.check_dns_subdomain)
+    elif spec.version != "v1":
+        yield required("spec.group", "only v1 may have an empty group and it better be legacy kube")
+    yield from fits("spec.version", spec.version, names.check_dns_1035_label)
     if not 0 < spec.group_priority_minimum <= _GROUP_PRIORITY_MAX:
         detail = f"must be positive and less than {_GROUP_PRIORITY_MAX}"
         yield invalid("spec.groupPriorityMinimum", spec.group_priority_minimum, detail)

@@ -64,12 +64,9 @@ class DriverStrategy(StorageOfNodes[CSIDriver]):
 
     def validate_update(self, new: CSIDriver, old: CSIDriver) -> list[FieldError]:
         errors = list(_driver_errors(new.spec))
-        for field, wire in (
-            ("attach_required", "attachedRequired"),
-            ("volume_lifecycle_modes", "volumeLifecycleModes"),
-        ):
-            errors += unchanged(f"spec.{wire}", getattr(new.spec, field), getattr(old.spec, field))
-        return errors
+        errors += unchanged("spec.attachedRequired", new.spec.attach_required, old.spec.attach_required)
+        modes = new.spec.volume_lifecycle_modes
+        return [*errors, *unchanged("spec.volumeLifecycleModes", modes, old.spec.volume_lifecycle_modes)]
 
 
 def _counted(spec: CSIDriverSpec) -> tuple[Any, ...]:
@@ -162,9 +159,8 @@ class CapacityStrategy(Strategy[CSIStorageCapacity]):
 def _capacity_errors(obj: CSIStorageCapacity) -> Errors:
     yield from fits("storageClassName", obj.storage_class_name, names.check_dns_subdomain)
     yield from label_selector("nodeTopology", obj.node_topology)
-    for field, amount in (("capacity", obj.capacity), ("maximumVolumeSize", obj.maximum_volume_size)):
-        if amount is not None and amount < _ZERO:
-            yield invalid(field, amount.text, "must be greater than or equal to 0")
+    if obj.capacity is not None and obj.capacity < _ZERO:
+        yield invalid("capacity", obj.capacity.text, "must be greater than or equal to 0")
 
 
 class AttachmentStrategy(StorageOfNodes[VolumeAttachment]):
@@ -184,10 +180,7 @@ class AttachmentStrategy(StorageOfNodes[VolumeAttachment]):
 def _attachment_errors(obj: VolumeAttachment) -> Errors:
     spec = obj.spec
     yield from driver_name_errors(spec.attacher, "spec.attacher")
-    if not spec.node_name:
-        yield required("spec.nodeName")
-    else:
-        yield from fits("spec.nodeName", spec.node_name, names.check_dns_subdomain)
+    yield from fits("spec.nodeName", spec.node_name, names.check_dns_subdomain)
     name, inline = spec.source.persistent_volume_name, spec.source.inline_volume_spec
     if inline is None and name is None:
         yield required("spec.source", "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
@@ -196,8 +189,7 @@ def _attachment_errors(obj: VolumeAttachment) -> Errors:
     elif name is not None:
         if not name:
             yield required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName")
-        else:
-            yield from fits("spec.source.persistentVolumeName", name, names.check_dns_subdomain)
+        yield from fits("spec.source.persistentVolumeName", name, names.check_dns_subdomain)
 
 
 def _metadata_errors(values: Mapping[str, str], path: str) -> Errors:

@@ -45,7 +45,7 @@ def _default_rules(rules: tuple[NamedRuleWithOperations, ...]) -> tuple[NamedRul
 
 def match_resources_errors(match: MatchResources, path: str) -> Errors:
     """Check the resources that a policy is about."""
-    if not match.match_policy:
+    if match.match_policy is None:
         yield required(f"{path}.matchPolicy")
     elif match.match_policy not in MATCH_POLICIES:
         yield not_supported(f"{path}.matchPolicy", match.match_policy, MATCH_POLICIES)
@@ -113,9 +113,6 @@ def _resources_errors(resources: tuple[str, ...], path: str) -> Errors:
             yield invalid(here, resource, f"if '*/{subresource}' is present, must not specify {resource}")
     if len(resources) > 1 and "*/*" in resources:
         yield invalid(path, resources, "if '*/*' is present, must not specify other resources")
-    elif "*" in resources and any("/" not in resource for resource in resources if resource != "*"):
-        detail = "if '*' is present, must not specify other resources without subresources"
-        yield invalid(path, resources, detail)
 
 
 def conditions_errors(conditions: tuple[MatchCondition, ...], path: str) -> Errors:

@@ -12,14 +12,15 @@ from kube.api.core_v1 import (
     PersistentVolume,
     PersistentVolumeSpec,
     PersistentVolumeStatus,
+    TopologySelectorTerm,
 )
 from kube.api.storage_v1 import StorageClass
-from kube.errors import FieldError, forbidden_field, immutable, invalid, required
-from kube.names import check_dns_subdomain
+from kube.errors import FieldError, duplicate, forbidden_field, immutable, invalid, required
+from kube.names import check_dns_subdomain, check_label_key
 from kube.objects import with_defaults
 from kube.quantity import Quantity
 
-from .checks import Errors, named_if_set, one_of_if_set
+from .checks import Errors, fits, named_if_set, one_of_if_given, one_of_if_set, unchanged
 from .claims import access_modes_errors
 from .filling import where_none
 from .generations import Ungenerated
@@ -99,20 +100,41 @@ class StorageClassStrategy(Strategy[StorageClass]):
         return list(_class_errors(obj))
 
     def validate_update(self, new: StorageClass, old: StorageClass) -> list[FieldError]:
-        errors = self.validate(new)
-        if new.parameters != old.parameters:
-            errors.append(forbidden_field("parameters", "updates to parameters are forbidden."))
-        if new.provisioner != old.provisioner:
-            errors.append(forbidden_field("provisioner", "updates to provisioner are forbidden."))
-        if new.reclaim_policy != old.reclaim_policy:
-            errors.append(forbidden_field("reclaimPolicy", "updates to reclaimPolicy are forbidden."))
-        if new.volume_binding_mode != old.volume_binding_mode:
-            errors.append(immutable("volumeBindingMode", new.volume_binding_mode))
-        return errors
+        return [
+            *self.validate(new),
+            *unchanged("parameters", new.parameters, old.parameters),
+            *unchanged("provisioner", new.provisioner, old.provisioner),
+            *unchanged("reclaimPolicy", new.reclaim_policy, old.reclaim_policy),
+            *unchanged("volumeBindingMode", new.volume_binding_mode, old.volume_binding_mode),
+        ]
 
 
 def _class_errors(obj: StorageClass) -> Errors:
     if not obj.provisioner:
         yield required("provisioner")
-    yield from one_of_if_set("reclaimPolicy", obj.reclaim_policy, ("Delete", "Retain"))
-    yield from one_of_if_set("volumeBindingMode", obj.volume_binding_mode, ("Immediate", "WaitForFirstConsumer"))
+    else:
+        for problem in check_label_key(obj.provisioner.lower()):
+            yield invalid("provisioner", obj.provisioner.lower(), problem)
+    for key in obj.parameters:
+        if not key:
+            yield invalid("parameters", key, "field can not be empty.")
+    yield from one_of_if_given("reclaimPolicy", obj.reclaim_policy, ("Delete", "Retain"))
+    yield from one_of_if_given("volumeBindingMode", obj.volume_binding_mode, ("Immediate", "WaitForFirstConsumer"))
+    yield from _topologies_errors(obj.allowed_topologies, "allowedTopologies")
+
+
+def _topologies_errors(terms: tuple[TopologySelectorTerm, ...], path: str) -> Errors:
+    """Check where volumes of a class may be made: no key twice in a term, no value twice in a key."""
+    for index, term in enumerate(terms):
+        keys: set[str] = set()
+        for place, requirement in enumerate(term.match_label_expressions):
+            here = f"{path}[{index}].matchLabelExpressions[{place}]"
+            yield from fits(f"{here}.key", requirement.key, check_label_key)
+            if requirement.key in keys:
+                yield duplicate(f"{here}.key", requirement.key)
+            keys.add(requirement.key)
+            if not requirement.values:
+                yield required(f"{here}.values")
+            for spot, value in enumerate(requirement.values):
+                if value in requirement.values[:spot]:
+                    yield duplicate(f"{here}.values[{spot}]", value)
