@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from apiserver.strategy import Context, Strategy
+from apiserver.strategy import Strategy
 from kube import names
 from kube.api.admissionregistration_v1 import (
     AuditAnnotation,
@@ -24,13 +24,12 @@ from kube.api.admissionregistration_v1 import (
     Variable,
 )
 from kube.errors import FieldError, duplicate, forbidden_field, invalid, not_supported, required
-from kube.objects import with_metadata
 
 from .checks import Errors, fits, label_selector, one_of_if_given
 from .filling import where_none, within
+from .generations import Generated
 from .matching import FAILURE_POLICIES, conditions_errors, default_match_resources, match_resources_errors
 
-P = TypeVar("P", ValidatingAdmissionPolicy, MutatingAdmissionPolicy)
 B = TypeVar("B", ValidatingAdmissionPolicyBinding, MutatingAdmissionPolicyBinding)
 
 REINVOCATIONS: Final = ("IfNeeded", "Never")
@@ -40,18 +39,7 @@ ACTIONS: Final = ("Audit", "Deny", "Warn")
 REASONS: Final = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
 
 
-class _Counted(Strategy[P]):
-    """What all of these share: the generation counts changes of spec, whether there is a status or not."""
-
-    def prepare_create(self, obj: P, context: Context) -> P:
-        return with_metadata(super().prepare_create(obj, context), generation=1)
-
-    def prepare_update(self, new: P, old: P, context: Context) -> P:
-        new = super().prepare_update(new, old, context)
-        return with_metadata(new, generation=old.metadata.generation + (new.spec != old.spec))
-
-
-class ValidatingPolicyStrategy(_Counted[ValidatingAdmissionPolicy]):
+class ValidatingPolicyStrategy(Strategy[ValidatingAdmissionPolicy]):
     """ValidatingAdmissionPolicies."""
 
     allow_unconditional_update = False
@@ -154,7 +142,7 @@ def _annotation_errors(annotation: AuditAnnotation, policy: str, path: str) -> E
         yield required(f"{path}.valueExpression", "valueExpression is not specified")
 
 
-class MutatingPolicyStrategy(_Counted[MutatingAdmissionPolicy]):
+class MutatingPolicyStrategy(Generated[MutatingAdmissionPolicy]):
     """MutatingAdmissionPolicies."""
 
     allow_unconditional_update = False
@@ -205,7 +193,7 @@ def _mutation_errors(mutation: Mutation, path: str) -> Errors:
             yield required(f"{here}.expression", "expression is not specified")
 
 
-class PolicyBindingStrategy(Strategy[B]):
+class PolicyBindingStrategy(Generated[B]):
     """Bindings of policies of both sorts."""
 
     allow_unconditional_update = False
@@ -213,12 +201,6 @@ class PolicyBindingStrategy(Strategy[B]):
     def default(self, obj: B) -> B:
         spec = within(obj.spec, match_resources=default_match_resources)
         return obj if spec is obj.spec else replace(obj, spec=spec)
-
-    def prepare_create(self, obj: B, context: Context) -> B:
-        return with_metadata(obj, generation=1)
-
-    def prepare_update(self, new: B, old: B, context: Context) -> B:
-        return with_metadata(new, generation=old.metadata.generation + (new.spec != old.spec))
 
     def validate(self, obj: B) -> list[FieldError]:
         return list(_binding_errors(obj))

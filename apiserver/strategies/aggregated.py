@@ -25,8 +25,6 @@ _VERSION_PRIORITY_MAX: Final = 1_000
 class APIServiceStrategy(Ungenerated[APIService], Strategy[APIService]):
     """APIServices: their names are what they serve."""
 
-    returns_deleted = True
-
     def default(self, obj: APIService) -> APIService:
         if obj.spec.service is None:
             return obj

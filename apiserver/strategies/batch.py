@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from apiserver.strategy import Context, Strategy
-from kube.api.batch_v1 import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec
+from kube.api.batch_v1 import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec, PodFailurePolicy
 from kube.api.core_v1 import PodTemplateSpec
 from kube.api.meta_v1 import LabelSelector
 from kube.errors import FieldError, immutable, invalid, not_supported, required
@@ -83,8 +83,22 @@ def default_job_spec(spec: JobSpec) -> JobSpec:
         pod_replacement_policy=replacement,
         manual_selector=False,
     )
+    if spec.pod_failure_policy is not None:
+        spec = replace(spec, pod_failure_policy=_default_failure_policy(spec.pod_failure_policy))
     template = default_template(spec.template)
     return spec if template is spec.template else replace(spec, template=template)
+
+
+def _default_failure_policy(policy: PodFailurePolicy) -> PodFailurePolicy:
+    """Return the policy with conditions that say which status they mean: that of being so."""
+    rules = tuple(
+        replace(
+            rule,
+            on_pod_conditions=tuple(with_defaults(pattern, status="True") for pattern in rule.on_pod_conditions),
+        )
+        for rule in policy.rules
+    )
+    return replace(policy, rules=rules)
 
 
 def with_generated_selector(job: Job) -> Job:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from apiserver.strategy import Context, Strategy
+from apiserver.strategy import Strategy
 from kube import names
 from kube.api.networking_v1 import (
     HTTPIngressPath,
@@ -23,7 +23,6 @@ from kube.api.networking_v1 import (
     NetworkPolicySpec,
 )
 from kube.errors import FieldError, forbidden_field, immutable, invalid, not_supported, required, too_long
-from kube.objects import with_metadata
 
 from .checks import (
     PROTOCOLS,
@@ -40,6 +39,7 @@ from .checks import (
     port_or_name,
 )
 from .filling import each, where_none
+from .generations import Generated
 
 _CONTROLLER_MAX: Final = 250
 DIRECTIONS: Final = ("Ingress", "Egress")
@@ -124,7 +124,7 @@ def _backend_errors(backend: IngressBackend, path: str) -> Errors:
             yield required(path, "port name or number is required")
 
 
-class IngressClassStrategy(Strategy[IngressClass]):
+class IngressClassStrategy(Generated[IngressClass]):
     """IngressClasses: a class keeps its controller; changes of spec count as generations."""
 
     def default(self, obj: IngressClass) -> IngressClass:
@@ -132,12 +132,6 @@ class IngressClassStrategy(Strategy[IngressClass]):
         if parameters is None or parameters.scope is not None:
             return obj
         return replace(obj, spec=replace(obj.spec, parameters=replace(parameters, scope="Cluster")))
-
-    def prepare_create(self, obj: IngressClass, context: Context) -> IngressClass:
-        return with_metadata(obj, generation=1)
-
-    def prepare_update(self, new: IngressClass, old: IngressClass, context: Context) -> IngressClass:
-        return with_metadata(new, generation=old.metadata.generation + (new.spec != old.spec))
 
     def validate(self, obj: IngressClass) -> list[FieldError]:
         return list(_class_errors(obj.spec))
@@ -179,7 +173,7 @@ def reference_errors(group: str | None, kind: str, name: str, path: str) -> Erro
     yield from named(f"{path}.name", name, names.check_path_segment)
 
 
-class NetworkPolicyStrategy(Strategy[NetworkPolicy]):
+class NetworkPolicyStrategy(Generated[NetworkPolicy]):
     """NetworkPolicies: those that name no direction mean ingress, and egress if they have rules for it."""
 
     def default(self, obj: NetworkPolicy) -> NetworkPolicy:
@@ -192,12 +186,6 @@ class NetworkPolicyStrategy(Strategy[NetworkPolicy]):
             egress=tuple([replace(rule, ports=each(rule.ports, _default_port)) for rule in spec.egress]),
         )
         return obj if spec == obj.spec else replace(obj, spec=spec)
-
-    def prepare_create(self, obj: NetworkPolicy, context: Context) -> NetworkPolicy:
-        return with_metadata(obj, generation=1)
-
-    def prepare_update(self, new: NetworkPolicy, old: NetworkPolicy, context: Context) -> NetworkPolicy:
-        return with_metadata(new, generation=old.metadata.generation + (new.spec != old.spec))
 
     def validate(self, obj: NetworkPolicy) -> list[FieldError]:
         return list(_policy_errors(obj.spec))

@@ -3,6 +3,7 @@
 Source: kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers
 """
 
+from collections.abc import Sequence
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -73,7 +74,7 @@ def default_client_config(config: WebhookClientConfig) -> WebhookClientConfig:
     return within(config, service=lambda service: where_none(service, port=HTTPS_PORT))
 
 
-def _webhooks_errors(webhooks: tuple[ValidatingWebhook, ...] | tuple[MutatingWebhook, ...]) -> Errors:
+def _webhooks_errors(webhooks: Sequence[ValidatingWebhook | MutatingWebhook]) -> Errors:
     seen: set[str] = set()
     for index, webhook in enumerate(webhooks):
         here = f"webhooks[{index}]"

@@ -39,7 +39,7 @@ def odd_value(hint: Any, source: random.Random, depth: int) -> Any:
         limits = next((extra for extra in arguments[1:] if isinstance(extra, msgspec.Meta)), None)
         if limits is None:
             return odd_value(arguments[0], source, depth)
-        if limits.pattern is not None:
+        if limits.ge is None or limits.le is None:
             return source.choice(MOMENTS)
         return source.choice([number for number in NUMBERS if limits.ge <= number <= limits.le])
     if origin in (UnionType, typing.Union):

@@ -74,7 +74,7 @@ def test_a_nodes_pod_range_can_be_set_once_and_never_changed() -> None:
 
 def test_a_taint_with_an_unknown_effect_is_refused() -> None:
     assert wrongs(parsed(Node, "{metadata: {name: n}, spec: {taints: [{key: a, effect: Now}]}}")) == [
-        'spec.taints[0].effect: Unsupported value: "Now": supported values: "NoSchedule", "PreferNoSchedule",'
+        'metadata.taints[0].effect: Unsupported value: "Now": supported values: "NoSchedule", "PreferNoSchedule",'
         ' "NoExecute"'
     ]
 

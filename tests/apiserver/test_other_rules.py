@@ -73,7 +73,7 @@ BOUND = "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}"
             LimitRange,
             "spec: {limits: [{type: Container, min: {cpu: 2}, max: {cpu: 1},"
             " default: {cpu: 1}, defaultRequest: {cpu: 1}}]}",
-            'spec.limits[0].max[cpu]: Invalid value: "1": min value 2 is greater than max value 1',
+            'spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1',
         ),
     ],
 )
