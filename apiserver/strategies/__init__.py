@@ -21,12 +21,12 @@ from .claims import ClaimStrategy
 from .classes import PriorityClassStrategy, RuntimeClassStrategy
 from .cluster import NamespaceStrategy, NodeStrategy
 from .configuration import ConfigMapStrategy, SecretStrategy, ServiceAccountStrategy
+from .devices import ClaimTemplateStrategy, DeviceClaimStrategy, DeviceClassStrategy, SliceStrategy
 from .drivers import AttachmentStrategy, AttributesClassStrategy, CapacityStrategy, CSINodeStrategy, DriverStrategy
 from .endpoints import EndpointSliceStrategy, EndpointsStrategy
 from .flows import FlowSchemaStrategy, PriorityLevelStrategy
 from .limits import LimitRangeStrategy
 from .networking import IngressClassStrategy, IngressStrategy, NetworkPolicyStrategy
-from .plain import ReturnedWhenDeleted
 from .pod import PodStrategy, PodTemplateStrategy
 from .policy import (
     BindingStrategy,
@@ -93,10 +93,10 @@ STRATEGIES: Final[Mapping[tuple[str, str], type[Strategy[Any]]]] = {
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): BindingStrategy,
     ("rbac.authorization.k8s.io/v1", "Role"): RoleStrategy,
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): BindingStrategy,
-    ("resource.k8s.io/v1", "DeviceClass"): ReturnedWhenDeleted,
-    ("resource.k8s.io/v1", "ResourceClaim"): ReturnedWhenDeleted,
-    ("resource.k8s.io/v1", "ResourceClaimTemplate"): ReturnedWhenDeleted,
-    ("resource.k8s.io/v1", "ResourceSlice"): ReturnedWhenDeleted,
+    ("resource.k8s.io/v1", "DeviceClass"): DeviceClassStrategy,
+    ("resource.k8s.io/v1", "ResourceClaim"): DeviceClaimStrategy,
+    ("resource.k8s.io/v1", "ResourceClaimTemplate"): ClaimTemplateStrategy,
+    ("resource.k8s.io/v1", "ResourceSlice"): SliceStrategy,
     ("scheduling.k8s.io/v1", "PriorityClass"): PriorityClassStrategy,
     ("storage.k8s.io/v1", "CSIDriver"): DriverStrategy,
     ("storage.k8s.io/v1", "CSINode"): CSINodeStrategy,

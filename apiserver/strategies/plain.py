@@ -13,12 +13,6 @@ from .generations import Ungenerated
 T = TypeVar("T", bound=Resource)
 
 
-class ReturnedWhenDeleted(Strategy[T]):
-    """A kind whose deletion is answered with the object itself."""
-
-    returns_deleted = True
-
-
 class WrittenWithCare(Strategy[T]):
     """A kind that is only ever replaced by those who say which state of it they have seen."""
 
