@@ -21,6 +21,7 @@ from .claims import ClaimStrategy
 from .classes import PriorityClassStrategy, RuntimeClassStrategy
 from .cluster import NamespaceStrategy, NodeStrategy
 from .configuration import ConfigMapStrategy, SecretStrategy, ServiceAccountStrategy
+from .definitions import DefinitionStrategy
 from .devices import ClaimTemplateStrategy, DeviceClaimStrategy, DeviceClassStrategy, SliceStrategy
 from .drivers import AttachmentStrategy, AttributesClassStrategy, CapacityStrategy, CSINodeStrategy, DriverStrategy
 from .endpoints import EndpointSliceStrategy, EndpointsStrategy
@@ -68,6 +69,7 @@ STRATEGIES: Final[Mapping[tuple[str, str], type[Strategy[Any]]]] = {
     ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"): ValidatingPolicyStrategy,
     ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"): PolicyBindingStrategy,
     ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"): WebhookConfigurationStrategy,
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): DefinitionStrategy,
     ("apiregistration.k8s.io/v1", "APIService"): APIServiceStrategy,
     ("apps/v1", "ControllerRevision"): ControllerRevisionStrategy,
     ("apps/v1", "DaemonSet"): DaemonSetStrategy,

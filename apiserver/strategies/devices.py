@@ -146,8 +146,12 @@ def _request_errors(request: DeviceRequest, path: str) -> Errors:
         yield invalid(path, None, f"{_ONE_FORM}, but multiple fields are set")
     if request.exactly is not None:
         yield from _asked_errors(request.exactly, f"{path}.exactly")
+    seen: set[str] = set()
     for index, asked in enumerate(request.first_available):
         here = f"{path}.firstAvailable[{index}]"
+        if asked.name and asked.name in seen:
+            yield duplicate(here, asked.name)
+        seen.add(asked.name)
         yield from fits(f"{here}.name", asked.name, names.check_dns_label)
         yield from _asked_errors(asked, here)
 
@@ -173,8 +177,6 @@ def _toleration_errors(toleration: DeviceToleration, path: str) -> Errors:
         yield from fits(f"{path}.key", toleration.key, names.check_label_key)
     if toleration.operator == "Equal":
         yield from fits(f"{path}.value", toleration.value, names.check_label_value)
-        if not toleration.key:
-            yield required(f"{path}.key", "operator must be Exists when key is empty")
     elif toleration.operator == "Exists":
         if toleration.value:
             yield invalid(f"{path}.value", toleration.value, "must be empty for operator `Exists`")
@@ -195,12 +197,8 @@ def _selectors_errors(selectors: tuple[DeviceSelector, ...], path: str) -> Error
 
 def _constraint_errors(constraint: DeviceConstraint, known: set[str], path: str) -> Errors:
     yield from _named_requests_errors(constraint.requests, known, f"{path}.requests")
-    found = (constraint.match_attribute, constraint.distinct_attribute)
-    one = 'exactly one of "matchAttribute" or "distinctAttribute" is required'
-    if found == (None, None):
-        yield required(path, one)
-    elif None not in found:
-        yield invalid(path, None, f"{one}, but multiple fields are set")
+    if constraint.match_attribute is None and constraint.distinct_attribute is None:
+        yield required(path, 'exactly one of "matchAttribute" or "distinctAttribute" is required')
     if constraint.match_attribute is not None:
         here = f"{path}.matchAttribute"
         yield from named(here, constraint.match_attribute, names.check_label_key)
@@ -289,8 +287,9 @@ def _slice_errors(spec: ResourceSliceSpec) -> Errors:
         yield from named("spec.nodeName", spec.node_name, names.check_dns_subdomain)
     if spec.node_selector is not None:
         yield from node_selector_errors(spec.node_selector, "spec.nodeSelector")
-    if spec.all_nodes is False:
-        yield invalid("spec.allNodes", False, "must be either unset or set to true")
+    for field, choice in (("allNodes", spec.all_nodes), ("perDeviceNodeSelection", spec.per_device_node_selection)):
+        if choice is False:
+            yield invalid(f"spec.{field}", False, "must be either unset or set to true")
     if spec.devices and spec.shared_counters:
         yield forbidden_field("spec", "only one of `sharedCounters` or `devices` is allowed")
     if len(spec.devices) > _DEVICES_MAX:
@@ -302,6 +301,8 @@ def _slice_errors(spec: ResourceSliceSpec) -> Errors:
             yield duplicate(here, device.name)
         seen.add(device.name)
         yield from _device_errors(device, here)
+        if not spec.per_device_node_selection:
+            yield from _own_place_errors(device, here)
 
 
 def _pool_errors(spec: ResourceSliceSpec) -> Errors:
@@ -323,6 +324,13 @@ def _device_errors(device: Device, path: str) -> Errors:
         yield invalid(path, len(device.attributes) + len(device.capacity), detail)
     for index, taint in enumerate(device.taints):
         yield from _taint_errors(taint, f"{path}.taints[{index}]")
+
+
+def _own_place_errors(device: Device, path: str) -> Errors:
+    """Check that a device doesn't say where it is when its slice does."""
+    if (device.node_name, device.node_selector, device.all_nodes) != (None, None, None):
+        detail = "`nodeName`, `nodeSelector` and `allNodes` can only be set if `perDeviceNodeSelection` is set to true"
+        yield invalid(path, None, f"{detail} in the ResourceSlice spec")
 
 
 def _taint_errors(taint: DeviceTaint, path: str) -> Errors:

@@ -1,4 +1,4 @@
-"""Webhooks, admission policies, API services and flow control: what is filled in, what is refused."""
+"""Webhooks, policies, definitions, API services, flow control, devices: what is filled in, what is refused."""
 
 import pytest
 
@@ -9,8 +9,10 @@ from kube.api.admissionregistration_v1 import (
     ValidatingAdmissionPolicyBinding,
     ValidatingWebhookConfiguration,
 )
+from kube.api.apiextensions_v1 import CustomResourceDefinition
 from kube.api.apiregistration_v1 import APIService
 from kube.api.flowcontrol_v1 import FlowSchema, PriorityLevelConfiguration
+from kube.api.resource_v1 import ResourceClaim, ResourceSlice
 from kube.codec import to_plain
 from kube.kinds import Resource
 from tests.apiserver.material import context, defaulted, parsed, rules_of, wrongs
@@ -150,3 +152,66 @@ def test_a_change_of_webhooks_counts_as_a_generation() -> None:
     same, none = (rules.prepare_update(new, old, context()) for new in (asking, silent))
 
     assert [item.metadata.generation for item in (old, same, none)] == [1, 1, 2]
+
+
+CRD = (
+    "spec: {group: x.io, scope: Namespaced, names: {plural: foos, kind: Foo},"
+    " versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (f"metadata: {{name: foos.y.io}}, {CRD}", 'must be spec.names.plural+"."+spec.group'),
+        (f"metadata: {{name: foos.x.io}}, {CRD.replace('storage: true', 'storage: false')}", "one version marked as"),
+        (f"metadata: {{name: foos.x.io}}, {CRD.replace('Namespaced', 'World')}", "spec.scope: Unsupported value"),
+        (f"metadata: {{name: foos.x.io}}, {CRD.replace('kind: Foo', 'kind: F_o')}", "spec.names.kind: Invalid value"),
+    ],
+)
+def test_a_wrong_definition_is_refused(text: str, sentence: str) -> None:
+    assert any(sentence in found for found in wrongs(parsed(CustomResourceDefinition, f"{{{text}}}")))
+
+
+def test_a_definition_names_what_it_leaves_open() -> None:
+    defined = defaulted(CustomResourceDefinition, f"{{metadata: {{name: foos.x.io}}, {CRD}}}")
+
+    assert (defined.spec.names.singular, defined.spec.names.list_kind) == ("foo", "FooList")
+    assert defined.spec.conversion is not None
+    assert rules_of(defined).prepare_create(defined, context()).status.stored_versions == ("v1",)
+    assert wrongs(defined) == []
+
+
+@pytest.mark.parametrize(
+    ("cls", "text", "sentence"),
+    [
+        (
+            ResourceClaim,
+            "metadata: {name: a, namespace: b}, spec: {devices: {requests: [{name: r}]}}",
+            "spec.devices.requests[0]: Required value: exactly one of `exactly` or `firstAvailable` is required",
+        ),
+        (
+            ResourceClaim,
+            "metadata: {name: a, namespace: b}, spec: {devices: {requests: [{name: r, exactly: {deviceClassName: c,"
+            " count: -1}}]}}",
+            "spec.devices.requests[0].exactly.count: Invalid value: -1: must be greater than zero",
+        ),
+        (
+            ResourceSlice,
+            "metadata: {name: a}, spec: {driver: d.io, pool: {name: p, resourceSliceCount: 1}}",
+            "spec: Required value: exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is"
+            " required",
+        ),
+    ],
+)
+def test_wrong_devices_are_refused(cls: type[Resource], text: str, sentence: str) -> None:
+    assert sentence in wrongs(parsed(cls, f"{{{text}}}"))
+
+
+def test_a_claim_asks_for_one_device_unless_it_says_how_many() -> None:
+    text = "{spec: {devices: {requests: [{name: r, exactly: {deviceClassName: c}}]}}}"
+
+    asked = defaulted(ResourceClaim, text).spec.devices.requests[0].exactly
+
+    assert asked is not None
+    assert (asked.allocation_mode, asked.count) == ("ExactCount", 1)
