@@ -23,7 +23,7 @@ from kube.quantity import Quantity
 
 from .checks import Errors, between, fits, local_paths, named, one_of_if_set
 from .claims import claim_spec_errors
-from .containers import POD_FIELDS, field_errors, resource_field_errors
+from .environment import POD_FIELDS, field_errors, resource_field_errors
 
 HOST_PATH_TYPES: Final = (
     "",
