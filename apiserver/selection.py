@@ -79,7 +79,7 @@ def parse_selection(kind: Kind, namespace: str, label_selector: str, field_selec
     for asked in fields.requirements:
         requirement = _as_stored(kind, asked)
         if requirement.field not in known:
-            raise bad_request(f"field label not supported: {asked.field}")
+            raise bad_request(_unknown(asked.field, strategy_of(stored_kind(kind)).field_names))
         if requirement.field == "metadata.name" and requirement.is_equal and requirement.value and not name:
             name = requirement.value
         else:
@@ -95,3 +95,9 @@ def _as_stored(kind: Kind, asked: FieldRequirement) -> FieldRequirement:
     if field.startswith("regarding."):
         field = "involvedObject." + field.removeprefix("regarding.")
     return FieldRequirement(field, asked.value, asked.is_equal)
+
+
+def _unknown(field: str, others: tuple[str, ...]) -> str:
+    if others:
+        return f"field label not supported: {field}"
+    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'

@@ -54,6 +54,7 @@ class PodStrategy(Strategy[Pod]):
         "spec.hostNetwork",
         "status.phase",
         "status.podIP",
+        "status.podIPs",
         "status.nominatedNodeName",
     )
 
@@ -118,6 +119,7 @@ class PodStrategy(Strategy[Pod]):
             "spec.hostNetwork": "true" if spec.host_network else "false",
             "status.phase": status.phase,
             "status.podIP": status.pod_ip,
+            "status.podIPs": ",".join(address.ip for address in status.pod_ips),
             "status.nominatedNodeName": status.nominated_node_name,
         }
 

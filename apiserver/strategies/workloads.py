@@ -110,8 +110,6 @@ def _replication_errors(controller: ReplicationController) -> Errors:
 class ReplicaSetStrategy(Strategy[ReplicaSet]):
     """ReplicaSets."""
 
-    field_names = ("status.replicas",)
-
     def default(self, obj: ReplicaSet) -> ReplicaSet:
         spec = where_none(obj.spec, replicas=1)
         template = default_template(spec.template)
@@ -127,9 +125,6 @@ class ReplicaSetStrategy(Strategy[ReplicaSet]):
 
     def validate_status_update(self, new: ReplicaSet, old: ReplicaSet) -> list[FieldError]:
         return list(replica_status_errors(new.status))
-
-    def selectable_fields(self, obj: ReplicaSet) -> Mapping[str, str]:
-        return {**super().selectable_fields(obj), "status.replicas": str(obj.status.replicas)}
 
 
 def _replica_set_errors(owner: ReplicaSet) -> Errors:
