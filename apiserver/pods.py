@@ -15,7 +15,7 @@ from apiserver.writing import Write, Writings
 from kube.api.core_v1 import Binding, Pod, PodCondition
 from kube.api.meta_v1 import DeleteOptions, StatusCause
 from kube.api.policy_v1 import Eviction, PodDisruptionBudget
-from kube.errors import bad_request, conflict, internal, invalid_object, required, too_many_requests
+from kube.errors import ApiError, bad_request, conflict, internal, invalid_object, required, too_many_requests
 from kube.kinds import Kind, Resource, kind_of
 from kube.objects import condition
 from kube.selectors import label_selector_from_object
@@ -23,6 +23,7 @@ from kube.times import to_time
 
 POD: Final = kind_of(Pod)
 BINDING: Final = kind_of(Binding)
+_BINDING_DOOR: Final = Kind("", "v1", "Binding", "pods/binding")
 _EVICTION: Final = Kind("policy", "v1", "Eviction", "evictions")
 _BUDGET: Final = kind_of(PodDisruptionBudget)
 _VIOLATES: Final = "Cannot evict pod as it would violate the pod's disruption budget."
@@ -31,6 +32,8 @@ _RETRY_S: Final = 10
 
 async def bind(writings: Writings, write: Write, binding: Binding, now: datetime) -> None:
     """Put a pod on a node. Raises ApiError 409 where it has one, is going, or waits at a gate."""
+    if binding.metadata.name != write.name:
+        raise bad_request("name in URL does not match name in Binding object")
     if not binding.target.name:
         raise invalid_object(BINDING, write.name, (required("target.name"),))
     if binding.target.kind not in ("", "Node"):
@@ -50,11 +53,11 @@ def _check_bindable(pod: Pod, binding: Binding) -> None:
         detail = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {pod.metadata.uid}"
         raise conflict(POD, name, detail)
     if pod.metadata.deletion_timestamp is not None:
-        raise conflict(BINDING, name, f"pod {name} is being deleted, cannot be assigned to a host")
+        raise conflict(_BINDING_DOOR, name, f"pod {name} is being deleted, cannot be assigned to a host")
     if pod.spec.node_name:
-        raise conflict(BINDING, name, f'pod {name} is already assigned to node "{pod.spec.node_name}"')
+        raise conflict(_BINDING_DOOR, name, f'pod {name} is already assigned to node "{pod.spec.node_name}"')
     if pod.spec.scheduling_gates:
-        raise conflict(BINDING, name, f"pod {name} has non-empty .spec.schedulingGates")
+        raise conflict(_BINDING_DOOR, name, f"pod {name} has non-empty .spec.schedulingGates")
 
 
 def _bound_pod(pod: Pod, binding: Binding, now: datetime) -> Pod:
@@ -62,6 +65,8 @@ def _bound_pod(pod: Pod, binding: Binding, now: datetime) -> Pod:
     meta = pod.metadata
     if binding.metadata.annotations:
         meta = replace(meta, annotations={**meta.annotations, **binding.metadata.annotations})
+    if binding.metadata.labels:
+        meta = replace(meta, labels={**meta.labels, **binding.metadata.labels})
     return replace(
         pod,
         metadata=meta,
@@ -76,8 +81,8 @@ def _with_condition(conditions: Iterable[PodCondition], new: PodCondition) -> tu
 
 async def evict(writings: Writings, objects: Reader, write: Write, eviction: Eviction, now: datetime) -> Deleted:
     """Delete a pod if its disruption budget allows. Raises ApiError 429 where it doesn't."""
-    if eviction.metadata.name and eviction.metadata.name != write.name:
-        raise bad_request(f"name in URL does not match name in Eviction object: {eviction.metadata.name}")
+    if eviction.metadata.name != write.name:
+        raise bad_request("name in URL does not match name in Eviction object")
     pod = await objects.fetch(Pod, write.name, write.namespace)
     options = eviction.delete_options or DeleteOptions()
     plain = Write(POD, write.namespace, write.name, write.user, dry_run=write.dry_run or "All" in options.dry_run)
@@ -118,16 +123,22 @@ async def _charge(writings: Writings, objects: Reader, write: Write, pod: Pod, n
         policy = budget.spec.unhealthy_pod_eviction_policy or "IfHealthyBudget"
         if not is_ready and (policy == "AlwaysAllow" or status.current_healthy >= status.desired_healthy > 0):
             return budget
-        if status.observed_generation < budget.metadata.generation or status.disruptions_allowed <= 0:
-            needed = f"The disruption budget {name} needs {status.desired_healthy} healthy pods and has "
-            cause = StatusCause(reason="DisruptionBudget", message=f"{needed}{status.current_healthy} currently")
-            raise too_many_requests(_VIOLATES, _RETRY_S, (cause,))
+        if status.observed_generation < budget.metadata.generation:
+            raise _violation(f"The disruption budget {name} is still being processed by the server.", _RETRY_S)
+        if status.disruptions_allowed <= 0:
+            needed = f"The disruption budget {name} needs {status.desired_healthy} healthy pods"
+            raise _violation(f"{needed} and has {status.current_healthy} currently")
         disrupted = {**status.disrupted_pods, pod.metadata.name: to_time(now)}
         left = status.disruptions_allowed - 1
         return replace(budget, status=replace(status, disruptions_allowed=left, disrupted_pods=disrupted))
 
     charge = Write(_BUDGET, write.namespace, name, write.user, "status", dry_run=write.dry_run, is_conditional=False)
     await writings.update(charge, charged, now)
+
+
+def _violation(cause: str, retry_after_s: int = 0) -> ApiError:
+    """Return the 429 that says why a budget doesn't allow it; retry_after_s: 0 where nobody knows when it will."""
+    return too_many_requests(_VIOLATES, retry_after_s, (StatusCause(reason="DisruptionBudget", message=cause),))
 
 
 async def _mark_disrupted(writings: Writings, write: Write, now: datetime) -> None:

@@ -126,6 +126,9 @@ class Reviews:
         account = await self._objects.fetch(ServiceAccount, name, namespace)
         if account is None:
             raise not_found(kind_of(ServiceAccount), name)
+        if request.metadata.name not in ("", name):
+            wrong = invalid("metadata.name", request.metadata.name, "must match the service account name if specified")
+            raise invalid_object(_TOKEN_REQUEST, name, (wrong,))
         seconds = TOKEN_SECONDS if request.spec.expiration_seconds is None else request.spec.expiration_seconds
         if errors := _lifetime_errors(seconds):
             raise invalid_object(_TOKEN_REQUEST, name, errors)

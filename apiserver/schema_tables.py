@@ -129,47 +129,6 @@ REQUIRED: Final = _fields("""
 """)
 """Fields that have to be given though they are objects, or are not written where they are empty."""
 
-LONG: Final = _fields("""
-    admissionregistration.v1.ValidatingAdmissionPolicyStatus: observedGeneration
-    apiextensions.v1.CustomResourceDefinitionCondition: observedGeneration
-    apiextensions.v1.CustomResourceDefinitionStatus: observedGeneration
-    apiextensions.v1.JSONSchemaProps: maxItems maxLength maxProperties minItems minLength minProperties
-    apps.v1.ControllerRevision: revision
-    apps.v1.DaemonSetStatus: observedGeneration
-    apps.v1.DeploymentStatus: observedGeneration
-    apps.v1.ReplicaSetStatus: observedGeneration
-    apps.v1.StatefulSetStatus: observedGeneration
-    autoscaling.v1.HorizontalPodAutoscalerStatus: observedGeneration
-    autoscaling.v2.HorizontalPodAutoscalerStatus: observedGeneration
-    batch.v1.CronJobSpec: startingDeadlineSeconds
-    batch.v1.JobSpec: activeDeadlineSeconds
-    core.v1.ContainerImage: sizeBytes
-    core.v1.LinuxContainerUser: gid supplementalGroups uid
-    core.v1.NodeSwapStatus: capacity
-    core.v1.PodCondition: observedGeneration
-    core.v1.PodSecurityContext: fsGroup runAsGroup runAsUser supplementalGroups
-    core.v1.PodSpec: activeDeadlineSeconds terminationGracePeriodSeconds
-    core.v1.PodStatus: observedGeneration
-    core.v1.Probe: terminationGracePeriodSeconds
-    core.v1.ReplicationControllerStatus: observedGeneration
-    core.v1.SecurityContext: runAsGroup runAsUser
-    core.v1.ServiceAccountTokenProjection: expirationSeconds
-    core.v1.SleepAction: seconds
-    core.v1.Toleration: tolerationSeconds
-    meta.v1.Condition: observedGeneration
-    meta.v1.ListMeta: remainingItemCount
-    meta.v1.ObjectMeta: deletionGracePeriodSeconds generation
-    policy.v1.PodDisruptionBudgetStatus: observedGeneration
-    resource.v1.DeviceAttribute: int ints
-    resource.v1.DeviceSubRequest: count
-    resource.v1.DeviceToleration: tolerationSeconds
-    resource.v1.ExactDeviceRequest: count
-    resource.v1.ResourcePool: generation resourceSliceCount
-    storage.v1.CSIDriverSpec: nodeAllocatableUpdatePeriodSeconds
-    storage.v1.TokenRequest: expirationSeconds
-""")
-"""Whole numbers of 64 bits; all others have 32."""
-
 DEFAULTS: Final[Mapping[tuple[str, str], Any]] = {
     ("core.v1.AzureDiskVolumeSource", "cachingMode"): "ReadWrite",
     ("core.v1.AzureDiskVolumeSource", "fsType"): "ext4",

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
-from apiserver.schema_tables import DEFAULTS, ENUMS, LONG, OPTIONAL, REQUIRED, UNIONS
+from apiserver.schema_tables import DEFAULTS, ENUMS, OPTIONAL, REQUIRED, UNIONS
 from apiserver.schema_words import EVERYWHERE, FIELDS
 from kube.api.meta_v1 import ListMeta
 from kube.api.object import Atomic, Granular, ListAtomic, ListMap, ListSet, Patch, is_atomic
-from kube.api.scalars import RawObject
+from kube.api.scalars import Int32, Int64, RawObject
 from kube.codec import encode
 from kube.kinds import Kind
 from kube.quantity import Quantity
@@ -33,6 +33,8 @@ _PACKAGES: Final = {
 _SCALARS: Final[Mapping[Any, Schema]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
+    Int32: {"type": "integer", "format": "int32"},
+    Int64: {"type": "integer", "format": "int64"},
     bool: {"type": "boolean"},
     float: {"type": "number", "format": "double"},
     bytes: {"type": "string", "format": "byte"},
@@ -141,13 +143,11 @@ def _told_of(schema: Schema, place: tuple[str, str]) -> Schema:
 
 
 def _completed(schema: Schema, place: tuple[str, str]) -> Schema:
-    """Return the schema of a field with its size, default and values. place: the type and the field."""
+    """Return the schema of a field with its default and values. place: the type and the field."""
     for inner in ("items", "additionalProperties"):
         if inner in schema:
             return {**schema, inner: _completed(schema[inner], place)}
     more: Schema = {}
-    if schema.get("type") == "integer" and "format" not in schema:
-        more["format"] = "int64" if place in LONG else "int32"
     if place in DEFAULTS:
         more["default"] = DEFAULTS[place]
     if place in ENUMS:
@@ -200,7 +200,7 @@ def _property(hint: Any) -> Schema:
         merging |= _merging(extra)
     if typing.get_origin(bare) is tuple and not merging:
         merging = {"x-kubernetes-list-type": "atomic"}
-    schema = _schema(hint if _is_time(hint) else bare)
+    schema = _schema(hint if _is_time(hint) or hint in _SCALARS else bare)
     described = {"description": _told(found)} if (found := next(_structs_of(bare), None)) is not None else {}
     if "$ref" not in schema:
         return {**described, **schema, **merging}
@@ -211,6 +211,8 @@ def _schema(hint: Any) -> Schema:
     hint = _without_none(hint)
     if _is_time(hint):
         return _reference(TIME)
+    if hint in _SCALARS:
+        return _SCALARS[hint]
     if typing.get_origin(hint) is typing.Annotated:
         return _schema(hint.__origin__)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)

@@ -146,6 +146,7 @@ def _without_nulls(plain: Any, wanted: Any) -> Any:
 
 _PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
 _PATTERN: Final = re.compile(r"Expected `str` matching regex .*\\Z'")
+_BOUND: Final = re.compile(r"Expected `int` [<>]= (-?[0-9]+)")
 _STEP: Final = re.compile(r"([^.\[\]]+)(?=[.\[]|$)|\[(\d+)\]")
 
 
@@ -177,7 +178,13 @@ def _with_field_path(message: str) -> str:
     match = _PATH.search(message)
     if match and match[1]:
         message = f"{match[1]}: {message[: match.start()]}"
+    message = _BOUND.sub(_with_range, message)
     return _PATTERN.sub("Expected a moment such as 2026-01-02T15:04:05Z", message)
+
+
+def _with_range(bound: re.Match[str]) -> str:
+    bits = 32 if abs(int(bound[1])) <= 2**31 else 64
+    return f"Expected a number that {bits} bits hold, {-(2 ** (bits - 1))} to {2 ** (bits - 1) - 1}"
 
 
 def unknown_fields(plain: Any, wanted: type) -> list[str]:

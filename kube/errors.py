@@ -65,9 +65,9 @@ def not_supported(path: str, value: Any, allowed: Iterable[str]) -> FieldError:
     )
 
 
-def duplicate(path: str, value: Any) -> FieldError:
+def duplicate(path: str, value: Any, detail: str = "") -> FieldError:
     """Say that a value which must be unique stands twice."""
-    return FieldError(path, "FieldValueDuplicate", f"Duplicate value: {_shown(value)}")
+    return FieldError(path, "FieldValueDuplicate", _joined(f"Duplicate value: {_shown(value)}", detail))
 
 
 def missing_reference(path: str, value: Any) -> FieldError:

@@ -18,6 +18,7 @@ _QUALIFIED: Final = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE: Final = rf"({_QUALIFIED})?"
 _CONFIG_KEY: Final = r"[-._a-zA-Z0-9]+"
 _C_IDENTIFIER: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+_URL_PATH: Final = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _HTTP_HEADER: Final = r"[-A-Za-z0-9]+"
 
 _LABEL_SENTENCE: Final = (
@@ -71,6 +72,32 @@ def check_wildcard_subdomain(value: str) -> list[str]:
         " lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
     )
     return _too_long(value, DNS_SUBDOMAIN_MAX) + _unlike(value, rf"\*\.{_SUBDOMAIN}", sentence, "*.example.com")
+
+
+def check_qualified_domain(value: str) -> list[str]:
+    """Check a domain with two dots or more: the names of webhooks."""
+    errors = check_dns_subdomain(value)
+    if not errors and value.count(".") < 2:
+        return ["should be a domain with at least three segments separated by dots"]
+    return errors
+
+
+def check_cel_identifier(value: str) -> list[str]:
+    """Check the name of a variable in an expression."""
+    return [] if re.fullmatch(_C_IDENTIFIER, value) else ["name is not a valid CEL identifier"]
+
+
+def check_domain_path(value: str) -> list[str]:
+    """Check a path below a domain, as controllers are known by: "acme.io/foo"."""
+    domain, slash, path = value.partition("/")
+    if not domain or not slash or not path:
+        return ['must be a domain-prefixed path (such as "acme.io/foo")']
+    errors = check_dns_subdomain(domain)
+    return (
+        errors
+        if re.fullmatch(_URL_PATH, path)
+        else [*errors, f"Invalid path (regex used for validation is '{_URL_PATH}')"]
+    )
 
 
 def check_path_segment(value: str) -> list[str]:
@@ -147,7 +174,7 @@ def check_label_key(value: str) -> list[str]:
 
 def check_label_value(value: str) -> list[str]:
     """Check a label's value."""
-    errors = _too_long(value, DNS_LABEL_MAX)
+    errors = _too_long(value, DNS_LABEL_MAX, "bytes")
     return errors + _unlike(value, _LABEL_VALUE, _LABEL_VALUE_SENTENCE, "MyValue", "my_value", "12345")
 
 
@@ -170,8 +197,8 @@ def _prefixed(part: str, errors: list[str]) -> list[str]:
     return [f"{part} {error}" for error in errors]
 
 
-def _too_long(value: str, limit: int) -> list[str]:
-    return [f"must be no more than {limit} bytes"] if len(value.encode()) > limit else []
+def _too_long(value: str, limit: int, unit: str = "characters") -> list[str]:
+    return [f"must be no more than {limit} {unit}"] if len(value.encode()) > limit else []
 
 
 def _unlike(value: str, pattern: str, sentence: str, *examples: str) -> list[str]:

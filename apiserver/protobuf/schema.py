@@ -101,7 +101,7 @@ def _reader(hint: Any) -> Reader:
 def _plain(hint: Any) -> Any:
     """Return a type without None and without what is noted beside it; of several choices the set."""
     if typing.get_origin(hint) in (UnionType, typing.Union):
-        choices = frozenset(choice for choice in typing.get_args(hint) if choice is not NoneType)
+        choices = frozenset(_plain(choice) for choice in typing.get_args(hint) if choice is not NoneType)
         return _plain(next(iter(choices))) if len(choices) == 1 else choices
     return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated and hint != Time else hint
 

@@ -10,15 +10,16 @@ from typing import Final
 from msgspec.structs import replace
 
 from apiserver.strategy import Context, Strategy
-from kube.api.batch_v1 import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec
+from kube.api.batch_v1 import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec, PodFailurePolicy
 from kube.api.core_v1 import PodTemplateSpec
 from kube.api.meta_v1 import LabelSelector
-from kube.errors import FieldError, forbidden_field, immutable, invalid, required
+from kube.errors import FieldError, immutable, invalid, not_supported, required
 from kube.objects import with_defaults, with_metadata
 from kube.selectors import SelectorError, label_selector_from_object
 
-from .checks import Errors, label_selector, not_negative, one_of, one_of_if_set
+from .checks import Errors, label_selector, not_negative, one_of, one_of_if_given
 from .filling import where_none
+from .job_policies import failure_policy_errors, indexed_errors, managed_by_errors, success_policy_errors
 from .pod_defaults import default_template
 from .pod_spec import template_errors, unselected_error
 from .schedules import schedule_problem, time_zone_problem
@@ -85,8 +86,22 @@ def default_job_spec(spec: JobSpec) -> JobSpec:
         pod_replacement_policy=replacement,
         manual_selector=False,
     )
+    if spec.pod_failure_policy is not None:
+        spec = replace(spec, pod_failure_policy=_default_failure_policy(spec.pod_failure_policy))
     template = default_template(spec.template)
     return spec if template is spec.template else replace(spec, template=template)
+
+
+def _default_failure_policy(policy: PodFailurePolicy) -> PodFailurePolicy:
+    """Return the policy with conditions that say which status they mean: that of being so."""
+    rules = tuple(
+        replace(
+            rule,
+            on_pod_conditions=tuple(with_defaults(pattern, status="True") for pattern in rule.on_pod_conditions),
+        )
+        for rule in policy.rules
+    )
+    return replace(policy, rules=rules)
 
 
 def with_generated_selector(job: Job) -> Job:
@@ -102,6 +117,8 @@ def with_generated_selector(job: Job) -> Job:
     template = replace(template, metadata=replace(template.metadata, labels=labels))
     selector = job.spec.selector or LabelSelector()
     selector = replace(selector, match_labels={**selector.match_labels, _UID_LABEL: job.metadata.uid})
+    if job.metadata.labels and job.metadata.labels is job.spec.template.metadata.labels:
+        job = with_metadata(job, labels=labels)  # Those that default() took from the template are the template's still.
     return replace(job, spec=replace(job.spec, selector=selector, template=template))
 
 
@@ -117,15 +134,24 @@ def job_errors(spec: JobSpec, path: str, *, has_selector: bool = True) -> Errors
         ("ttlSecondsAfterFinished", spec.ttl_seconds_after_finished),
     ):
         yield from not_negative(f"{path}.{field}", value)
-    yield from one_of_if_set(f"{path}.completionMode", spec.completion_mode, ("Indexed", "NonIndexed"))
-    if spec.completion_mode == "Indexed" and spec.completions is None:
-        yield required(f"{path}.completions", "when completion mode is Indexed")
-    policies = ("Failed", "TerminatingOrFailed")
-    yield from one_of_if_set(f"{path}.podReplacementPolicy", spec.pod_replacement_policy, policies)
+    yield from one_of_if_given(f"{path}.completionMode", spec.completion_mode, ("NonIndexed", "Indexed"))
+    yield from indexed_errors(spec, path)
+    if spec.managed_by is not None:
+        yield from managed_by_errors(spec.managed_by, f"{path}.managedBy")
+    if spec.pod_failure_policy is not None:
+        yield from failure_policy_errors(spec, spec.pod_failure_policy, f"{path}.podFailurePolicy")
+    if spec.success_policy is not None:
+        yield from success_policy_errors(spec, spec.success_policy, f"{path}.successPolicy")
+    yield from _replacement_errors(spec, f"{path}.podReplacementPolicy")
     if has_selector:
         yield from _selector_errors(spec, path)
     yield from template_errors(spec.template, f"{path}.template")
     yield from _restart_errors(spec.template, f"{path}.template.spec.restartPolicy")
+
+
+def _replacement_errors(spec: JobSpec, path: str) -> Errors:
+    policies = ("Failed",) if spec.pod_failure_policy is not None else ("Failed", "TerminatingOrFailed")
+    yield from one_of_if_given(path, spec.pod_replacement_policy, policies)
 
 
 def _selector_errors(spec: JobSpec, path: str) -> Errors:
@@ -211,6 +237,8 @@ def _cron_errors(spec: CronJobSpec) -> Errors:
     yield from not_negative("spec.failedJobsHistoryLimit", spec.failed_jobs_history_limit)
     yield from one_of("spec.concurrencyPolicy", spec.concurrency_policy, ("Allow", "Forbid", "Replace"))
     job = spec.job_template.spec
+    if job.selector is not None:
+        yield invalid("spec.jobTemplate.spec.selector", job.selector, "`selector` will be auto-generated")
     if job.manual_selector:
-        yield forbidden_field("spec.jobTemplate.spec.manualSelector", "`manualSelector` must not be true")
+        yield not_supported("spec.jobTemplate.spec.manualSelector", True, ("nil", "false"))
     yield from job_errors(job, "spec.jobTemplate.spec", has_selector=False)

@@ -7,13 +7,31 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from apiserver.strategy import Context, Strategy
+from apiserver.strategy import Context
 from kube.api.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestCondition
 from kube.api.core_v1 import Service
-from kube.errors import FieldError, forbidden, immutable, invalid, method_not_allowed, not_supported, required
+from kube.errors import (
+    FieldError,
+    duplicate,
+    forbidden,
+    forbidden_field,
+    immutable,
+    invalid,
+    method_not_allowed,
+    not_supported,
+    required,
+)
 from kube.pki import requested_subject
+from kube.times import to_time
+
+from .checks import Errors
+from .filling import each, where_none
+from .generations import Ungenerated
 
 _DECISIONS: Final = frozenset({"Approved", "Denied"})
+_FINAL: Final = frozenset({*_DECISIONS, "Failed"})
+_STATUSES: Final = ("False", "True", "Unknown")
+_EXPIRATION_MIN_S: Final = 600
 _USAGES: Final = frozenset(
     {
         "any",
@@ -47,7 +65,7 @@ SERVING_SIGNER: Final = "kubernetes.io/kubelet-serving"
 _DOMAINS_OF_SERVICES: Final = ("svc", "cluster.local")
 
 
-class CertificateSigningRequestStrategy(Strategy[CertificateSigningRequest]):
+class CertificateSigningRequestStrategy(Ungenerated[CertificateSigningRequest]):
     """CertificateSigningRequests. Approval has a door of its own, so that it can be granted on its own."""
 
     field_names = ("spec.signerName",)
@@ -81,8 +99,9 @@ class CertificateSigningRequestStrategy(Strategy[CertificateSigningRequest]):
         """A status write brings the certificate; the decisions stay those that were made through approval."""
         decided = _decisions(old)
         others = tuple(item for item in new.status.conditions if item.type not in _DECISIONS)
+        conditions = _with_times(decided + others, old, context)
         return super().prepare_status_update(
-            replace(new, status=replace(new.status, conditions=decided + others)), old, context
+            replace(new, status=replace(new.status, conditions=conditions)), old, context
         )
 
     def prepare_subresource_update(
@@ -90,10 +109,15 @@ class CertificateSigningRequestStrategy(Strategy[CertificateSigningRequest]):
     ) -> CertificateSigningRequest:
         if subresource != "approval":
             raise method_not_allowed()
-        return replace(old, status=replace(old.status, conditions=new.status.conditions))
+        return replace(old, status=replace(old.status, conditions=_with_times(new.status.conditions, old, context)))
 
     def validate(self, obj: CertificateSigningRequest) -> list[FieldError]:
-        return [*_request_errors(obj), *_signer_errors(obj), *_usage_errors(obj)]
+        errors = [*_request_errors(obj), *_signer_errors(obj), *_usage_errors(obj)]
+        seconds = obj.spec.expiration_seconds
+        if seconds is not None and seconds < _EXPIRATION_MIN_S:
+            detail = f"may not specify a duration less than {_EXPIRATION_MIN_S} seconds (10 minutes)"
+            errors.append(invalid("spec.expirationSeconds", seconds, detail))
+        return errors
 
     def validate_update(self, new: CertificateSigningRequest, old: CertificateSigningRequest) -> list[FieldError]:
         return []
@@ -101,17 +125,20 @@ class CertificateSigningRequestStrategy(Strategy[CertificateSigningRequest]):
     def validate_status_update(
         self, new: CertificateSigningRequest, old: CertificateSigningRequest
     ) -> list[FieldError]:
-        if old.status.certificate and new.status.certificate != old.status.certificate:
-            return [immutable("status.certificate", "<certificate>")]
-        return []
+        errors = list(_conditions_errors(new, old))
+        if new.status.certificate != old.status.certificate:
+            if old.status.certificate:
+                errors.append(immutable("status.certificate", "<certificate data>"))
+            elif b"-----BEGIN CERTIFICATE-----" not in new.status.certificate:
+                detail = "must contain at least one CERTIFICATE PEM block"
+                errors.append(invalid("status.certificate", "<certificate data>", detail))
+        return errors
 
     def validate_subresource_update(
         self, subresource: str, new: CertificateSigningRequest, old: CertificateSigningRequest
     ) -> list[FieldError]:
-        decided = {item.type for item in _decisions(new)}
-        lost = {item.type for item in _decisions(old)} - decided
-        errors = [required("status.conditions", f"the condition {kind} can't be taken back") for kind in sorted(lost)]
-        if decided == _DECISIONS:
+        errors = list(_conditions_errors(new, old))
+        if {item.type for item in _decisions(new)} == _DECISIONS:
             errors.append(
                 invalid("status.conditions", "Denied", "Approved and Denied conditions are mutually exclusive")
             )
@@ -129,6 +156,40 @@ def _is_service_name(name: str) -> bool:
 
 def _decisions(obj: CertificateSigningRequest) -> tuple[CertificateSigningRequestCondition, ...]:
     return tuple(item for item in obj.status.conditions if item.type in _DECISIONS)
+
+
+def _with_times(
+    conditions: tuple[CertificateSigningRequestCondition, ...], old: CertificateSigningRequest, context: Context
+) -> tuple[CertificateSigningRequestCondition, ...]:
+    """Return the conditions with the moments noted at which they came, where they don't say so."""
+    known = {item.type: item for item in old.status.conditions}
+    now = to_time(context.now)
+
+    def noted(item: CertificateSigningRequestCondition) -> CertificateSigningRequestCondition:
+        before = known.get(item.type)
+        if before is not None and before.status == item.status:
+            return where_none(item, last_update_time=now, last_transition_time=before.last_transition_time or now)
+        return where_none(item, last_update_time=now, last_transition_time=now)
+
+    return each(conditions, noted)
+
+
+def _conditions_errors(new: CertificateSigningRequest, old: CertificateSigningRequest) -> Errors:
+    """Check what is said of a request: each thing once, and nothing that is final is taken back."""
+    for index, item in enumerate(new.status.conditions):
+        here = f"status.conditions[{index}]"
+        if not item.type:
+            yield required(f"{here}.type")
+        if item.type in _FINAL and item.status != "True":
+            yield not_supported(f"{here}.status", item.status, ("True",))
+        elif item.status not in _STATUSES:
+            yield not_supported(f"{here}.status", item.status, _STATUSES)
+        if any(item.type == other.type for other in new.status.conditions[:index]):
+            yield duplicate(f"{here}.type", item.type)
+    kept = {item.type for item in new.status.conditions}
+    for kind in dict.fromkeys(item.type for item in old.status.conditions if item.type in _FINAL):
+        if kind not in kept:
+            yield forbidden_field("status.conditions", f'updates may not remove a condition of type "{kind}"')
 
 
 def _request_errors(obj: CertificateSigningRequest) -> list[FieldError]:
@@ -155,5 +216,8 @@ def _signer_errors(obj: CertificateSigningRequest) -> list[FieldError]:
 def _usage_errors(obj: CertificateSigningRequest) -> list[FieldError]:
     if not obj.spec.usages:
         return [required("spec.usages")]
+    twice = [(index, usage) for index, usage in enumerate(obj.spec.usages) if usage in obj.spec.usages[:index]]
+    if twice:
+        return [duplicate(f"spec.usages[{index}]", usage) for index, usage in twice]
     unknown = [(index, usage) for index, usage in enumerate(obj.spec.usages) if usage not in _USAGES]
     return [not_supported(f"spec.usages[{index}]", usage, _USAGES) for index, usage in unknown]

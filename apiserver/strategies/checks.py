@@ -20,7 +20,6 @@ Errors = Iterator[FieldError]
 PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 INT32_MAX: Final = 2**31 - 1
 _NOT_NEGATIVE: Final = "must be greater than or equal to 0"
-_NOT_MORE: Final = f"must be less than or equal to {INT32_MAX}"
 _KNOWN_GOOD_MAX: Final = 16_384
 
 
@@ -46,6 +45,18 @@ def named_if_set(path: str, value: str | None, check: Check) -> Errors:
             yield invalid(path, value, problem)
 
 
+def fits(path: str, value: str, check: Check) -> Errors:
+    """Check a text, the empty one too, against a rule of kube.names."""
+    for problem in problems(check, value):
+        yield invalid(path, value, problem)
+
+
+def fits_if_given(path: str, value: str | None, check: Check) -> Errors:
+    """Check a text that may be absent, but not empty, against a rule of kube.names."""
+    if value is not None:
+        yield from fits(path, value, check)
+
+
 def one_of(path: str, value: str, allowed: Collection[str]) -> Errors:
     """Check that a value which must be set is one of those allowed."""
     if not value:
@@ -60,12 +71,16 @@ def one_of_if_set(path: str, value: str | None, allowed: Collection[str]) -> Err
         yield not_supported(path, value, allowed)
 
 
+def one_of_if_given(path: str, value: str | None, allowed: Collection[str]) -> Errors:
+    """Check that a value that may be absent, but not empty, is one of those allowed."""
+    if value is not None and value not in allowed:
+        yield not_supported(path, value, allowed)
+
+
 def not_negative(path: str, value: int | None) -> Errors:
-    """Check that a number, where it is set, is zero or more, and that 32 bits hold it, as all such fields have it."""
+    """Check that a number, where it is set, is zero or more."""
     if value is not None and value < 0:
         yield invalid(path, value, _NOT_NEGATIVE)
-    elif value is not None and value > INT32_MAX:
-        yield invalid(path, value, _NOT_MORE)
 
 
 def positive(path: str, value: int | None) -> Errors:

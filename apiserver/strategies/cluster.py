@@ -16,7 +16,7 @@ from kube.api.core_v1 import Namespace, NamespaceSpec, NamespaceStatus, Node, No
 from kube.errors import FieldError, duplicate, forbidden, forbidden_field, method_not_allowed
 from kube.objects import with_metadata
 
-from .checks import Errors, cidr, named, one_of
+from .checks import Errors, cidr, fits, named, one_of
 from .generations import Ungenerated
 from .metadata import finalizer_errors
 from .placement import TAINT_EFFECTS
@@ -113,8 +113,8 @@ class NodeStrategy(Ungenerated[Node]):
 
 
 def _default_cidrs(spec: NodeSpec) -> NodeSpec:
-    """Make podCIDR and podCIDRs say the same."""
-    if spec.pod_cidr and not spec.pod_cidrs:
+    """Make podCIDR and podCIDRs say the same; where they differ, the older field is the one that counts."""
+    if spec.pod_cidr and spec.pod_cidrs[:1] != (spec.pod_cidr,):
         return replace(spec, pod_cidrs=(spec.pod_cidr,))
     if spec.pod_cidrs and not spec.pod_cidr:
         return replace(spec, pod_cidr=spec.pod_cidrs[0])
@@ -130,10 +130,10 @@ def _default_allocatable(status: NodeStatus) -> NodeStatus:
 def _node_errors(node: Node) -> Errors:
     seen: set[tuple[str, str]] = set()
     for index, taint in enumerate(node.spec.taints):
-        here = f"spec.taints[{index}]"
+        here = f"metadata.taints[{index}]"
         yield from _taint_errors(taint, here)
         if (taint.key, taint.effect) in seen:
-            yield duplicate(here, taint)
+            yield duplicate(here, taint, "taints must be unique by key and effect pair")
         seen.add((taint.key, taint.effect))
     for index, pods in enumerate(node.spec.pod_cidrs):
         yield from cidr(f"spec.podCIDRs[{index}]", pods)
@@ -141,7 +141,7 @@ def _node_errors(node: Node) -> Errors:
 
 
 def _taint_errors(taint: Taint, path: str) -> Errors:
-    yield from named(f"{path}.key", taint.key, names.check_label_key)
+    yield from fits(f"{path}.key", taint.key, names.check_label_key)
     if taint.value:
         yield from named(f"{path}.value", taint.value, names.check_label_value)
     yield from one_of(f"{path}.effect", taint.effect, TAINT_EFFECTS)

@@ -15,7 +15,7 @@ from kube.api.core_v1 import ConfigMap, Secret, ServiceAccount
 from kube.errors import FieldError, forbidden_field, immutable, invalid, required, too_long
 from kube.objects import with_defaults
 
-from .checks import Errors, named
+from .checks import Errors, fits
 
 DATA_MAX_BYTES: Final = 1024 * 1024
 _FROZEN: Final = "field is immutable when `immutable` is set"
@@ -52,7 +52,7 @@ def _config_map_errors(config: ConfigMap) -> Errors:
 
 def _keys_errors(path: str, keys: Iterable[str]) -> Errors:
     for key in keys:
-        yield from named(f"{path}[{key}]", key, names.check_config_map_key)
+        yield from fits(f"{path}[{key}]", key, names.check_config_map_key)
 
 
 def _frozen_errors(new: Any, old: Any, fields: Mapping[str, str]) -> Errors:

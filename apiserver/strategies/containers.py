@@ -10,9 +10,7 @@ from kube import names
 from kube.api.core_v1 import (
     Container,
     ContainerPort,
-    EnvFromSource,
-    EnvVar,
-    EnvVarSource,
+    ContainerResizePolicy,
     EphemeralContainer,
     HTTPGetAction,
     LifecycleHandler,
@@ -26,36 +24,27 @@ from kube.errors import duplicate, forbidden_field, invalid, missing_reference, 
 from .checks import (
     PROTOCOLS,
     Errors,
+    fits,
     local_paths,
     named,
     named_if_set,
     not_negative,
     one_of,
+    one_of_if_given,
     one_of_if_set,
     port_number,
     port_or_name,
 )
+from .environment import env_from_errors, variable_errors
 from .resources import resource_errors
 from .security import container_security_errors
 
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 MESSAGE_POLICIES: Final = ("File", "FallbackToLogsOnError")
-MOUNT_PROPAGATIONS: Final = ("None", "HostToContainer", "Bidirectional")
+RESTARTS_ON_RESIZE: Final = ("NotRequired", "RestartContainer")
+MOUNT_PROPAGATIONS: Final = ("Bidirectional", "HostToContainer", "None")
+RECURSIVE_READ_ONLY: Final = ("Disabled", "Enabled", "IfPossible")
 PROBES: Final = ("liveness_probe", "readiness_probe", "startup_probe")
-POD_FIELDS: Final = (
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
-)
-_RESOURCE_FIELDS: Final = tuple(
-    f"{kind}.{resource}" for kind in ("limits", "requests") for resource in ("cpu", "memory", "ephemeral-storage")
-)
 _WIRE_NAME: Final = {
     "liveness_probe": "livenessProbe",
     "readiness_probe": "readinessProbe",
@@ -85,6 +74,13 @@ def containers_errors(spec: PodSpec, path: str) -> Errors:
     yield from _host_port_errors(spec, path)
 
 
+def ephemeral_containers_errors(spec: PodSpec, path: str) -> Errors:
+    """Check the containers for debugging as containers, whether they may be there or not."""
+    volumes = frozenset([volume.name for volume in spec.volumes])
+    for index, container in enumerate(spec.ephemeral_containers):
+        yield from container_errors(container, volumes, f"{path}.ephemeralContainers[{index}]")
+
+
 def container_errors(container: AnyContainer, volumes: Collection[str], path: str) -> Errors:
     """Check one container. volumes: the names of its pod's volumes."""
     yield from named(f"{path}.name", container.name, names.check_dns_label)
@@ -108,6 +104,8 @@ def container_errors(container: AnyContainer, volumes: Collection[str], path: st
             yield from probe_errors(probe, f"{path}.{_WIRE_NAME[field]}", field)
     yield from _lifecycle_errors(container, path)
     yield from resource_errors(container.resources, f"{path}.resources")
+    if container.resize_policy:
+        yield from _resize_policy_errors(container.resize_policy, f"{path}.resizePolicy")
     if container.security_context is not None:
         yield from container_security_errors(container.security_context, f"{path}.securityContext")
 
@@ -121,22 +119,45 @@ def _lifecycle_errors(container: AnyContainer, path: str) -> Errors:
         yield from handler_errors(container.lifecycle.pre_stop, f"{path}.lifecycle.preStop")
 
 
+def _resize_policy_errors(policies: tuple[ContainerResizePolicy, ...], path: str) -> Errors:
+    """Check which resources can be changed in place, and whether the container is restarted for it."""
+    seen: set[str] = set()
+    for index, policy in enumerate(policies):
+        if policy.resource_name in seen:
+            yield duplicate(f"{path}[{index}]", policy.resource_name)
+        seen.add(policy.resource_name)
+        yield from one_of(path, policy.resource_name, ("cpu", "memory"))
+        yield from one_of(path, policy.restart_policy, RESTARTS_ON_RESIZE)
+
+
+def _restart_rules_errors(container: Container, path: str) -> Errors:
+    if container.restart_policy_rules and container.restart_policy is None:
+        yield required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
+        return
+    for index, rule in enumerate(container.restart_policy_rules):
+        here = f"{path}.restartPolicyRules[{index}]"
+        if rule.action not in ("Restart", "RestartAllContainers"):
+            yield not_supported(f"{here}.action", rule.action, ("Restart", "RestartAllContainers"))
+        if rule.exit_codes is None:
+            yield required(f"{here}.exitCodes", "must be specified")
+        elif rule.exit_codes.operator not in ("In", "NotIn"):
+            yield not_supported(f"{here}.exitCodes.operator", rule.exit_codes.operator, ("In", "NotIn"))
+
+
 def _init_errors(container: Container, path: str) -> Errors:
     """Check what only init containers that keep running (sidecars) may have."""
+    yield from _restart_policy_errors(container, path)
     if container.restart_policy == "Always":
         return
-    yield from one_of_if_set(f"{path}.restartPolicy", container.restart_policy, ("Always", "Never", "OnFailure"))
     for field, wire in _WIRE_NAME.items():
         if getattr(container, field) is not None:
             yield forbidden_field(f"{path}.{wire}", "may not be set for init containers without restartPolicy=Always")
 
 
 def _restart_policy_errors(container: Container, path: str) -> Errors:
-    if container.restart_policy == "Always" and not container.restart_policy_rules:
-        return
-    yield from one_of_if_set(f"{path}.restartPolicy", container.restart_policy, ("Always", "Never", "OnFailure"))
-    if container.restart_policy_rules and not container.restart_policy:
-        yield required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
+    yield from one_of_if_given(f"{path}.restartPolicy", container.restart_policy, ("Always", "Never", "OnFailure"))
+    if container.restart_policy_rules:
+        yield from _restart_rules_errors(container, path)
 
 
 def _host_port_errors(spec: PodSpec, path: str) -> Errors:
@@ -175,70 +196,6 @@ def ports_errors(ports: tuple[ContainerPort, ...], path: str) -> Errors:
         yield from one_of(f"{here}.protocol", port.protocol, PROTOCOLS)
 
 
-def variable_errors(variable: EnvVar, path: str) -> Errors:
-    """Check one environment variable."""
-    yield from named(f"{path}.name", variable.name, names.check_env_name)
-    if variable.value_from is not None:
-        yield from _value_source_errors(variable, variable.value_from, f"{path}.valueFrom")
-
-
-def _value_source_errors(variable: EnvVar, source: EnvVarSource, path: str) -> Errors:
-    found = [name for name in source.__struct_fields__ if getattr(source, name) is not None]
-    if not found:
-        yield invalid(
-            path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
-        )
-    elif variable.value:
-        yield invalid(path, "", "may not be specified when `value` is not empty")
-    if len(found) > 1:
-        yield invalid(path, "", "may not have more than one field specified at a time")
-    if source.field_ref is not None:
-        yield from field_errors(source.field_ref.field_path, f"{path}.fieldRef.fieldPath")
-    if source.resource_field_ref is not None:
-        yield from resource_field_errors(source.resource_field_ref.resource, f"{path}.resourceFieldRef.resource")
-    if source.config_map_key_ref is not None:
-        yield from _key_errors(source.config_map_key_ref, f"{path}.configMapKeyRef")
-    if source.secret_key_ref is not None:
-        yield from _key_errors(source.secret_key_ref, f"{path}.secretKeyRef")
-
-
-def _key_errors(selector: Any, path: str) -> Errors:
-    if not selector.name:
-        yield required(f"{path}.name")
-    yield from named(f"{path}.key", selector.key, names.check_config_map_key)
-
-
-def field_errors(field: str, path: str, allowed: Collection[str] = POD_FIELDS) -> Errors:
-    """Check the path of a pod's field that a container asks to know."""
-    if not field:
-        yield required(path)
-    elif field.startswith(("metadata.labels['", "metadata.annotations['")) and field.endswith("']"):
-        yield from named(path, field.partition("['")[2][:-2].lower(), names.check_label_key)
-    elif field not in allowed:
-        yield not_supported(path, field, allowed)
-
-
-def resource_field_errors(resource: str, path: str) -> Errors:
-    """Check the name of a resource whose amount a container asks to know."""
-    if not resource:
-        yield required(path)
-    elif resource not in _RESOURCE_FIELDS and ".hugepages-" not in resource:
-        yield not_supported(path, resource, _RESOURCE_FIELDS)
-
-
-def env_from_errors(source: EnvFromSource, path: str) -> Errors:
-    """Check one import of a whole config map or secret."""
-    if source.prefix:
-        yield from named_if_set(f"{path}.prefix", source.prefix, names.check_env_name)
-    if source.config_map_ref is None and source.secret_ref is None:
-        yield invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
-    elif source.config_map_ref is not None and source.secret_ref is not None:
-        yield invalid(path, "", "may not have more than one field specified at a time")
-    for field, reference in (("configMapRef", source.config_map_ref), ("secretRef", source.secret_ref)):
-        if reference is not None:
-            yield from named(f"{path}.{field}.name", reference.name, names.check_dns_subdomain)
-
-
 def mounts_errors(container: AnyContainer, volumes: Collection[str], path: str) -> Errors:
     """Check where the volumes of the pod appear in a container."""
     paths: set[str] = set()
@@ -246,7 +203,7 @@ def mounts_errors(container: AnyContainer, volumes: Collection[str], path: str) 
         here = f"{path}.volumeMounts[{index}]"
         if not mount.name:
             yield required(f"{here}.name")
-        elif mount.name not in volumes:
+        if mount.name not in volumes:
             yield missing_reference(f"{here}.name", mount.name)
         if not mount.mount_path:
             yield required(f"{here}.mountPath")
@@ -254,11 +211,12 @@ def mounts_errors(container: AnyContainer, volumes: Collection[str], path: str) 
             yield invalid(f"{here}.mountPath", mount.mount_path, "must be unique")
         paths.add(mount.mount_path)
         yield from _mount_errors(mount, here)
+        yield from _shared_mount_errors(mount, f"{path}.volumeMounts")
     for index, device in enumerate(container.volume_devices):
         here = f"{path}.volumeDevices[{index}]"
         if not device.name:
             yield required(f"{here}.name")
-        elif device.name not in volumes:
+        if device.name not in volumes:
             yield missing_reference(f"{here}.name", device.name)
         if not device.device_path:
             yield required(f"{here}.devicePath")
@@ -272,7 +230,19 @@ def _mount_errors(mount: VolumeMount, path: str) -> Errors:
     for field, value in (("subPath", mount.sub_path), ("subPathExpr", mount.sub_path_expr)):
         if value:
             yield from local_paths(f"{path}.{field}", value)
-    yield from one_of_if_set(f"{path}.mountPropagation", mount.mount_propagation, MOUNT_PROPAGATIONS)
+
+
+def _shared_mount_errors(mount: VolumeMount, path: str) -> Errors:
+    """Check what other mounts a mount shows, and shows itself to."""
+    yield from one_of_if_given(f"{path}.mountPropagation", mount.mount_propagation, MOUNT_PROPAGATIONS)
+    mode = mount.recursive_read_only
+    yield from one_of_if_given(f"{path}.recursiveReadOnly", mode, RECURSIVE_READ_ONLY)
+    if mode in ("IfPossible", "Enabled"):
+        if not mount.read_only:
+            yield forbidden_field(f"{path}.recursiveReadOnly", "may only be specified when readOnly is true")
+        if mount.mount_propagation not in (None, "None"):
+            detail = "may only be specified when mountPropagation is None or not specified"
+            yield forbidden_field(f"{path}.recursiveReadOnly", detail)
 
 
 def probe_errors(probe: Probe, path: str, field: str) -> Errors:
@@ -330,8 +300,8 @@ def _http_get_errors(action: HTTPGetAction, path: str) -> Errors:
         yield required(f"{path}.path")
     yield from port_or_name(f"{path}.port", action.port)
     yield from one_of_if_set(f"{path}.scheme", action.scheme, ("HTTP", "HTTPS"))
-    for index, header in enumerate(action.http_headers):
-        yield from named_if_set(f"{path}.httpHeaders[{index}].name", header.name, names.check_http_header_name)
+    for header in action.http_headers:
+        yield from fits(f"{path}.httpHeaders", header.name, names.check_http_header_name)
 
 
 def _tcp_errors(action: TCPSocketAction, path: str) -> Errors:

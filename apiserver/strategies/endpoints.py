@@ -15,12 +15,27 @@ from kube.api.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
 from kube.errors import FieldError, duplicate, immutable, invalid, required, too_many
 from kube.objects import with_defaults, with_metadata
 
-from .checks import PROTOCOLS, Errors, ip, is_ip, named, named_if_set, not_negative, one_of, one_of_if_set, port_number
+from .checks import (
+    PROTOCOLS,
+    Check,
+    Errors,
+    fits,
+    fits_if_given,
+    ip,
+    is_ip,
+    named,
+    named_if_set,
+    not_negative,
+    one_of,
+    one_of_if_set,
+    port_number,
+)
 from .filling import each, where_none
 
 ADDRESS_TYPES: Final = ("FQDN", "IPv4", "IPv6")
 _ENDPOINTS_MAX: Final = 1000
 _ADDRESSES_MAX: Final = 100
+_HINTS_MAX: Final = 8
 _PORTS_MAX: Final = 20_000
 
 
@@ -61,12 +76,13 @@ def _subsets_errors(subsets: tuple[EndpointSubset, ...]) -> Errors:
             yield from named_if_set(f"{spot}.name", port.name, names.check_dns_label)
             yield from port_number(f"{spot}.port", port.port)
             yield from one_of(f"{spot}.protocol", port.protocol, PROTOCOLS)
+            yield from fits_if_given(f"{spot}.appProtocol", port.app_protocol, names.check_label_key)
 
 
 def _address_errors(address: EndpointAddress, path: str) -> Errors:
     yield from ip(f"{path}.ip", address.ip)
     yield from named_if_set(f"{path}.hostname", address.hostname, names.check_dns_label)
-    yield from named_if_set(f"{path}.nodeName", address.node_name, names.check_dns_subdomain)
+    yield from fits_if_given(f"{path}.nodeName", address.node_name, names.check_dns_subdomain)
     if is_ip(address.ip) and (address.ip.startswith(("127.", "0.", "169.254.")) or address.ip == "::1"):
         yield invalid(f"{path}.ip", address.ip, "may not be in the loopback, unspecified or link-local range")
 
@@ -116,6 +132,7 @@ def _slice_errors(piece: EndpointSlice) -> Errors:
         seen.add(port.name or "")
         yield from not_negative(f"{here}.port", port.port)
         yield from one_of_if_set(f"{here}.protocol", port.protocol, PROTOCOLS)
+        yield from fits_if_given(f"{here}.appProtocol", port.app_protocol, names.check_label_key)
 
 
 def _endpoint_errors(endpoint: Endpoint, family: str, path: str) -> Errors:
@@ -129,5 +146,20 @@ def _endpoint_errors(endpoint: Endpoint, family: str, path: str) -> Errors:
             yield from named(here, address, names.check_dns_subdomain)
         elif not is_ip(address) or (":" in address) != (family == "IPv6"):
             yield invalid(here, address, f"must be an {family} address")
-    yield from named_if_set(f"{path}.hostname", endpoint.hostname, names.check_dns_label)
-    yield from named_if_set(f"{path}.nodeName", endpoint.node_name, names.check_dns_subdomain)
+    yield from fits_if_given(f"{path}.hostname", endpoint.hostname, names.check_dns_label)
+    yield from fits_if_given(f"{path}.nodeName", endpoint.node_name, names.check_dns_subdomain)
+    if endpoint.hints is not None:
+        zones = [zone.name for zone in endpoint.hints.for_zones]
+        yield from _hints_errors(zones, f"{path}.hints.forZones", names.check_label_value)
+        nodes = [node.name for node in endpoint.hints.for_nodes]
+        yield from _hints_errors(nodes, f"{path}.hints.forNodes", names.check_dns_subdomain)
+
+
+def _hints_errors(found: list[str], path: str, check: Check) -> Errors:
+    """Check for whom an endpoint is meant."""
+    if len(found) > _HINTS_MAX:
+        yield too_many(path, len(found), _HINTS_MAX)
+    for index, name in enumerate(found):
+        if name in found[:index]:
+            yield duplicate(f"{path}[{index}].name", name)
+        yield from fits(f"{path}[{index}].name", name, check)

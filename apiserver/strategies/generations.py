@@ -14,3 +14,11 @@ class Ungenerated(Strategy[T]):
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind)
         self.has_generation = False
+
+
+class Generated(Strategy[T]):
+    """A kind without a status whose spec's changes are counted all the same."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(kind)
+        self.has_generation = True

@@ -10,7 +10,7 @@ from kube import names
 from kube.api.meta_v1 import ObjectMeta, OwnerReference
 from kube.errors import FieldError, forbidden_field, immutable, invalid, required, too_long
 
-from .checks import Errors, labels, named, named_if_set, problems
+from .checks import Errors, fits, labels, named
 
 ANNOTATIONS_MAX_BYTES: Final = 256 * 1024
 FINALIZERS_OF_THE_API: Final = ("foregroundDeletion", "orphan", "kubernetes")
@@ -53,7 +53,8 @@ def _annexed_errors(meta: ObjectMeta, path: str) -> Errors:
     if meta.owner_references:
         yield from owner_errors(meta.owner_references, f"{path}.ownerReferences")
     for index, finalizer in enumerate(meta.finalizers):
-        yield from finalizer_errors(finalizer, f"{path}.finalizers[{index}]")
+        yield from fits(f"{path}.finalizers", finalizer, names.check_label_key)
+        yield from known_finalizer(finalizer, f"{path}.finalizers[{index}]")
 
 
 def template_metadata_errors(meta: ObjectMeta, path: str) -> Errors:
@@ -68,26 +69,27 @@ def annotation_errors(meta: ObjectMeta, path: str) -> Errors:
     """Check the keys of annotations, and that all of them together are not too big."""
     total = 0
     for key, value in meta.annotations.items():
-        lowered = key.lower()
-        for problem in problems(names.check_label_key, lowered) if key else ():
-            yield invalid(path, lowered, problem)
+        yield from fits(path, key, _check_annotation_key)
         total += len(key) + (len(value) if value.isascii() else len(value.encode()))
     if total > ANNOTATIONS_MAX_BYTES:
         yield too_long(path, ANNOTATIONS_MAX_BYTES)
 
 
+def _check_annotation_key(key: str) -> list[str]:
+    return names.check_label_key(key.lower())
+
+
 def owner_errors(owners: tuple[OwnerReference, ...], path: str) -> Errors:
     """Check the references to owners; at most one of them manages the object."""
     managing = ""
-    for index, owner in enumerate(owners):
-        here = f"{path}[{index}]"
+    for owner in owners:
         if "/" in owner.api_version.partition("/")[2] or not owner.api_version:
-            yield invalid(f"{here}.apiVersion", owner.api_version, "version must not be empty")
+            yield invalid(f"{path}.apiVersion", owner.api_version, "version must not be empty")
         for field, value in (("kind", owner.kind), ("name", owner.name), ("uid", owner.uid)):
             if not value:
-                yield invalid(f"{here}.{field}", value, f"{field} must not be empty")
+                yield invalid(f"{path}.{field}", value, "must not be empty")
         if owner.api_version == "v1" and owner.kind == "Event":
-            yield invalid(here, "/v1, Kind=Event", "/v1, Kind=Event is disallowed from being an owner")
+            yield invalid(path, "/v1, Kind=Event", "/v1, Kind=Event is disallowed from being an owner")
         if owner.controller:
             if managing:
                 found = f'Found "true" in references for {managing} and {_told(owner)}'
@@ -102,7 +104,12 @@ def _told(owner: OwnerReference) -> str:
 
 def finalizer_errors(finalizer: str, path: str) -> Errors:
     """Check the name of a finalizer: qualified by a domain, or one of the API's own."""
-    yield from named_if_set(path, finalizer, names.check_label_key)
+    yield from fits(path, finalizer, names.check_label_key)
+    yield from known_finalizer(finalizer, path)
+
+
+def known_finalizer(finalizer: str, path: str) -> Errors:
+    """Check that a finalizer without a domain is one of the API's own."""
     if "/" not in finalizer and finalizer not in FINALIZERS_OF_THE_API:
         detail = "name is neither a standard finalizer name nor is it fully qualified"
         yield invalid(path, finalizer, detail)

@@ -7,13 +7,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from apiserver.strategy import Context, Strategy
+from apiserver.strategy import Strategy
 from kube import names
 from kube.api.networking_v1 import (
     HTTPIngressPath,
     Ingress,
     IngressBackend,
     IngressClass,
+    IngressClassSpec,
     IngressRule,
     IPBlock,
     NetworkPolicy,
@@ -21,23 +22,27 @@ from kube.api.networking_v1 import (
     NetworkPolicyPort,
     NetworkPolicySpec,
 )
-from kube.errors import FieldError, forbidden_field, immutable, invalid, required
-from kube.objects import with_metadata
+from kube.errors import FieldError, forbidden_field, immutable, invalid, not_supported, required, too_long
 
 from .checks import (
     PROTOCOLS,
     Errors,
     cidr,
+    fits,
+    fits_if_given,
     is_ip,
     label_selector,
     named,
-    one_of,
-    one_of_if_set,
+    named_if_set,
+    one_of_if_given,
     port_number,
     port_or_name,
 )
 from .filling import each, where_none
+from .generations import Generated
 
+_CONTROLLER_MAX: Final = 250
+DIRECTIONS: Final = ("Ingress", "Egress")
 PATH_TYPES: Final = ("Exact", "ImplementationSpecific", "Prefix")
 
 
@@ -54,13 +59,13 @@ def _ingress_errors(ingress: Ingress) -> Errors:
         yield invalid("spec", spec.rules, "either `defaultBackend` or `rules` must be specified")
     if spec.default_backend is not None:
         yield from _backend_errors(spec.default_backend, "spec.defaultBackend")
-    if spec.ingress_class_name is not None:
-        yield from named("spec.ingressClassName", spec.ingress_class_name, names.check_dns_subdomain)
+    yield from fits_if_given("spec.ingressClassName", spec.ingress_class_name, names.check_dns_subdomain)
     for index, rule in enumerate(spec.rules):
         yield from _rule_errors(rule, f"spec.rules[{index}]")
     for index, tls in enumerate(spec.tls):
         for place, host in enumerate(tls.hosts):
             yield from _host_errors(host, f"spec.tls[{index}].hosts[{place}]")
+        yield from named_if_set(f"spec.tls[{index}].secretName", tls.secret_name, names.check_dns_subdomain)
 
 
 def _host_errors(host: str, path: str) -> Errors:
@@ -68,7 +73,7 @@ def _host_errors(host: str, path: str) -> Errors:
         yield invalid(path, host, "must be a DNS name, not an IP address")
         return
     check = names.check_wildcard_subdomain if "*" in host else names.check_dns_subdomain
-    yield from named(path, host, check)
+    yield from fits(path, host, check)
 
 
 def _rule_errors(rule: IngressRule, path: str) -> Errors:
@@ -86,13 +91,15 @@ def _path_errors(target: HTTPIngressPath, path: str) -> Errors:
     if target.path_type is None:
         yield required(f"{path}.pathType", "pathType must be specified")
     else:
-        yield from one_of(f"{path}.pathType", target.path_type, PATH_TYPES)
+        yield from one_of_if_given(f"{path}.pathType", target.path_type, PATH_TYPES)
     if target.path_type in ("Exact", "Prefix"):
         if not target.path.startswith("/"):
             yield invalid(f"{path}.path", target.path, "must be an absolute path")
         for part in ("//", "/./", "/../", "%2f", "%2F"):
             if part in target.path:
                 yield invalid(f"{path}.path", target.path, f"must not contain '{part}'")
+    elif target.path_type == "ImplementationSpecific" and target.path and not target.path.startswith("/"):
+        yield invalid(f"{path}.path", target.path, "must be an absolute path")
     yield from _backend_errors(target.backend, f"{path}.backend")
 
 
@@ -100,7 +107,10 @@ def _backend_errors(backend: IngressBackend, path: str) -> Errors:
     if backend.resource is not None and backend.service is not None:
         yield invalid(path, "", "cannot set both resource and service backends")
     elif backend.resource is None and backend.service is None:
-        yield required(path, "resource or service backend is required")
+        yield invalid(path, "", "resource or service backend is required")
+    elif backend.resource is not None:
+        resource = backend.resource
+        yield from reference_errors(resource.api_group, resource.kind, resource.name, f"{path}.resource")
     elif backend.service is not None:
         service = backend.service
         yield from named(f"{path}.service.name", service.name, names.check_dns_1035_label)
@@ -114,24 +124,56 @@ def _backend_errors(backend: IngressBackend, path: str) -> Errors:
             yield required(path, "port name or number is required")
 
 
-class IngressClassStrategy(Strategy[IngressClass]):
-    """IngressClasses: a class keeps its controller."""
+class IngressClassStrategy(Generated[IngressClass]):
+    """IngressClasses: a class keeps its controller; changes of spec count as generations."""
+
+    def default(self, obj: IngressClass) -> IngressClass:
+        parameters = obj.spec.parameters
+        if parameters is None or parameters.scope is not None:
+            return obj
+        return replace(obj, spec=replace(obj.spec, parameters=replace(parameters, scope="Cluster")))
 
     def validate(self, obj: IngressClass) -> list[FieldError]:
-        if len(obj.spec.controller) > names.DNS_SUBDOMAIN_MAX or not obj.spec.controller:
-            return [required("spec.controller")] if not obj.spec.controller else [_too_long(obj)]
-        return []
+        return list(_class_errors(obj.spec))
 
     def validate_update(self, new: IngressClass, old: IngressClass) -> list[FieldError]:
         changed = new.spec.controller != old.spec.controller
-        return [immutable("spec.controller", new.spec.controller)] if changed else []
+        immutables = [immutable("spec.controller", new.spec.controller)] if changed else []
+        return [*_class_errors(new.spec), *immutables]
 
 
-def _too_long(obj: IngressClass) -> FieldError:
-    return invalid("spec.controller", obj.spec.controller, f"must be no more than {names.DNS_SUBDOMAIN_MAX} bytes")
+def _class_errors(spec: IngressClassSpec) -> Errors:
+    path = "spec.controller"
+    if len(spec.controller) > _CONTROLLER_MAX:
+        yield too_long(path, _CONTROLLER_MAX)
+    if not spec.controller:
+        yield required(path)
+    else:
+        yield from fits(path, spec.controller, names.check_domain_path)
+    parameters = spec.parameters
+    if parameters is None:
+        return
+    here = "spec.parameters"
+    yield from reference_errors(parameters.api_group, parameters.kind, parameters.name, here)
+    if parameters.scope not in ("Cluster", "Namespace"):
+        yield not_supported(f"{here}.scope", parameters.scope, ("Cluster", "Namespace"))
+    if parameters.scope == "Namespace":
+        if parameters.namespace is None:
+            yield required(f"{here}.namespace", "`parameters.scope` is set to 'Namespace'")
+        else:
+            yield from fits(f"{here}.namespace", parameters.namespace, names.check_dns_label)
+    elif parameters.scope == "Cluster" and parameters.namespace is not None:
+        yield forbidden_field(f"{here}.namespace", "`parameters.scope` is set to 'Cluster'")
 
 
-class NetworkPolicyStrategy(Strategy[NetworkPolicy]):
+def reference_errors(group: str | None, kind: str, name: str, path: str) -> Errors:
+    """Check a reference to an object of any kind."""
+    yield from fits_if_given(f"{path}.apiGroup", group, names.check_dns_subdomain)
+    yield from named(f"{path}.kind", kind, names.check_path_segment)
+    yield from named(f"{path}.name", name, names.check_path_segment)
+
+
+class NetworkPolicyStrategy(Generated[NetworkPolicy]):
     """NetworkPolicies: those that name no direction mean ingress, and egress if they have rules for it."""
 
     def default(self, obj: NetworkPolicy) -> NetworkPolicy:
@@ -145,12 +187,6 @@ class NetworkPolicyStrategy(Strategy[NetworkPolicy]):
         )
         return obj if spec == obj.spec else replace(obj, spec=spec)
 
-    def prepare_create(self, obj: NetworkPolicy, context: Context) -> NetworkPolicy:
-        return with_metadata(obj, generation=1)
-
-    def prepare_update(self, new: NetworkPolicy, old: NetworkPolicy, context: Context) -> NetworkPolicy:
-        return with_metadata(new, generation=old.metadata.generation + (new.spec != old.spec))
-
     def validate(self, obj: NetworkPolicy) -> list[FieldError]:
         return list(_policy_errors(obj.spec))
 
@@ -161,8 +197,11 @@ def _default_port(port: NetworkPolicyPort) -> NetworkPolicyPort:
 
 def _policy_errors(spec: NetworkPolicySpec) -> Errors:
     yield from label_selector("spec.podSelector", spec.pod_selector)
+    if len(spec.policy_types) > len(DIRECTIONS):
+        yield invalid("spec.policyTypes", spec.policy_types, "may not specify more than two policyTypes")
+        return
     for index, direction in enumerate(spec.policy_types):
-        yield from one_of(f"spec.policyTypes[{index}]", direction, ("Egress", "Ingress"))
+        yield from one_of_if_given(f"spec.policyTypes[{index}]", direction, DIRECTIONS)
     for index, ingress in enumerate(spec.ingress):
         yield from _ports_errors(ingress.ports, f"spec.ingress[{index}].ports")
         yield from _peers_errors(ingress.from_, f"spec.ingress[{index}].from")
@@ -174,14 +213,18 @@ def _policy_errors(spec: NetworkPolicySpec) -> Errors:
 def _ports_errors(ports: tuple[NetworkPolicyPort, ...], path: str) -> Errors:
     for index, port in enumerate(ports):
         here = f"{path}[{index}]"
-        yield from one_of_if_set(f"{here}.protocol", port.protocol, PROTOCOLS)
+        yield from one_of_if_given(f"{here}.protocol", port.protocol, PROTOCOLS)
         if port.port is not None:
             yield from port_or_name(f"{here}.port", port.port)
         if port.end_port is not None:
-            if not isinstance(port.port, int):
-                yield required(f"{here}.port", "must be specified when `endPort` is specified")
-            elif port.end_port < port.port:
-                yield invalid(f"{here}.endPort", port.end_port, "must be greater than or equal to `port`")
+            if port.port is None:
+                yield invalid(f"{here}.endPort", port.end_port, "may not be specified when `port` is not specified")
+            elif isinstance(port.port, str):
+                yield invalid(f"{here}.endPort", port.end_port, "may not be specified when `port` is non-numeric")
+            else:
+                if port.end_port < port.port:
+                    yield invalid(f"{here}.endPort", port.end_port, "must be greater than or equal to `port`")
+                yield from port_number(f"{here}.endPort", port.end_port)
 
 
 def _peers_errors(peers: tuple[NetworkPolicyPeer, ...], path: str) -> Errors:

@@ -21,7 +21,17 @@ from kube.api.core_v1 import (
 )
 from kube.errors import duplicate, forbidden_field, invalid, not_supported, required
 
-from .checks import Errors, between, label_selector, labels, named, named_if_set, one_of, one_of_if_set, positive
+from .checks import (
+    Errors,
+    between,
+    fits,
+    label_selector,
+    labels,
+    named_if_set,
+    one_of_if_given,
+    one_of_if_set,
+    positive,
+)
 
 TAINT_EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _SINGLE_VALUE: Final = "must be specified single value when `operator` is 'Lt' or 'Gt'"
@@ -42,7 +52,7 @@ def placement_errors(spec: PodSpec, path: str) -> Errors:
     gates: set[str] = set()
     for index, gate in enumerate(spec.scheduling_gates):
         here = f"{path}.schedulingGates[{index}]"
-        yield from named(here, gate.name, names.check_label_key)
+        yield from fits(here, gate.name, names.check_label_key)
         if gate.name in gates:
             yield duplicate(here, gate.name)
         gates.add(gate.name)
@@ -92,14 +102,18 @@ def node_selector_errors(selector: NodeSelector, path: str) -> Errors:
     if not selector.node_selector_terms:
         yield required(f"{path}.nodeSelectorTerms", "must have at least one node selector term")
     for index, term in enumerate(selector.node_selector_terms):
-        yield from _node_term_errors(term, f"{path}.nodeSelectorTerms[{index}]")
+        here = f"{path}.nodeSelectorTerms[{index}]"
+        yield from _node_term_errors(term, here)
+        for place, requirement in enumerate(term.match_expressions):
+            for spot, value in enumerate(requirement.values):
+                yield from fits(f"{here}.matchExpressions[{place}].values[{spot}]", value, names.check_label_value)
 
 
 def _node_term_errors(term: NodeSelectorTerm, path: str) -> Errors:
     for index, requirement in enumerate(term.match_expressions):
         here = f"{path}.matchExpressions[{index}]"
         yield from _requirement_errors(requirement, here)
-        yield from named(f"{here}.key", requirement.key, names.check_label_key)
+        yield from fits(f"{here}.key", requirement.key, names.check_label_key)
     for index, requirement in enumerate(term.match_fields):
         here = f"{path}.matchFields[{index}]"
         if requirement.key != "metadata.name":
@@ -109,6 +123,8 @@ def _node_term_errors(term: NodeSelectorTerm, path: str) -> Errors:
         elif len(requirement.values) != 1:
             detail = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
             yield required(f"{here}.values", detail)
+        for place, value in enumerate(requirement.values):
+            yield from fits(f"{here}.values[{place}]", value, names.check_dns_subdomain)
 
 
 def _requirement_errors(requirement: NodeSelectorRequirement, path: str) -> Errors:
@@ -139,12 +155,21 @@ def _pod_affinity_errors(affinity: PodAffinity | PodAntiAffinity, path: str) -> 
 def _pod_term_errors(term: PodAffinityTerm, path: str) -> Errors:
     yield from label_selector(f"{path}.labelSelector", term.label_selector)
     yield from label_selector(f"{path}.namespaceSelector", term.namespace_selector)
-    for index, namespace in enumerate(term.namespaces):
-        yield from named(f"{path}.namespaces[{index}]", namespace, names.check_dns_label)
+    for namespace in term.namespaces:
+        yield from fits(f"{path}.namespace", namespace, names.check_dns_label)
+    for field, keys in (("matchLabelKeys", term.match_label_keys), ("mismatchLabelKeys", term.mismatch_label_keys)):
+        yield from _label_keys_errors(keys, f"{path}.{field}", has_selector=term.label_selector is not None)
     if not term.topology_key:
         yield required(f"{path}.topologyKey", "can not be empty")
-    else:
-        yield from named(f"{path}.topologyKey", term.topology_key, names.check_label_key)
+    yield from fits(f"{path}.topologyKey", term.topology_key, names.check_label_key)
+
+
+def _label_keys_errors(keys: tuple[str, ...], path: str, *, has_selector: bool) -> Errors:
+    """Check the keys of labels whose values are taken from the pod itself."""
+    if keys and not has_selector:
+        yield forbidden_field(path, "must not be specified when labelSelector is not set")
+    for index, key in enumerate(keys):
+        yield from fits(f"{path}[{index}]", key, names.check_label_key)
 
 
 def spread_errors(constraints: tuple[TopologySpreadConstraint, ...], path: str) -> Errors:
@@ -156,9 +181,12 @@ def spread_errors(constraints: tuple[TopologySpreadConstraint, ...], path: str) 
             yield invalid(f"{here}.maxSkew", constraint.max_skew, "must be greater than zero")
         if not constraint.topology_key:
             yield required(f"{here}.topologyKey", "can not be empty")
-        yield from one_of(
+        yield from one_of_if_given(
             f"{here}.whenUnsatisfiable", constraint.when_unsatisfiable, ("DoNotSchedule", "ScheduleAnyway")
         )
+        keys = constraint.match_label_keys
+        has_selector = constraint.label_selector is not None
+        yield from _label_keys_errors(keys, f"{here}.matchLabelKeys", has_selector=has_selector)
         pair = (constraint.topology_key, constraint.when_unsatisfiable)
         if pair in seen:
             yield duplicate(here, f"{{{pair[0]}, {pair[1]}}}")
@@ -174,7 +202,7 @@ def spread_errors(constraints: tuple[TopologySpreadConstraint, ...], path: str) 
             ("nodeAffinityPolicy", constraint.node_affinity_policy),
             ("nodeTaintsPolicy", constraint.node_taints_policy),
         ):
-            yield from one_of_if_set(f"{here}.{field}", value, ("Honor", "Ignore"))
+            yield from one_of_if_given(f"{here}.{field}", value, ("Honor", "Ignore"))
         yield from label_selector(f"{here}.labelSelector", constraint.label_selector)
 
 

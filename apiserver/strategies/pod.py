@@ -10,8 +10,17 @@ from typing import Final
 from msgspec.structs import replace
 
 from apiserver.strategy import Context, Strategy
-from kube.api.core_v1 import Container, EphemeralContainer, Pod, PodCondition, PodSpec, PodStatus, PodTemplate
-from kube.errors import FieldError, duplicate, forbidden_field, invalid, method_not_allowed
+from kube.api.core_v1 import (
+    Container,
+    EphemeralContainer,
+    Pod,
+    PodCondition,
+    PodSpec,
+    PodStatus,
+    PodTemplate,
+    ResourceRequirements,
+)
+from kube.errors import FieldError, duplicate, forbidden_field, invalid, method_not_allowed, missing_reference
 from kube.memo import by_identity
 from kube.objects import with_metadata
 from kube.times import to_time
@@ -261,8 +270,30 @@ def resize_errors(new: PodSpec, old: PodSpec) -> Errors:
     """Check new resources of a running pod's containers."""
     for index, container in enumerate(new.containers):
         yield from resource_errors(container.resources, f"spec.containers[{index}].resources")
+    for field in ("containers", "init_containers"):
+        wire = "containers" if field == "containers" else "initContainers"
+        pairs = zip(getattr(new, field), getattr(old, field), strict=True)
+        for index, (now, before) in enumerate(pairs):
+            yield from _resources_lost_errors(now.resources, before.resources, f"spec.{wire}[{index}].resources")
+            if _unsized(now.resources) != _unsized(before.resources):
+                yield forbidden_field("spec", "only cpu and memory resources are mutable")
     if qos_class(new) != qos_class(old):
-        yield invalid("spec", qos_class(new), "Pod QOS Class may not change as a result of resizing")
+        yield invalid("spec", qos_class(old), "Pod QOS Class may not change as a result of resizing")
+
+
+def _resources_lost_errors(new: ResourceRequirements, old: ResourceRequirements, path: str) -> Errors:
+    for field, now, before in (("limits", new.limits, old.limits), ("requests", new.requests, old.requests)):
+        if before.keys() - now.keys():
+            yield forbidden_field(f"{path}.{field}", f"resource {field} cannot be removed")
+
+
+def _unsized(resources: ResourceRequirements) -> ResourceRequirements:
+    """Return what a resize may not touch."""
+    return replace(
+        resources,
+        limits={name: amount for name, amount in resources.limits.items() if name not in _COUNTED},
+        requests={name: amount for name, amount in resources.requests.items() if name not in _COUNTED},
+    )
 
 
 def ephemeral_errors(new: PodSpec, old: PodSpec) -> Errors:
@@ -286,12 +317,30 @@ def ephemeral_errors(new: PodSpec, old: PodSpec) -> Errors:
 def _ephemeral_only_errors(container: EphemeralContainer, taken: set[str], path: str) -> Errors:
     if container.name in taken:
         yield duplicate(f"{path}.name", container.name)
-    for field, wire in (("ports", "ports"), ("liveness_probe", "livenessProbe"), ("lifecycle", "lifecycle")):
-        if getattr(container, field):
+    plain = EphemeralContainer()
+    for field, wire in _NEVER_EPHEMERAL.items():
+        if getattr(container, field) != getattr(plain, field):
             yield forbidden_field(f"{path}.{wire}", "cannot be set for an Ephemeral Container")
+    for index, mount in enumerate(container.volume_mounts):
+        for field, value in (("subPath", mount.sub_path), ("subPathExpr", mount.sub_path_expr)):
+            if value:
+                here = f"{path}.volumeMounts[{index}].{field}"
+                yield forbidden_field(here, "cannot be set for an Ephemeral Container")
     if container.target_container_name and container.target_container_name not in taken:
-        detail = "is not found in the pod"
-        yield invalid(f"{path}.targetContainerName", container.target_container_name, detail)
+        yield missing_reference(f"{path}.targetContainerName", container.target_container_name)
+
+
+_NEVER_EPHEMERAL: Final = {
+    "ports": "ports",
+    "liveness_probe": "livenessProbe",
+    "readiness_probe": "readinessProbe",
+    "startup_probe": "startupProbe",
+    "lifecycle": "lifecycle",
+    "resources": "resources",
+    "resize_policy": "resizePolicy",
+    "restart_policy": "restartPolicy",
+}
+"""What makes no sense for a container that is there to look at others."""
 
 
 class PodTemplateStrategy(Strategy[PodTemplate]):

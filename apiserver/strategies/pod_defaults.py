@@ -72,6 +72,9 @@ def _default_whole_spec(spec: PodSpec) -> PodSpec:
         containers, init_containers = each(containers, _default_host_ports), each(init_containers, _default_host_ports)
     if containers is not spec.containers or init_containers is not spec.init_containers:
         spec = replace(spec, containers=containers, init_containers=init_containers)
+    grace_s = spec.termination_grace_period_seconds
+    if grace_s is not None and grace_s < 0:
+        spec = replace(spec, termination_grace_period_seconds=1)
     return where_none(spec, enable_service_links=True)
 
 

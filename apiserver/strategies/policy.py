@@ -1,4 +1,4 @@
-"""The rules of what limits and permits: PodDisruptionBudgets, autoscalers, RBAC, quotas, LimitRanges.
+"""The rules of what limits and permits: PodDisruptionBudgets, RBAC, quotas, LimitRanges.
 
 Source: kubernetes.io/docs/reference/kubernetes-api/policy-resources; .../authorization-resources
 """
@@ -10,31 +10,27 @@ from msgspec.structs import replace
 
 from apiserver.strategy import Strategy
 from kube import names
-from kube.api.autoscaling_v2 import HorizontalPodAutoscaler, MetricSpec, MetricTarget, ResourceMetricSource
-from kube.api.core_v1 import LimitRange, LimitRangeItem, ResourceQuota
+from kube.api.core_v1 import ResourceQuota, ScopedResourceSelectorRequirement
 from kube.api.policy_v1 import PodDisruptionBudget
-from kube.api.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject
-from kube.errors import FieldError, forbidden_field, immutable, invalid, not_supported, required
+from kube.api.rbac_v1 import (
+    AggregationRule,
+    ClusterRole,
+    ClusterRoleBinding,
+    PolicyRule,
+    Role,
+    RoleBinding,
+    RoleRef,
+    Subject,
+)
+from kube.errors import FieldError, immutable, invalid, not_supported, required
 from kube.kinds import Resource
 from kube.quantity import Quantity
 
-from .checks import Errors, count_or_percent, label_selector, named, one_of, one_of_if_set, percent_at_most_100
-from .filling import where_none
+from .checks import Errors, count_or_percent, label_selector, named, one_of_if_set, percent_at_most_100
 from .generations import Ungenerated
 
 RBAC_GROUP: Final = "rbac.authorization.k8s.io"
 _EVICTION_POLICIES: Final = ("AlwaysAllow", "IfHealthyBudget")
-_METRIC_FIELDS: Final = {
-    "ContainerResource": "container_resource",
-    "External": "external",
-    "Object": "object",
-    "Pods": "pods",
-    "Resource": "resource",
-}
-_CPU_80: Final = MetricSpec(
-    type="Resource",
-    resource=ResourceMetricSource(name="cpu", target=MetricTarget(type="Utilization", average_utilization=80)),
-)
 B = TypeVar("B", RoleBinding, ClusterRoleBinding)
 R = TypeVar("R", bound=Resource)
 
@@ -61,43 +57,6 @@ def _budget_errors(budget: PodDisruptionBudget) -> Errors:
     yield from one_of_if_set("spec.unhealthyPodEvictionPolicy", policy, _EVICTION_POLICIES)
 
 
-class AutoscalerStrategy(Strategy[HorizontalPodAutoscaler]):
-    """HorizontalPodAutoscalers, in the version that is stored: autoscaling/v2."""
-
-    def default(self, obj: HorizontalPodAutoscaler) -> HorizontalPodAutoscaler:
-        spec = where_none(obj.spec, min_replicas=1)
-        if not spec.metrics:
-            spec = replace(spec, metrics=(_CPU_80,))
-        return obj if spec is obj.spec else replace(obj, spec=spec)
-
-    def validate(self, obj: HorizontalPodAutoscaler) -> list[FieldError]:
-        errors = list(_scaled_errors(obj))
-        for index, metric in enumerate(obj.spec.metrics):
-            errors.extend(_metric_errors(metric, f"spec.metrics[{index}]"))
-        return errors
-
-
-def _scaled_errors(scaler: HorizontalPodAutoscaler) -> Errors:
-    spec = scaler.spec
-    if spec.min_replicas is not None and spec.min_replicas < 1:
-        yield invalid("spec.minReplicas", spec.min_replicas, "must be greater than or equal to 1")
-    if spec.max_replicas < 1:
-        yield invalid("spec.maxReplicas", spec.max_replicas, "must be greater than 0")
-    if spec.min_replicas is not None and spec.max_replicas < spec.min_replicas:
-        yield invalid("spec.maxReplicas", spec.max_replicas, "must be greater than or equal to `minReplicas`")
-    target = spec.scale_target_ref
-    yield from named("spec.scaleTargetRef.kind", target.kind, names.check_path_segment)
-    yield from named("spec.scaleTargetRef.name", target.name, names.check_path_segment)
-
-
-def _metric_errors(metric: MetricSpec, path: str) -> Errors:
-    yield from one_of(f"{path}.type", metric.type, _METRIC_FIELDS)
-    field = _METRIC_FIELDS.get(metric.type)
-    if field is not None and getattr(metric, field) is None:
-        wire = field.replace("container_resource", "containerResource")
-        yield required(f"{path}.{wire}", "must populate information for the given metric source")
-
-
 class RoleStrategy(Strategy[R]):
     """Roles and ClusterRoles, and what their bindings share with them: names that need only fit into a URL."""
 
@@ -107,10 +66,25 @@ class RoleStrategy(Strategy[R]):
         return names.check_path_segment(name)
 
     def validate(self, obj: R) -> list[FieldError]:
-        if isinstance(obj, Role | ClusterRole):
-            found = (_rule_errors(rule, index, obj) for index, rule in enumerate(obj.rules))
-            return [error for errors in found for error in errors]
-        return []
+        if not isinstance(obj, Role | ClusterRole):
+            return []
+        found = (_rule_errors(rule, index, obj) for index, rule in enumerate(obj.rules))
+        errors = [error for errors in found for error in errors]
+        if isinstance(obj, ClusterRole) and obj.aggregation_rule is not None:
+            errors += _aggregation_errors(obj.aggregation_rule, "aggregationRule.clusterRoleSelectors")
+        return errors
+
+
+def _aggregation_errors(rule: AggregationRule, path: str) -> Errors:
+    """Check which ClusterRoles' rules are gathered in one."""
+    if not rule.cluster_role_selectors:
+        detail = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+        yield required(path, detail)
+    for index, selector in enumerate(rule.cluster_role_selectors):
+        wrong = list(label_selector(f"{path}[{index}]", selector))
+        yield from wrong
+        if wrong:
+            yield invalid(f"{path}[{index}]", selector, "invalid label selector.")
 
 
 def _rule_errors(rule: PolicyRule, index: int, role: Role | ClusterRole) -> Errors:
@@ -193,67 +167,74 @@ class QuotaStrategy(Ungenerated[ResourceQuota]):
     returns_deleted = True
 
     def validate(self, obj: ResourceQuota) -> list[FieldError]:
-        return list(_amounts_errors(obj.spec.hard, "spec.hard"))
+        scopes = [*obj.spec.scopes]
+        errors = [*_amounts_errors(obj.spec.hard, "spec.hard")]
+        if not set(scopes) <= set(_SCOPES):
+            errors.append(invalid("spec.scopes", scopes, "unsupported scope"))
+        if obj.spec.scope_selector is not None:
+            for term in obj.spec.scope_selector.match_expressions:
+                errors += _scope_errors(term, "spec.scopeSelector.matchExpressions")
+        return errors
+
+    def validate_status_update(self, new: ResourceQuota, old: ResourceQuota) -> list[FieldError]:
+        hard, used = new.status.hard, new.status.used
+        return [*_amounts_errors(hard, "status.hard"), *_amounts_errors(used, "status.used")]
 
     def validate_update(self, new: ResourceQuota, old: ResourceQuota) -> list[FieldError]:
         changed = set(new.spec.scopes) != set(old.spec.scopes)
         return [*self.validate(new), *([immutable("spec.scopes", new.spec.scopes)] if changed else [])]
 
 
+_SCOPES: Final = (
+    "BestEffort",
+    "CrossNamespacePodAffinity",
+    "NotBestEffort",
+    "NotTerminating",
+    "PriorityClass",
+    "Terminating",
+    "VolumeAttributesClass",
+)
+
+
+def _scope_errors(term: ScopedResourceSelectorRequirement, path: str) -> Errors:
+    """Check which pods a quota is about."""
+    if term.scope_name not in _SCOPES:
+        yield invalid(f"{path}.scopeName", term.scope_name, "unsupported scope")
+    if term.operator in ("In", "NotIn"):
+        if not term.values:
+            detail = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"
+            yield required(f"{path}.values", detail)
+    elif term.operator in ("Exists", "DoesNotExist"):
+        if term.values:
+            detail = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
+            yield invalid(f"{path}.values", term.values, detail)
+    else:
+        yield invalid(f"{path}.operator", term.operator, "not a valid selector operator")
+
+
+_COUNTED_OBJECTS: Final = frozenset(
+    {
+        "configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas", "secrets",
+        "services", "services.loadbalancers", "services.nodeports",
+    }
+)  # fmt: skip
+_MEASURED: Final = frozenset(
+    {
+        "cpu", "ephemeral-storage", "limits.cpu", "limits.ephemeral-storage", "limits.memory", "memory", "requests.cpu",
+        "requests.ephemeral-storage", "requests.memory", "requests.storage",
+    }
+)  # fmt: skip
+_QUOTA_PREFIXES: Final = ("hugepages-", "requests.hugepages-", "limits.hugepages-")
+
+
 def _amounts_errors(amounts: Mapping[str, Quantity], path: str) -> Errors:
     for name, amount in amounts.items():
         yield from named(f"{path}[{name}]", name, names.check_label_key)
+        is_known = name in _COUNTED_OBJECTS or name in _MEASURED or name.startswith(_QUOTA_PREFIXES)
+        if "/" not in name and not is_known:
+            yield invalid(f"{path}[{name}]", name, "must be a standard resource type or fully qualified")
+            yield invalid(f"{path}[{name}]", name, "must be a standard resource for quota")
         if amount < Quantity("0"):
             yield invalid(f"{path}[{name}]", amount.text, "must be greater than or equal to 0")
-
-
-class LimitRangeStrategy(Strategy[LimitRange]):
-    """LimitRanges: a limit without a default gives its maximum, a default without a request gives itself."""
-
-    allow_create_on_update = True
-
-    def default(self, obj: LimitRange) -> LimitRange:
-        limits = tuple([_default_limit(item) for item in obj.spec.limits])
-        return obj if limits == obj.spec.limits else replace(obj, spec=replace(obj.spec, limits=limits))
-
-    def validate(self, obj: LimitRange) -> list[FieldError]:
-        found = (_limit_errors(item, f"spec.limits[{index}]") for index, item in enumerate(obj.spec.limits))
-        return [error for errors in found for error in errors]
-
-
-def _default_limit(item: LimitRangeItem) -> LimitRangeItem:
-    if item.type != "Container":
-        return item
-    default = {**item.max, **item.default}
-    request = {**item.min, **default, **item.min, **item.default_request}
-    return replace(item, default=default, default_request=request)
-
-
-def _limit_errors(item: LimitRangeItem, path: str) -> Errors:
-    yield from named(f"{path}.type", item.type, names.check_label_key)
-    if item.type == "Pod":
-        for field, amounts in (("default", item.default), ("defaultRequest", item.default_request)):
-            if amounts:
-                yield forbidden_field(f"{path}.{field}", "may not be specified when `type` is 'Pod'")
-    for name in {*item.min, *item.max, *item.default, *item.default_request}:
-        yield from _order_errors(item, name, path)
-
-
-def _order_errors(item: LimitRangeItem, name: str, path: str) -> Errors:
-    """Check that least, request, default and most of one resource are in this order."""
-    steps: list[tuple[str, str, Quantity]] = []
-    values: tuple[tuple[str, str, Mapping[str, Quantity]], ...] = (
-        ("min", "min", item.min),
-        ("defaultRequest", "default request", item.default_request),
-        ("default", "default", item.default),
-        ("max", "max", item.max),
-    )
-    for field, told, amounts in values:
-        amount = amounts.get(name)
-        if amount is None:
-            continue
-        for _, lower_told, lower in steps:
-            if lower > amount:
-                detail = f"{lower_told} value {lower} is greater than {told} value {amount}"
-                yield invalid(f"{path}.{field}[{name}]", amount.text, detail)
-        steps.append((field, told, amount))
+        elif name not in _MEASURED and amount.value != amount.whole:
+            yield invalid(f"{path}[{name}]", amount.text, "must be an integer")

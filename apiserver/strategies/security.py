@@ -6,14 +6,16 @@ Source: kubernetes.io/docs/tasks/configure-pod-container/security-context
 import re
 from typing import Final
 
-from kube.api.core_v1 import PodSecurityContext, PodSpec, SeccompProfile, SecurityContext
-from kube.errors import duplicate, forbidden_field, invalid, required
+from kube.api.core_v1 import AppArmorProfile, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext
+from kube.errors import duplicate, forbidden_field, invalid, not_supported, required, too_long
 
-from .checks import INT32_MAX, Errors, local_paths, one_of, one_of_if_set
+from .checks import INT32_MAX, Errors, local_paths, one_of, one_of_if_given
 
 _ID_RANGE: Final = f"must be between 0 and {INT32_MAX}, inclusive"
 _SYSCTL: Final = re.compile(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
 _PROFILES: Final = ("Localhost", "RuntimeDefault", "Unconfined")
+_SE_LINUX_CHANGES: Final = ("Recursive",)
+_APP_ARMOR_MAX: Final = 4095
 
 
 def pod_security_errors(spec: PodSpec, path: str) -> Errors:
@@ -39,12 +41,15 @@ def _context_errors(context: PodSecurityContext, path: str) -> Errors:
         *((f"supplementalGroups[{index}]", group) for index, group in enumerate(context.supplemental_groups)),
     ):
         yield from _id_errors(value, f"{path}.{field}")
-    yield from one_of_if_set(
+    yield from one_of_if_given(
         f"{path}.fsGroupChangePolicy", context.fs_group_change_policy, ("Always", "OnRootMismatch")
     )
-    yield from one_of_if_set(
+    yield from one_of_if_given(
         f"{path}.supplementalGroupsPolicy", context.supplemental_groups_policy, ("Merge", "Strict")
     )
+    yield from one_of_if_given(f"{path}.seLinuxChangePolicy", context.se_linux_change_policy, _SE_LINUX_CHANGES)
+    if context.app_armor_profile is not None:
+        yield from _app_armor_errors(context.app_armor_profile, f"{path}.appArmorProfile")
     if context.seccomp_profile is not None:
         yield from _seccomp_errors(context.seccomp_profile, f"{path}.seccompProfile")
     seen: set[str] = set()
@@ -63,9 +68,11 @@ def container_security_errors(context: SecurityContext, path: str) -> Errors:
     """Check the security settings of one container."""
     yield from _id_errors(context.run_as_user, f"{path}.runAsUser")
     yield from _id_errors(context.run_as_group, f"{path}.runAsGroup")
-    yield from one_of_if_set(f"{path}.procMount", context.proc_mount, ("Default", "Unmasked"))
+    yield from one_of_if_given(f"{path}.procMount", context.proc_mount, ("Default", "Unmasked"))
     if context.seccomp_profile is not None:
         yield from _seccomp_errors(context.seccomp_profile, f"{path}.seccompProfile")
+    if context.app_armor_profile is not None:
+        yield from _app_armor_errors(context.app_armor_profile, f"{path}.appArmorProfile")
     if context.allow_privilege_escalation is False:
         if context.privileged:
             detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
@@ -82,12 +89,29 @@ def _id_errors(value: int | None, path: str) -> Errors:
 
 def _seccomp_errors(profile: SeccompProfile, path: str) -> Errors:
     yield from one_of(f"{path}.type", profile.type, _PROFILES)
+    local = profile.localhost_profile
     if profile.type == "Localhost":
-        if not profile.localhost_profile:
+        if local is None:
             yield required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")
         else:
-            yield from local_paths(f"{path}.localhostProfile", profile.localhost_profile)
-    elif profile.localhost_profile:
-        yield invalid(
-            f"{path}.localhostProfile", profile.localhost_profile, "can only be set when seccomp type is Localhost"
-        )
+            yield from local_paths(f"{path}.localhostProfile", local)
+    elif local is not None:
+        yield invalid(f"{path}.localhostProfile", profile, "can only be set when seccomp type is Localhost")
+
+
+def _app_armor_errors(profile: AppArmorProfile, path: str) -> Errors:
+    local = profile.localhost_profile
+    here = f"{path}.localhostProfile"
+    if not profile.type:
+        yield required(f"{path}.type", "type is required when appArmorProfile is set")
+    elif profile.type not in _PROFILES:
+        yield not_supported(f"{path}.type", profile.type, _PROFILES)
+    if profile.type == "Localhost":
+        if not (local or "").strip():
+            yield required(here, "must be set when AppArmor type is Localhost")
+        elif local is not None and local != local.strip():
+            yield invalid(here, local, "must not be padded with whitespace")
+        elif local is not None and len(local) > _APP_ARMOR_MAX:
+            yield too_long(here, _APP_ARMOR_MAX)
+    elif local is not None:
+        yield invalid(here, local, "can only be set when AppArmor type is Localhost")

@@ -12,30 +12,14 @@ from msgspec.structs import replace
 from apiserver.strategy import Context
 from kube import names
 from kube.api.core_v1 import ClientIPConfig, Service, ServicePort, ServiceSpec, SessionAffinityConfig
-from kube.errors import FieldError, duplicate, forbidden_field, invalid, invalid_object, required
+from kube.errors import FieldError, invalid, invalid_object
 from kube.objects import key_of, with_defaults
 
-from .checks import (
-    PROTOCOLS,
-    Errors,
-    cidr,
-    ip,
-    labels,
-    named,
-    named_if_set,
-    one_of,
-    one_of_if_set,
-    port_number,
-    port_or_name,
-)
 from .filling import each, where_none, within
 from .generations import Ungenerated
+from .service_rules import EXPOSED, NO_CLUSTER_IP, fixed_errors, needs_health_port, service_errors
 
-TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-NO_CLUSTER_IP: Final = "None"
 AFFINITY_S: Final = 10_800
-_AFFINITY_MAX_S: Final = 86_400
-_EXPOSED: Final = ("NodePort", "LoadBalancer")
 _CLIENT_IP: Final = SessionAffinityConfig(client_ip=ClientIPConfig(timeout_seconds=AFFINITY_S))
 
 
@@ -62,7 +46,7 @@ class ServiceStrategy(Ungenerated[Service]):
         return list(service_errors(obj.spec))
 
     def validate_update(self, new: Service, old: Service) -> list[FieldError]:
-        errors = list(service_errors(new.spec))
+        errors = [*service_errors(new.spec), *fixed_errors(new.spec, old.spec)]
         if _has_address(old.spec) and new.spec.type != "ExternalName" and new.spec.cluster_ip != old.spec.cluster_ip:
             errors.append(invalid("spec.clusterIPs[0]", [new.spec.cluster_ip], "may not change once set"))
         return errors
@@ -75,7 +59,8 @@ class ServiceStrategy(Ungenerated[Service]):
         taken = new
         try:
             taken = await self._with_cluster_ip(taken, old, context)
-            return await self._with_node_ports(taken, old, context)
+            taken = await self._with_node_ports(taken, old, context)
+            return await self._with_health_port(taken, old, context)
         except _Refused as refusal:
             await self.abandon(refusal.so_far, old, context)
             raise invalid_object(self.kind, new.metadata.name, [refusal.error]) from refusal
@@ -131,6 +116,19 @@ class ServiceStrategy(Ungenerated[Service]):
             ports.append(replace(port, node_port=number))
         return replace(service, spec=replace(service.spec, ports=tuple(ports)))
 
+    async def _with_health_port(self, service: Service, old: Service | None, context: Context) -> Service:
+        """Take the port at which a load balancer asks each node whether it has endpoints of its own."""
+        wanted = service.spec.health_check_node_port
+        if not needs_health_port(service.spec) or (old is not None and wanted == old.spec.health_check_node_port != 0):
+            return service
+        try:
+            number = await context.allocators.take_node_port(key_of(service), wanted)
+        except ValueError as error:
+            refused = invalid("spec.healthCheckNodePort", wanted, str(error))
+            nothing = replace(service, spec=replace(service.spec, health_check_node_port=0))
+            raise _Refused(nothing, refused) from error
+        return replace(service, spec=replace(service.spec, health_check_node_port=number))
+
 
 class _Refused(Exception):  # noqa: N818 - carries what was taken before the refusal to where it is given back.
     def __init__(self, so_far: Service, error: FieldError) -> None:
@@ -154,7 +152,8 @@ def _has_address(spec: ServiceSpec) -> bool:
 
 def node_ports(spec: ServiceSpec) -> frozenset[int]:
     """Return the node ports that a Service has, the one for health checks included."""
-    return frozenset([port.node_port for port in spec.ports if port.node_port])
+    ports = [port.node_port for port in spec.ports] + [spec.health_check_node_port]
+    return frozenset([port for port in ports if port])
 
 
 def needs_node_ports(spec: ServiceSpec) -> bool:
@@ -172,7 +171,7 @@ def default_service_spec(spec: ServiceSpec) -> ServiceSpec:
     elif spec.session_affinity_config is not None and spec.session_affinity == "None":
         spec = replace(spec, session_affinity_config=None)
     spec = within(spec, ports=lambda ports: each(ports, _default_port))
-    if spec.type in _EXPOSED:
+    if spec.type in EXPOSED:
         spec = with_defaults(spec, external_traffic_policy="Cluster")
     if spec.type != "ExternalName":
         spec = where_none(spec, internal_traffic_policy="Cluster")
@@ -225,8 +224,12 @@ def with_kept_addresses(new: ServiceSpec, old: ServiceSpec) -> ServiceSpec:
     ports = _with_kept_ports(new, old)
     if ports != new.ports:
         changes["ports"] = ports
-    if new.type not in _EXPOSED and new.external_traffic_policy and old.type in _EXPOSED:
+    if new.type not in EXPOSED and new.external_traffic_policy and old.type in EXPOSED:
         changes["external_traffic_policy"] = ""
+    if needs_health_port(new) and needs_health_port(old) and not new.health_check_node_port:
+        changes["health_check_node_port"] = old.health_check_node_port
+    elif not needs_health_port(new) and new.health_check_node_port == old.health_check_node_port:
+        changes["health_check_node_port"] = 0
     return replace(new, **changes) if changes else new
 
 
@@ -247,107 +250,3 @@ def _with_kept_ports(new: ServiceSpec, old: ServiceSpec) -> tuple[ServicePort, .
         replace(port, node_port=0) if port.node_port == known.get((port.port, port.protocol)) else port
         for port in new.ports
     )
-
-
-def service_errors(spec: ServiceSpec) -> Errors:
-    """Check a Service's spec."""
-    yield from one_of("spec.type", spec.type, TYPES)
-    if not spec.ports and spec.type != "ExternalName" and spec.cluster_ip != NO_CLUSTER_IP:
-        yield required("spec.ports")
-    yield from _type_errors(spec)
-    yield from ports_errors(spec)
-    if spec.selector:
-        yield from labels("spec.selector", spec.selector)
-    yield from _affinity_errors(spec)
-    yield from _address_errors(spec)
-    yield from _traffic_errors(spec)
-
-
-def _type_errors(spec: ServiceSpec) -> Errors:
-    if spec.type == "ExternalName":
-        yield from named("spec.externalName", spec.external_name.rstrip("."), names.check_dns_subdomain)
-        if spec.cluster_ip and spec.cluster_ip != NO_CLUSTER_IP:
-            detail = "may not be set when type is 'ExternalName'"
-            yield forbidden_field("spec.clusterIPs", detail)
-    if spec.cluster_ip == NO_CLUSTER_IP and spec.type in _EXPOSED:
-        yield invalid("spec.clusterIPs[0]", NO_CLUSTER_IP, f"may not be set to 'None' for {spec.type} services")
-    if spec.type != "LoadBalancer":
-        for field, value in (
-            ("loadBalancerClass", spec.load_balancer_class),
-            ("allocateLoadBalancerNodePorts", spec.allocate_load_balancer_node_ports),
-        ):
-            if value is not None:
-                yield forbidden_field(f"spec.{field}", "may only be used when `type` is 'LoadBalancer'")
-
-
-def ports_errors(spec: ServiceSpec) -> Errors:
-    """Check the ports of a Service by themselves and against one another."""
-    several = len(spec.ports) > 1
-    seen: set[str] = set()
-    pairs: set[tuple[str, int]] = set()
-    node_pairs: set[tuple[str, int]] = set()
-    for index, port in enumerate(spec.ports):
-        here = f"spec.ports[{index}]"
-        if several and not port.name:
-            yield required(f"{here}.name")
-        yield from named_if_set(f"{here}.name", port.name, names.check_dns_label)
-        if port.name and port.name in seen:
-            yield duplicate(f"{here}.name", port.name)
-        seen.add(port.name)
-        yield from port_number(f"{here}.port", port.port)
-        yield from one_of(f"{here}.protocol", port.protocol, PROTOCOLS)
-        yield from port_or_name(f"{here}.targetPort", port.target_port)
-        pair = (port.protocol, port.port)
-        if pair in pairs:
-            yield duplicate(here, {"protocol": port.protocol, "port": port.port})
-        pairs.add(pair)
-        if port.node_port:
-            yield from _node_port_errors(spec, port, node_pairs, f"{here}.nodePort")
-
-
-def _node_port_errors(spec: ServiceSpec, port: ServicePort, seen: set[tuple[str, int]], path: str) -> Errors:
-    if spec.type not in _EXPOSED:
-        yield forbidden_field(path, f"may not be used when `type` is '{spec.type}'")
-    if (port.protocol, port.node_port) in seen:
-        yield duplicate(path, port.node_port)
-    seen.add((port.protocol, port.node_port))
-
-
-def _affinity_errors(spec: ServiceSpec) -> Errors:
-    yield from one_of("spec.sessionAffinity", spec.session_affinity, ("ClientIP", "None"))
-    config = spec.session_affinity_config
-    if spec.session_affinity == "ClientIP" and config is not None and config.client_ip is not None:
-        seconds = config.client_ip.timeout_seconds or 0
-        if not 0 < seconds <= _AFFINITY_MAX_S:
-            path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
-            yield invalid(path, seconds, f"must be greater than 0 and less than {_AFFINITY_MAX_S}")
-
-
-def _address_errors(spec: ServiceSpec) -> Errors:
-    if spec.cluster_ips and spec.cluster_ip != spec.cluster_ips[0]:
-        yield invalid("spec.clusterIPs", spec.cluster_ips, "first value must match `clusterIP`")
-    if len(spec.cluster_ips) > 1 and spec.cluster_ip != NO_CLUSTER_IP:
-        yield invalid(
-            "spec.clusterIPs", spec.cluster_ips, "must be empty or have exactly one value in a single-stack cluster"
-        )
-    if _has_address(spec):
-        yield from ip("spec.clusterIPs[0]", spec.cluster_ip)
-    for index, family in enumerate(spec.ip_families):
-        yield from one_of(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6"))
-    policies = ("SingleStack", "PreferDualStack", "RequireDualStack")
-    yield from one_of_if_set("spec.ipFamilyPolicy", spec.ip_family_policy, policies)
-    for index, address in enumerate(spec.external_ips):
-        yield from ip(f"spec.externalIPs[{index}]", address)
-    for index, source in enumerate(spec.load_balancer_source_ranges):
-        yield from cidr(f"spec.loadBalancerSourceRanges[{index}]", source.strip())
-
-
-def _traffic_errors(spec: ServiceSpec) -> Errors:
-    if spec.external_traffic_policy and spec.type not in _EXPOSED and not spec.external_ips:
-        detail = "may only be set for externally-accessible services"
-        yield invalid("spec.externalTrafficPolicy", spec.external_traffic_policy, detail)
-    else:
-        yield from one_of_if_set("spec.externalTrafficPolicy", spec.external_traffic_policy, ("Cluster", "Local"))
-    yield from one_of_if_set("spec.internalTrafficPolicy", spec.internal_traffic_policy, ("Cluster", "Local"))
-    distributions = ("PreferClose", "PreferSameNode", "PreferSameZone")
-    yield from one_of_if_set("spec.trafficDistribution", spec.traffic_distribution, distributions)

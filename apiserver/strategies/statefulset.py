@@ -20,7 +20,8 @@ from kube.errors import FieldError, forbidden_field, invalid
 from kube.names import check_dns_label
 from kube.objects import with_defaults
 
-from .checks import Errors, count_or_percent, not_negative, one_of
+from .checks import Errors, fits, not_negative, one_of
+from .claims import claim_spec_errors
 from .filling import each, where_none
 from .pod_defaults import default_claim_spec, default_template
 from .pod_spec import always_restarting_errors
@@ -74,16 +75,21 @@ class StatefulSetStrategy(Strategy[StatefulSet]):
 
 
 def _default_update(strategy: StatefulSetUpdateStrategy) -> StatefulSetUpdateStrategy:
+    rolling = strategy.rolling_update
+    if rolling is None and not strategy.type:
+        rolling = RollingUpdateStatefulSetStrategy()
     strategy = with_defaults(strategy, type="RollingUpdate")
-    if strategy.type != "RollingUpdate":
+    if strategy.type != "RollingUpdate" or rolling is None:
         return strategy
-    rolling = where_none(strategy.rolling_update or RollingUpdateStatefulSetStrategy(), partition=0)
-    return replace(strategy, rolling_update=rolling)
+    partition = rolling.partition
+    return replace(strategy, rolling_update=RollingUpdateStatefulSetStrategy(partition=partition or 0))
 
 
 def _default_claim(claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
     status = with_defaults(claim.status, phase="Pending")
-    return replace(claim, spec=default_claim_spec(claim.spec), status=status)
+    return replace(
+        claim, api_version="v1", kind="PersistentVolumeClaim", spec=default_claim_spec(claim.spec), status=status
+    )
 
 
 def _errors(spec: StatefulSetSpec) -> Errors:
@@ -96,7 +102,6 @@ def _errors(spec: StatefulSetSpec) -> Errors:
         if strategy.type == "OnDelete":
             yield invalid(here, rolling, "only allowed for updateStrategy 'RollingUpdate'")
         yield from not_negative(f"{here}.partition", rolling.partition)
-        yield from count_or_percent(f"{here}.maxUnavailable", rolling.max_unavailable)
     policy = spec.persistent_volume_claim_retention_policy
     if policy is not None:
         here = "spec.persistentVolumeClaimRetentionPolicy"
@@ -104,9 +109,12 @@ def _errors(spec: StatefulSetSpec) -> Errors:
         yield from one_of(f"{here}.whenScaled", policy.when_scaled, ("Delete", "Retain"))
     yield from not_negative("spec.replicas", spec.replicas)
     yield from not_negative("spec.minReadySeconds", spec.min_ready_seconds)
-    yield from not_negative("spec.revisionHistoryLimit", spec.revision_history_limit)
+    if spec.service_name:
+        yield from fits("spec.serviceName", spec.service_name, check_dns_label)
     if spec.ordinals is not None:
         yield from not_negative("spec.ordinals.start", spec.ordinals.start)
+    for index, claim in enumerate(spec.volume_claim_templates):
+        yield from claim_spec_errors(claim.spec, f"spec.volumeClaimTemplates[{index}].spec")
     yield from selected_template_errors(spec.selector, _with_claims(spec), "statefulset")
     yield from always_restarting_errors(spec.template, "spec.template")
 
@@ -116,10 +124,7 @@ def _with_claims(spec: StatefulSetSpec) -> PodTemplateSpec:
     if not spec.volume_claim_templates:
         return spec.template
     present = {volume.name for volume in spec.template.spec.volumes}
-    claims = tuple(
-        Volume(name=claim.metadata.name, empty_dir=EmptyDirVolumeSource())
-        for claim in spec.volume_claim_templates
-        if claim.metadata.name not in present
-    )
+    wanted = dict.fromkeys(claim.metadata.name for claim in spec.volume_claim_templates)
+    claims = tuple(Volume(name=name, empty_dir=EmptyDirVolumeSource()) for name in wanted if name not in present)
     pod = replace(spec.template.spec, volumes=(*spec.template.spec.volumes, *claims))
     return replace(spec.template, spec=pod)

@@ -1,4 +1,4 @@
-"""The rules of PersistentVolumes, their claims, and StorageClasses.
+"""The rules of PersistentVolumes and StorageClasses.
 
 Source: kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources
 """
@@ -9,33 +9,33 @@ from msgspec.structs import replace
 
 from apiserver.strategy import Context, Strategy
 from kube.api.core_v1 import (
+    CSIPersistentVolumeSource,
     PersistentVolume,
-    PersistentVolumeClaim,
-    PersistentVolumeClaimSpec,
-    PersistentVolumeClaimStatus,
     PersistentVolumeSpec,
     PersistentVolumeStatus,
+    TopologySelectorTerm,
 )
 from kube.api.storage_v1 import StorageClass
-from kube.errors import FieldError, forbidden_field, immutable, invalid, required
-from kube.names import check_dns_subdomain
+from kube.errors import FieldError, duplicate, forbidden_field, immutable, invalid, not_supported, required
+from kube.names import check_dns_label, check_dns_subdomain, check_label_key
 from kube.objects import with_defaults
 from kube.quantity import Quantity
+from kube.times import to_time
 
-from .checks import Errors, label_selector, named_if_set, one_of, one_of_if_set
+from .checks import Errors, fits, named, named_if_set, one_of_if_given, one_of_if_set, unchanged
+from .claims import access_modes_errors
 from .filling import where_none
 from .generations import Ungenerated
-from .pod_defaults import default_claim_spec
+from .placement import node_selector_errors
+from .volumes import driver_name_errors
 
-ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 _SOURCES: Final = (
     "aws_elastic_block_store", "azure_disk", "azure_file", "cephfs", "cinder", "csi", "fc", "flex_volume", "flocker",
     "gce_persistent_disk", "glusterfs", "host_path", "iscsi", "local", "nfs", "photon_persistent_disk",
     "portworx_volume", "quobyte", "rbd", "scale_io", "storageos", "vsphere_volume",
 )  # fmt: skip
-_CHANGEABLE: Final = (
-    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+_WIRE_NAMES: Final = dict(
+    zip(PersistentVolumeSpec.__struct_fields__, PersistentVolumeSpec.__struct_encode_fields__, strict=True)
 )
 _ZERO: Final = Quantity("0")
 
@@ -53,30 +53,50 @@ class VolumeStrategy(Ungenerated[PersistentVolume]):
         return obj if spec is obj.spec else replace(obj, spec=spec)
 
     def prepare_create(self, obj: PersistentVolume, context: Context) -> PersistentVolume:
-        return replace(obj, status=PersistentVolumeStatus(phase="Pending"))
+        return replace(
+            obj, status=PersistentVolumeStatus(phase="Pending", last_phase_transition_time=to_time(context.now))
+        )
+
+    def prepare_status_update(self, new: PersistentVolume, old: PersistentVolume, context: Context) -> PersistentVolume:
+        """The moment at which a volume changed its phase is known where that is written."""
+        prepared = super().prepare_status_update(new, old, context)
+        given = prepared.status.last_phase_transition_time
+        if prepared.status.phase == old.status.phase or given != old.status.last_phase_transition_time:
+            return prepared
+        return replace(prepared, status=replace(prepared.status, last_phase_transition_time=to_time(context.now)))
 
     def validate(self, obj: PersistentVolume) -> list[FieldError]:
         return list(_volume_errors(obj.spec))
 
     def validate_update(self, new: PersistentVolume, old: PersistentVolume) -> list[FieldError]:
-        errors = self.validate(new)
-        if any(getattr(new.spec, source) != getattr(old.spec, source) for source in _SOURCES):
-            errors.append(
-                forbidden_field(
-                    "spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation"
-                )
-            )
-        if new.spec.volume_mode != old.spec.volume_mode:
-            errors.append(immutable("spec.volumeMode", new.spec.volume_mode))
-        return errors
+        return [*self.validate(new), *_volume_change_errors(new.spec, old.spec)]
+
+
+def _volume_change_errors(new: PersistentVolumeSpec, old: PersistentVolumeSpec) -> Errors:
+    """Check that a volume stays what it is and where it is; the secret by which it grows may be added."""
+    source = new.csi
+    if source is not None and old.csi is not None and old.csi.controller_expand_secret_ref is None:
+        source = replace(source, controller_expand_secret_ref=None)
+    compared = replace(new, csi=source)
+    if any(getattr(compared, field) != getattr(old, field) for field in _SOURCES):
+        detail = "spec.persistentvolumesource is immutable after creation"
+        yield forbidden_field("spec.persistentvolumesource", detail)
+    if new.volume_mode != old.volume_mode:
+        yield immutable("volumeMode", new.volume_mode)
+    if old.node_affinity is not None and new.node_affinity != old.node_affinity:
+        detail = "field is immutable, except for updating from beta label to GA"
+        yield invalid("nodeAffinity", new.node_affinity, detail)
+    if old.volume_attributes_class_name is not None and new.volume_attributes_class_name is None:
+        detail = "update from non-nil value to nil is forbidden"
+        yield forbidden_field("spec.volumeAttributesClassName", detail)
 
 
 def _volume_errors(spec: PersistentVolumeSpec) -> Errors:
-    yield from _modes_errors(spec.access_modes, "spec.accessModes")
+    yield from access_modes_errors(spec.access_modes, "spec.accessModes")
     if not spec.capacity:
         yield required("spec.capacity")
-    elif set(spec.capacity) != {"storage"}:
-        yield invalid("spec.capacity", sorted(spec.capacity), "supported values: storage")
+    if set(spec.capacity) != {"storage"}:
+        yield not_supported("spec.capacity", spec.capacity or None, ("storage",))
     for name, amount in spec.capacity.items():
         if amount <= _ZERO:
             yield invalid(f"spec.capacity[{name}]", amount.text, "must be greater than zero")
@@ -88,83 +108,42 @@ def _volume_errors(spec: PersistentVolumeSpec) -> Errors:
     if not found:
         yield required("spec", "must specify a volume type")
     for source in found[1:]:
-        yield forbidden_field(f"spec.{source}", "may not specify more than 1 volume type")
+        yield forbidden_field(f"spec.{_WIRE_NAMES[source]}", "may not specify more than 1 volume type")
     if spec.local is not None and (spec.node_affinity is None or spec.node_affinity.required is None):
         yield required("spec.nodeAffinity", "Local volume requires node affinity")
     if spec.host_path is not None and not spec.host_path.path:
         yield required("spec.hostPath.path")
+    if spec.csi is not None:
+        yield from _csi_errors(spec.csi, "spec.csi")
+    if spec.volume_attributes_class_name is not None:
+        yield from _attributes_errors(spec)
+    if spec.node_affinity is not None and spec.node_affinity.required is not None:
+        yield from node_selector_errors(spec.node_affinity.required, "spec.nodeAffinity.required")
 
 
-def _modes_errors(modes: tuple[str, ...], path: str) -> Errors:
-    if not modes:
-        yield required(path, "at least 1 access mode is required")
-    for index, mode in enumerate(modes):
-        yield from one_of(f"{path}[{index}]", mode, ACCESS_MODES)
-    if "ReadWriteOncePod" in modes and len(modes) > 1:
-        yield forbidden_field(path, "may not use ReadWriteOncePod with other access modes")
+def _attributes_errors(spec: PersistentVolumeSpec) -> Errors:
+    path = "spec.volumeAttributesClassName"
+    if not spec.volume_attributes_class_name:
+        yield required(path, "an empty string is disallowed")
+    else:
+        yield from fits(path, spec.volume_attributes_class_name, check_dns_subdomain)
+    if spec.csi is None:
+        yield required("spec.csi", "has to be specified when using volumeAttributesClassName")
 
 
-class ClaimStrategy(Ungenerated[PersistentVolumeClaim]):
-    """PersistentVolumeClaims; one that names no class gets the default one."""
-
-    returns_deleted = True
-
-    def default(self, obj: PersistentVolumeClaim) -> PersistentVolumeClaim:
-        spec = default_claim_spec(obj.spec)
-        return obj if spec is obj.spec else replace(obj, spec=spec)
-
-    async def admit(
-        self, obj: PersistentVolumeClaim, old: PersistentVolumeClaim | None, context: Context
-    ) -> PersistentVolumeClaim:
-        if old is not None or obj.spec.storage_class_name is not None:
-            return obj
-        classes = [
-            item for item in context.objects.all(StorageClass) if item.metadata.annotations.get(DEFAULT_CLASS) == "true"
-        ]
-        if not classes:
-            return obj
-        newest = max(classes, key=lambda item: (item.metadata.creation_timestamp or "", item.metadata.name))
-        return replace(obj, spec=replace(obj.spec, storage_class_name=newest.metadata.name))
-
-    def prepare_create(self, obj: PersistentVolumeClaim, context: Context) -> PersistentVolumeClaim:
-        return replace(obj, status=PersistentVolumeClaimStatus(phase="Pending"))
-
-    def validate(self, obj: PersistentVolumeClaim) -> list[FieldError]:
-        return list(_claim_errors(obj.spec))
-
-    def validate_update(self, new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> list[FieldError]:
-        errors = self.validate(new)
-        kept = replace(
-            new.spec,
-            resources=old.spec.resources,
-            volume_attributes_class_name=old.spec.volume_attributes_class_name,
-            volume_name=old.spec.volume_name or new.spec.volume_name,
-            storage_class_name=new.spec.storage_class_name
-            if old.spec.storage_class_name is None
-            else old.spec.storage_class_name,
-        )
-        same_name = old.spec.volume_name in ("", new.spec.volume_name)
-        same_class = old.spec.storage_class_name in (None, new.spec.storage_class_name)
-        expected = replace(old.spec, volume_name=kept.volume_name, storage_class_name=kept.storage_class_name)
-        if kept != expected or not same_name or not same_class:
-            errors.append(forbidden_field("spec", _CHANGEABLE))
-        asked, before = (s.resources.requests.get("storage", _ZERO) for s in (new.spec, old.spec))
-        if asked < before:
-            detail = "field can not be less than previous value"
-            errors.append(forbidden_field("spec.resources.requests.storage", detail))
-        return errors
-
-
-def _claim_errors(spec: PersistentVolumeClaimSpec) -> Errors:
-    yield from _modes_errors(spec.access_modes, "spec.accessModes")
-    yield from label_selector("spec.selector", spec.selector)
-    amount = spec.resources.requests.get("storage")
-    if amount is None:
-        yield required("spec.resources[storage]")
-    elif amount <= _ZERO:
-        yield invalid("spec.resources[storage]", amount.text, "must be greater than zero")
-    yield from named_if_set("spec.storageClassName", spec.storage_class_name, check_dns_subdomain)
-    yield from one_of_if_set("spec.volumeMode", spec.volume_mode, ("Block", "Filesystem"))
+def _csi_errors(source: CSIPersistentVolumeSource, path: str) -> Errors:
+    yield from driver_name_errors(source.driver, f"{path}.driver")
+    if not source.volume_handle:
+        yield required(f"{path}.volumeHandle")
+    for field, secret in (
+        ("controllerPublishSecretRef", source.controller_publish_secret_ref),
+        ("controllerExpandSecretRef", source.controller_expand_secret_ref),
+        ("nodePublishSecretRef", source.node_publish_secret_ref),
+        ("nodeExpandSecretRef", source.node_expand_secret_ref),
+    ):
+        if secret is not None:
+            yield from named(f"{path}.{field}.name", secret.name, check_dns_subdomain)
+            yield from named(f"{path}.{field}.namespace", secret.namespace, check_dns_label)
 
 
 class StorageClassStrategy(Strategy[StorageClass]):
@@ -179,20 +158,41 @@ class StorageClassStrategy(Strategy[StorageClass]):
         return list(_class_errors(obj))
 
     def validate_update(self, new: StorageClass, old: StorageClass) -> list[FieldError]:
-        errors = self.validate(new)
-        if new.parameters != old.parameters:
-            errors.append(forbidden_field("parameters", "updates to parameters are forbidden."))
-        if new.provisioner != old.provisioner:
-            errors.append(forbidden_field("provisioner", "updates to provisioner are forbidden."))
-        if new.reclaim_policy != old.reclaim_policy:
-            errors.append(forbidden_field("reclaimPolicy", "updates to reclaimPolicy are forbidden."))
-        if new.volume_binding_mode != old.volume_binding_mode:
-            errors.append(immutable("volumeBindingMode", new.volume_binding_mode))
-        return errors
+        return [
+            *self.validate(new),
+            *unchanged("parameters", new.parameters, old.parameters),
+            *unchanged("provisioner", new.provisioner, old.provisioner),
+            *unchanged("reclaimPolicy", new.reclaim_policy, old.reclaim_policy),
+            *unchanged("volumeBindingMode", new.volume_binding_mode, old.volume_binding_mode),
+        ]
 
 
 def _class_errors(obj: StorageClass) -> Errors:
     if not obj.provisioner:
         yield required("provisioner")
-    yield from one_of_if_set("reclaimPolicy", obj.reclaim_policy, ("Delete", "Retain"))
-    yield from one_of_if_set("volumeBindingMode", obj.volume_binding_mode, ("Immediate", "WaitForFirstConsumer"))
+    else:
+        for problem in check_label_key(obj.provisioner.lower()):
+            yield invalid("provisioner", obj.provisioner.lower(), problem)
+    for key in obj.parameters:
+        if not key:
+            yield invalid("parameters", key, "field can not be empty.")
+    yield from one_of_if_given("reclaimPolicy", obj.reclaim_policy, ("Delete", "Retain"))
+    yield from one_of_if_given("volumeBindingMode", obj.volume_binding_mode, ("Immediate", "WaitForFirstConsumer"))
+    yield from _topologies_errors(obj.allowed_topologies, "allowedTopologies")
+
+
+def _topologies_errors(terms: tuple[TopologySelectorTerm, ...], path: str) -> Errors:
+    """Check where volumes of a class may be made: no key twice in a term, no value twice in a key."""
+    for index, term in enumerate(terms):
+        keys: set[str] = set()
+        for place, requirement in enumerate(term.match_label_expressions):
+            here = f"{path}[{index}].matchLabelExpressions[{place}]"
+            yield from fits(f"{here}.key", requirement.key, check_label_key)
+            if requirement.key in keys:
+                yield duplicate(f"{here}.key", requirement.key)
+            keys.add(requirement.key)
+            if not requirement.values:
+                yield required(f"{here}.values")
+            for spot, value in enumerate(requirement.values):
+                if value in requirement.values[:spot]:
+                    yield duplicate(f"{here}.values[{spot}]", value)

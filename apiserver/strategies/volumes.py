@@ -18,11 +18,12 @@ from kube.api.core_v1 import (
     Volume,
     VolumeProjection,
 )
-from kube.errors import duplicate, forbidden_field, invalid, required
+from kube.errors import duplicate, forbidden_field, invalid, required, too_long
 from kube.quantity import Quantity
 
-from .checks import Errors, local_paths, named, one_of_if_set
-from .containers import POD_FIELDS, field_errors, resource_field_errors
+from .checks import Errors, between, fits, local_paths, named, one_of_if_set
+from .claims import claim_spec_errors
+from .environment import POD_FIELDS, field_errors, resource_field_errors
 
 HOST_PATH_TYPES: Final = (
     "",
@@ -36,6 +37,9 @@ HOST_PATH_TYPES: Final = (
 )
 _FILE_MODE: Final = "must be a number between 0 and 0777 (octal), both inclusive"
 _VOLUME_FIELDS: Final = tuple(field for field in POD_FIELDS if field.startswith("metadata."))
+_DRIVER_NAME_MAX: Final = 63
+_ISCSI_NAMES: Final = ("iqn.", "eui.", "naa.")
+_ISCSI_NAME: Final = "must be valid format starting with iqn, eui, or naa"
 _TOKEN_MIN_SECONDS: Final = 600
 _TOKEN_MAX_SECONDS: Final = 1 << 32
 
@@ -100,7 +104,7 @@ def _secret_errors(source: Any, path: str) -> Errors:
 
 def _downward_errors(source: Any, path: str) -> Errors:
     yield from _mode_errors(source.default_mode, f"{path}.defaultMode")
-    yield from _downward_files_errors(source.items, f"{path}.items")
+    yield from _downward_files_errors(source.items, path)
 
 
 def _claim_errors(source: Any, path: str) -> Errors:
@@ -113,12 +117,59 @@ def _nfs_errors(source: Any, path: str) -> Errors:
         yield required(f"{path}.server")
     if not source.path:
         yield required(f"{path}.path")
-    elif not source.path.startswith("/"):
+    if not source.path.startswith("/"):
         yield invalid(f"{path}.path", source.path, "must be an absolute path")
 
 
 def _csi_errors(source: Any, path: str) -> Errors:
-    yield from named(f"{path}.driver", source.driver, names.check_dns_subdomain)
+    yield from driver_name_errors(source.driver, f"{path}.driver")
+    secret = source.node_publish_secret_ref
+    if secret is not None:
+        if secret.name:
+            yield from fits(f"{path}.name", secret.name, names.check_dns_subdomain)
+        else:
+            yield required(f"{path}.nodePublishSecretRef.name")
+
+
+def driver_name_errors(name: str, path: str) -> Errors:
+    """Check the name of a CSI driver, in which capitals do not count."""
+    if not name:
+        yield required(path)
+    if len(name) > _DRIVER_NAME_MAX:
+        yield too_long(path, _DRIVER_NAME_MAX)
+    for problem in names.check_dns_subdomain(name.lower()) if name else ():
+        yield invalid(path, name, problem)
+
+
+def _iscsi_errors(source: Any, path: str) -> Errors:
+    if not source.target_portal:
+        yield required(f"{path}.targetPortal")
+    if not source.iqn:
+        yield required(f"{path}.iqn")
+    elif not source.iqn.startswith(_ISCSI_NAMES):
+        yield invalid(f"{path}.iqn", source.iqn, _ISCSI_NAME)
+    yield from between(f"{path}.lun", source.lun, 0, 255)
+    if (source.chap_auth_discovery or source.chap_auth_session) and source.secret_ref is None:
+        yield required(f"{path}.secretRef")
+    if source.initiator_name is not None and not source.initiator_name.startswith(_ISCSI_NAMES):
+        yield invalid(f"{path}.initiatorname", source.initiator_name, _ISCSI_NAME)
+
+
+def _fc_errors(source: Any, path: str) -> Errors:
+    if not source.target_wwns and not source.wwids:
+        yield required(f"{path}.targetWWNs", "must specify either targetWWNs or wwids, but not both")
+    elif source.target_wwns and source.wwids:
+        detail = "targetWWNs and wwids can not be specified simultaneously"
+        yield invalid(f"{path}.targetWWNs", source.target_wwns, detail)
+    elif source.target_wwns and source.lun is None:
+        yield required(f"{path}.lun", "lun is required if targetWWNs is specified")
+    elif source.target_wwns:
+        yield from between(f"{path}.lun", source.lun, 0, 255)
+
+
+def _git_errors(source: Any, path: str) -> Errors:
+    if not source.repository:
+        yield required(f"{path}.repository")
 
 
 def _ephemeral_errors(source: Any, path: str) -> Errors:
@@ -126,11 +177,8 @@ def _ephemeral_errors(source: Any, path: str) -> Errors:
     here = f"{path}.volumeClaimTemplate"
     if template is None:
         yield required(here)
-        return
-    if not template.spec.access_modes:
-        yield required(f"{here}.spec.accessModes", "at least 1 access mode is required")
-    if "storage" not in template.spec.resources.requests:
-        yield required(f"{here}.spec.resources[storage]")
+    else:
+        yield from claim_spec_errors(template.spec, f"{here}.spec")
 
 
 def _image_errors(source: Any, path: str) -> Errors:
@@ -158,24 +206,21 @@ def keys_errors(items: tuple[KeyToPath, ...], path: str) -> Errors:
 
 
 def _downward_files_errors(files: tuple[DownwardAPIVolumeFile, ...], path: str) -> Errors:
-    for index, file in enumerate(files):
-        here = f"{path}[{index}]"
+    for file in files:
         if not file.path:
-            yield required(f"{here}.path")
+            yield required(f"{path}.path")
         else:
-            yield from local_paths(f"{here}.path", file.path)
-        if file.field_ref is not None and file.resource_field_ref is not None:
-            yield invalid(here, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously")
-        elif file.field_ref is not None:
+            yield from local_paths(f"{path}.path", file.path)
+        if file.field_ref is not None:
             fields = (*_VOLUME_FIELDS, "metadata.annotations", "metadata.labels")
-            yield from field_errors(file.field_ref.field_path, f"{here}.fieldRef.fieldPath", fields)
+            yield from field_errors(file.field_ref, f"{path}.fieldRef", fields)
+            if file.resource_field_ref is not None:
+                yield invalid(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously")
         elif file.resource_field_ref is not None:
-            if not file.resource_field_ref.container_name:
-                yield required(f"{here}.resourceFieldRef.containerName")
-            yield from resource_field_errors(file.resource_field_ref.resource, f"{here}.resourceFieldRef.resource")
+            yield from resource_field_errors(file.resource_field_ref, f"{path}.resourceFieldRef", needs_container=True)
         else:
-            yield required(here, "one of fieldRef and resourceFieldRef is required")
-        yield from _mode_errors(file.mode, f"{here}.mode")
+            yield required(path, "one of fieldRef and resourceFieldRef is required")
+        yield from _mode_errors(file.mode, f"{path}.mode")
 
 
 def _projected_errors(source: ProjectedVolumeSource, path: str) -> Errors:
@@ -187,15 +232,15 @@ def _projected_errors(source: ProjectedVolumeSource, path: str) -> Errors:
 def _projection_errors(projection: VolumeProjection, path: str) -> Errors:
     fields = zip(projection.__struct_fields__, projection.__struct_encode_fields__, strict=True)
     found = [wire for field, wire in fields if getattr(projection, field) is not None]
-    for wire in found[1:]:
-        yield forbidden_field(f"{path}.{wire}", "may not specify more than 1 volume type per source")
+    if len(found) > 1:
+        yield forbidden_field(path, "may not specify more than 1 volume type per source")
     for wire, plain in (("secret", projection.secret), ("configMap", projection.config_map)):
         if plain is not None:
             if not plain.name:
                 yield required(f"{path}.{wire}.name")
             yield from keys_errors(plain.items, f"{path}.{wire}.items")
     if projection.downward_api is not None:
-        yield from _downward_files_errors(projection.downward_api.items, f"{path}.downwardAPI.items")
+        yield from _downward_files_errors(projection.downward_api.items, f"{path}.downwardAPI")
     if projection.service_account_token is not None:
         yield from _token_errors(projection.service_account_token, f"{path}.serviceAccountToken")
 
@@ -222,6 +267,9 @@ _CHECKS: Final[Mapping[str, Callable[[Any, str], Errors]]] = {
     "persistent_volume_claim": _claim_errors,
     "nfs": _nfs_errors,
     "csi": _csi_errors,
+    "iscsi": _iscsi_errors,
+    "fc": _fc_errors,
+    "git_repo": _git_errors,
     "ephemeral": _ephemeral_errors,
     "image": _image_errors,
     "projected": _projected_errors,

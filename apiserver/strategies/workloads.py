@@ -23,9 +23,9 @@ from kube.api.apps_v1 import (
 )
 from kube.api.core_v1 import PodTemplateSpec, ReplicationController
 from kube.api.meta_v1 import LabelSelector
-from kube.errors import FieldError, forbidden_field, immutable, invalid, required
+from kube.errors import FieldError, forbidden_field, immutable, invalid, not_supported, required
 from kube.objects import with_defaults, with_metadata
-from kube.selectors import SelectorError, label_selector_from_map, label_selector_from_object
+from kube.selectors import label_selector_from_map, label_selector_from_object
 
 from .checks import (
     Errors,
@@ -33,7 +33,6 @@ from .checks import (
     is_empty_selector,
     label_selector,
     not_negative,
-    one_of,
     percent_at_most_100,
     unchanged,
 )
@@ -48,22 +47,20 @@ def selected_template_errors(
     selector: LabelSelector | None, template: PodTemplateSpec, kind: str, path: str = "spec"
 ) -> Errors:
     """Check a selector, its template, and that the one finds the other."""
+    labels = template.metadata.labels
     if selector is None:
         yield required(f"{path}.selector")
+        yield from unselected_error(labels, f"{path}.template")
     else:
-        yield from label_selector(f"{path}.selector", selector)
-        if is_empty_selector(selector):
+        wrong = list(label_selector(f"{path}.selector", selector))
+        yield from wrong
+        if wrong:
+            yield invalid(f"{path}.selector", selector, "invalid label selector")
+        elif is_empty_selector(selector):
             yield invalid(f"{path}.selector", selector, f"{_ALL_IS_INVALID} {kind}")
-        elif not _selects(selector, template):
-            yield from unselected_error(template.metadata.labels, f"{path}.template")
+        elif not label_selector_from_object(selector).matches(labels):
+            yield from unselected_error(labels, f"{path}.template")
     yield from template_errors(template, f"{path}.template")
-
-
-def _selects(selector: LabelSelector, template: PodTemplateSpec) -> bool:
-    try:
-        return label_selector_from_object(selector).matches(template.metadata.labels)
-    except SelectorError:
-        return True  # The selector's own errors tell what is wrong with it.
 
 
 class ReplicationControllerStrategy(Strategy[ReplicationController]):
@@ -160,6 +157,7 @@ def replica_status_errors(status: Any) -> Errors:
         yield invalid("status.availableReplicas", status.available_replicas, detail)
 
 
+_DEPLOYMENT_TYPES: Final = ("Recreate", "RollingUpdate")
 _ROLLING: Final = RollingUpdateDeployment(max_unavailable="25%", max_surge="25%")
 
 
@@ -219,7 +217,8 @@ def _deployment_errors(deployment: Deployment) -> Errors:
 
 
 def _deployment_strategy_errors(strategy: DeploymentStrategy, path: str) -> Errors:
-    yield from one_of(f"{path}.type", strategy.type, ("Recreate", "RollingUpdate"))
+    if strategy.type not in _DEPLOYMENT_TYPES:
+        yield not_supported(path, strategy, _DEPLOYMENT_TYPES)
     rolling = strategy.rolling_update
     if strategy.type == "Recreate":
         if rolling is not None:
@@ -234,8 +233,10 @@ def rolling_errors(rolling: RollingUpdateDeployment | RollingUpdateDaemonSet, pa
     yield from count_or_percent(f"{path}.maxUnavailable", rolling.max_unavailable)
     yield from count_or_percent(f"{path}.maxSurge", rolling.max_surge)
     if rolling.max_unavailable in (0, "0%") and rolling.max_surge in (0, "0%"):
-        detail = "may not be 0 when `maxSurge` is 0"
-        yield invalid(f"{path}.maxUnavailable", rolling.max_unavailable, detail)
+        if isinstance(rolling, RollingUpdateDaemonSet):
+            yield required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0")
+        else:
+            yield invalid(f"{path}.maxUnavailable", rolling.max_unavailable, "may not be 0 when `maxSurge` is 0")
     yield from percent_at_most_100(f"{path}.maxUnavailable", rolling.max_unavailable)
 
 
@@ -256,6 +257,7 @@ def _deployment_status_errors(new: Deployment, old: Deployment) -> Errors:
         yield invalid("status.collisionCount", status.collision_count, "cannot be decremented")
 
 
+_DAEMON_TYPES: Final = ("RollingUpdate", "OnDelete")
 _ROLLING_DAEMONS: Final = RollingUpdateDaemonSet(max_unavailable=1, max_surge=0)
 
 
@@ -271,11 +273,33 @@ class DaemonSetStrategy(Strategy[DaemonSet]):
         spec = replace(spec, update_strategy=strategy, template=default_template(spec.template))
         return obj if spec == obj.spec else replace(obj, spec=spec)
 
+    def prepare_create(self, obj: DaemonSet, context: Context) -> DaemonSet:
+        return _with_template_generation(super().prepare_create(obj, context), 1)
+
+    def prepare_update(self, new: DaemonSet, old: DaemonSet, context: Context) -> DaemonSet:
+        changed = (new.spec.template, new.spec.update_strategy) != (old.spec.template, old.spec.update_strategy)
+        new = super().prepare_update(new, old, context)
+        return _with_template_generation(new, _template_generation(old) + changed)
+
     def validate(self, obj: DaemonSet) -> list[FieldError]:
         return list(_daemon_set_errors(obj))
 
     def validate_update(self, new: DaemonSet, old: DaemonSet) -> list[FieldError]:
         return [*self.validate(new), *unchanged("spec.selector", new.spec.selector, old.spec.selector)]
+
+
+_TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
+
+
+def _template_generation(daemons: DaemonSet) -> int:
+    found = daemons.metadata.annotations.get(_TEMPLATE_GENERATION, "")
+    return int(found) if found.isdecimal() else 0
+
+
+def _with_template_generation(daemons: DaemonSet, generation: int) -> DaemonSet:
+    """Return a DaemonSet that tells how often its template changed, as its annotation does since extensions/v1beta1."""
+    annotations = {**daemons.metadata.annotations, _TEMPLATE_GENERATION: str(generation)}
+    return with_metadata(daemons, annotations=annotations)
 
 
 def _daemon_set_errors(daemons: DaemonSet) -> Errors:
@@ -284,7 +308,8 @@ def _daemon_set_errors(daemons: DaemonSet) -> Errors:
     yield from always_restarting_errors(spec.template, "spec.template")
     yield from not_negative("spec.minReadySeconds", spec.min_ready_seconds)
     yield from not_negative("spec.revisionHistoryLimit", spec.revision_history_limit)
-    yield from one_of("spec.updateStrategy.type", spec.update_strategy.type, ("OnDelete", "RollingUpdate"))
+    if spec.update_strategy.type not in _DAEMON_TYPES:
+        yield not_supported("spec.updateStrategy", spec.update_strategy, _DAEMON_TYPES)
     rolling = spec.update_strategy.rolling_update
     if spec.update_strategy.type == "RollingUpdate" and rolling is not None:
         yield from rolling_errors(rolling, "spec.updateStrategy.rollingUpdate")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from kube.api.meta_v1 import Condition, LabelSelector, ListMeta, ObjectMeta
 from kube.api.object import ListMap, ListSet, Object, always, atomic
+from kube.api.scalars import Int32, Int64
 
 
 class ApplyConfiguration(Object, frozen=True):
@@ -171,7 +172,7 @@ class ServiceReference(Object, frozen=True):
     name: str = always("")
     namespace: str = always("")
     path: str | None = None
-    port: int | None = None
+    port: Int32 | None = None
 
 
 class WebhookClientConfig(Object, frozen=True):
@@ -196,7 +197,7 @@ class MutatingWebhook(Object, frozen=True):
     reinvocation_policy: str | None = None
     rules: tuple[RuleWithOperations, ...] = ()
     side_effects: str | None = None
-    timeout_seconds: int | None = None
+    timeout_seconds: Int32 | None = None
 
 
 class MutatingWebhookConfiguration(Object, frozen=True):
@@ -248,7 +249,7 @@ class ValidatingAdmissionPolicyStatus(Object, frozen=True):
     """Type-check results and conditions for a validating policy."""
 
     conditions: Annotated[tuple[Condition, ...], ListMap(keys=("type",))] = ()
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     type_checking: TypeChecking | None = None
 
 
@@ -311,7 +312,7 @@ class ValidatingWebhook(Object, frozen=True):
     object_selector: LabelSelector | None = None
     rules: tuple[RuleWithOperations, ...] = ()
     side_effects: str | None = None
-    timeout_seconds: int | None = None
+    timeout_seconds: Int32 | None = None
 
 
 class ValidatingWebhookConfiguration(Object, frozen=True):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from kube.api.meta_v1 import ListMeta, ObjectMeta
 from kube.api.object import ListMap, Object, always, renamed
-from kube.api.scalars import JsonValue, Time
+from kube.api.scalars import Int32, Int64, JsonValue, Time
 
 
 class CustomResourceColumnDefinition(Object, frozen=True):
@@ -18,7 +18,7 @@ class CustomResourceColumnDefinition(Object, frozen=True):
     format: str = ""
     json_path: str = always("")
     name: str = always("")
-    priority: int = 0
+    priority: Int32 = 0
     type: str = always("")
 
 
@@ -28,7 +28,7 @@ class ServiceReference(Object, frozen=True):
     name: str = always("")
     namespace: str = always("")
     path: str | None = None
-    port: int | None = None
+    port: Int32 | None = None
 
 
 class WebhookClientConfig(Object, frozen=True):
@@ -136,13 +136,13 @@ class JSONSchemaProps(
     format: str = ""
     id: str = ""
     items: "JSONSchemaProps | tuple[JSONSchemaProps, ...] | None" = None
-    max_items: int | None = None
-    max_length: int | None = None
-    max_properties: int | None = None
+    max_items: Int64 | None = None
+    max_length: Int64 | None = None
+    max_properties: Int64 | None = None
     maximum: float | None = None
-    min_items: int | None = None
-    min_length: int | None = None
-    min_properties: int | None = None
+    min_items: Int64 | None = None
+    min_length: Int64 | None = None
+    min_properties: Int64 | None = None
     minimum: float | None = None
     multiple_of: float | None = None
     not_: "JSONSchemaProps | None" = None
@@ -206,7 +206,7 @@ class CustomResourceDefinitionCondition(Object, frozen=True):
 
     last_transition_time: Time | None = None
     message: str = ""
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     reason: str = ""
     status: str = always("")
     type: str = always("")
@@ -217,7 +217,7 @@ class CustomResourceDefinitionStatus(Object, frozen=True):
 
     accepted_names: CustomResourceDefinitionNames = always(CustomResourceDefinitionNames())
     conditions: Annotated[tuple[CustomResourceDefinitionCondition, ...], ListMap(keys=("type",))] = always(())
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     stored_versions: tuple[str, ...] = always(())
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from kube.api.meta_v1 import ListMeta, ObjectMeta
 from kube.api.object import ListMap, Object, always, renamed
-from kube.api.scalars import Time
+from kube.api.scalars import Int32, Time
 
 
 class ServiceReference(Object, frozen=True):
@@ -15,7 +15,7 @@ class ServiceReference(Object, frozen=True):
 
     name: str = ""
     namespace: str = ""
-    port: int | None = None
+    port: Int32 | None = None
 
 
 class APIServiceSpec(Object, frozen=True, rename=renamed(insecure_skip_tls_verify="insecureSkipTLSVerify")):
@@ -23,11 +23,11 @@ class APIServiceSpec(Object, frozen=True, rename=renamed(insecure_skip_tls_verif
 
     ca_bundle: bytes = b""
     group: str = ""
-    group_priority_minimum: int = always(0)
+    group_priority_minimum: Int32 = always(0)
     insecure_skip_tls_verify: bool = False
     service: ServiceReference | None = None
     version: str = ""
-    version_priority: int = always(0)
+    version_priority: Int32 = always(0)
 
 
 class APIServiceCondition(Object, frozen=True):

@@ -8,7 +8,7 @@ from typing import Annotated
 from kube.api.core_v1 import PersistentVolumeClaim, PodTemplateSpec
 from kube.api.meta_v1 import LabelSelector, ListMeta, ObjectMeta
 from kube.api.object import ListMap, Object, Patch, always
-from kube.api.scalars import IntOrString, JsonObject, Time
+from kube.api.scalars import Int32, Int64, IntOrString, JsonObject, Time
 
 
 class ControllerRevision(Object, frozen=True):
@@ -18,7 +18,7 @@ class ControllerRevision(Object, frozen=True):
     kind: str = always("ControllerRevision")
     data: JsonObject | None = None
     metadata: ObjectMeta = always(ObjectMeta())
-    revision: int = always(0)
+    revision: Int64 = always(0)
 
 
 class ControllerRevisionList(Object, frozen=True):
@@ -47,8 +47,8 @@ class DaemonSetUpdateStrategy(Object, frozen=True):
 class DaemonSetSpec(Object, frozen=True):
     """The pod template to put on each node, and how it is updated."""
 
-    min_ready_seconds: int = 0
-    revision_history_limit: int | None = None
+    min_ready_seconds: Int32 = 0
+    revision_history_limit: Int32 | None = None
     selector: LabelSelector | None = None
     template: PodTemplateSpec = always(PodTemplateSpec())
     update_strategy: DaemonSetUpdateStrategy = always(DaemonSetUpdateStrategy())
@@ -67,16 +67,16 @@ class DaemonSetCondition(Object, frozen=True):
 class DaemonSetStatus(Object, frozen=True):
     """Counts of nodes where a daemon set's pod should be, is, and is ready."""
 
-    collision_count: int | None = None
+    collision_count: Int32 | None = None
     conditions: Annotated[tuple[DaemonSetCondition, ...], ListMap(keys=("type",), patch="type")] = ()
-    current_number_scheduled: int = always(0)
-    desired_number_scheduled: int = always(0)
-    number_available: int = 0
-    number_misscheduled: int = always(0)
-    number_ready: int = always(0)
-    number_unavailable: int = 0
-    observed_generation: int = 0
-    updated_number_scheduled: int = 0
+    current_number_scheduled: Int32 = always(0)
+    desired_number_scheduled: Int32 = always(0)
+    number_available: Int32 = 0
+    number_misscheduled: Int32 = always(0)
+    number_ready: Int32 = always(0)
+    number_unavailable: Int32 = 0
+    observed_generation: Int64 = 0
+    updated_number_scheduled: Int32 = 0
 
 
 class DaemonSet(Object, frozen=True):
@@ -115,11 +115,11 @@ class DeploymentStrategy(Object, frozen=True):
 class DeploymentSpec(Object, frozen=True):
     """How many pods, from which template, and how a change is rolled out."""
 
-    min_ready_seconds: int = 0
+    min_ready_seconds: Int32 = 0
     paused: bool = False
-    progress_deadline_seconds: int | None = None
-    replicas: int | None = None
-    revision_history_limit: int | None = None
+    progress_deadline_seconds: Int32 | None = None
+    replicas: Int32 | None = None
+    revision_history_limit: Int32 | None = None
     selector: LabelSelector | None = None
     strategy: Annotated[DeploymentStrategy, Patch(retain_keys=True)] = always(DeploymentStrategy())
     template: PodTemplateSpec = always(PodTemplateSpec())
@@ -139,15 +139,15 @@ class DeploymentCondition(Object, frozen=True):
 class DeploymentStatus(Object, frozen=True):
     """Counts of a deployment's pods by state, and its conditions."""
 
-    available_replicas: int = 0
-    collision_count: int | None = None
+    available_replicas: Int32 = 0
+    collision_count: Int32 | None = None
     conditions: Annotated[tuple[DeploymentCondition, ...], ListMap(keys=("type",), patch="type")] = ()
-    observed_generation: int = 0
-    ready_replicas: int = 0
-    replicas: int = 0
-    terminating_replicas: int | None = None
-    unavailable_replicas: int = 0
-    updated_replicas: int = 0
+    observed_generation: Int64 = 0
+    ready_replicas: Int32 = 0
+    replicas: Int32 = 0
+    terminating_replicas: Int32 | None = None
+    unavailable_replicas: Int32 = 0
+    updated_replicas: Int32 = 0
 
 
 class Deployment(Object, frozen=True):
@@ -172,8 +172,8 @@ class DeploymentList(Object, frozen=True):
 class ReplicaSetSpec(Object, frozen=True):
     """How many pods a replica set keeps, which it owns, and their template."""
 
-    min_ready_seconds: int = 0
-    replicas: int | None = None
+    min_ready_seconds: Int32 = 0
+    replicas: Int32 | None = None
     selector: LabelSelector | None = None
     template: PodTemplateSpec = always(PodTemplateSpec())
 
@@ -191,13 +191,13 @@ class ReplicaSetCondition(Object, frozen=True):
 class ReplicaSetStatus(Object, frozen=True):
     """Counts of a replica set's pods by state, and its conditions."""
 
-    available_replicas: int = 0
+    available_replicas: Int32 = 0
     conditions: Annotated[tuple[ReplicaSetCondition, ...], ListMap(keys=("type",), patch="type")] = ()
-    fully_labeled_replicas: int = 0
-    observed_generation: int = 0
-    ready_replicas: int = 0
-    replicas: int = always(0)
-    terminating_replicas: int | None = None
+    fully_labeled_replicas: Int32 = 0
+    observed_generation: Int64 = 0
+    ready_replicas: Int32 = 0
+    replicas: Int32 = always(0)
+    terminating_replicas: Int32 | None = None
 
 
 class ReplicaSet(Object, frozen=True):
@@ -223,13 +223,13 @@ class RollingUpdateStatefulSetStrategy(Object, frozen=True):
     """The ordinal to update down to, and how many pods may be down meanwhile."""
 
     max_unavailable: IntOrString | None = None
-    partition: int | None = None
+    partition: Int32 | None = None
 
 
 class StatefulSetOrdinals(Object, frozen=True):
     """The number from which a stateful set's pods are counted."""
 
-    start: int = always(0)
+    start: Int32 = always(0)
 
 
 class StatefulSetPersistentVolumeClaimRetentionPolicy(Object, frozen=True):
@@ -249,12 +249,12 @@ class StatefulSetUpdateStrategy(Object, frozen=True):
 class StatefulSetSpec(Object, frozen=True):
     """The pod template, claim templates, count and update rules of a stateful set."""
 
-    min_ready_seconds: int = 0
+    min_ready_seconds: Int32 = 0
     ordinals: StatefulSetOrdinals | None = None
     persistent_volume_claim_retention_policy: StatefulSetPersistentVolumeClaimRetentionPolicy | None = None
     pod_management_policy: str = ""
-    replicas: int | None = None
-    revision_history_limit: int | None = None
+    replicas: Int32 | None = None
+    revision_history_limit: Int32 | None = None
     selector: LabelSelector | None = None
     service_name: str = always("")
     template: PodTemplateSpec = always(PodTemplateSpec())
@@ -275,16 +275,16 @@ class StatefulSetCondition(Object, frozen=True):
 class StatefulSetStatus(Object, frozen=True):
     """Pod counts and revisions of a stateful set."""
 
-    available_replicas: int = always(0)
-    collision_count: int | None = None
+    available_replicas: Int32 = always(0)
+    collision_count: Int32 | None = None
     conditions: Annotated[tuple[StatefulSetCondition, ...], ListMap(keys=("type",), patch="type")] = ()
-    current_replicas: int = 0
+    current_replicas: Int32 = 0
     current_revision: str = ""
-    observed_generation: int = 0
-    ready_replicas: int = 0
-    replicas: int = always(0)
+    observed_generation: Int64 = 0
+    ready_replicas: Int32 = 0
+    replicas: Int32 = always(0)
     update_revision: str = ""
-    updated_replicas: int = 0
+    updated_replicas: Int32 = 0
 
 
 class StatefulSet(Object, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from kube.api.meta_v1 import ObjectMeta
 from kube.api.object import Object, always
-from kube.api.scalars import Time
+from kube.api.scalars import Int64, Time
 
 
 class BoundObjectReference(Object, frozen=True):
@@ -48,7 +48,7 @@ class TokenRequestSpec(Object, frozen=True):
 
     audiences: tuple[str, ...] = always(())
     bound_object_ref: BoundObjectReference | None = None
-    expiration_seconds: int | None = None
+    expiration_seconds: Int64 | None = None
 
 
 class TokenRequestStatus(Object, frozen=True):

@@ -5,7 +5,7 @@ Source: kubernetes.io/docs/reference/kubernetes-api, version 1.36. See kube/api/
 
 from kube.api.meta_v1 import ListMeta, ObjectMeta
 from kube.api.object import Object, always, atomic, renamed
-from kube.api.scalars import Time
+from kube.api.scalars import Int32, Int64, Time
 
 
 @atomic
@@ -22,10 +22,10 @@ class HorizontalPodAutoscalerSpec(
 ):
     """What to scale, the fewest and most pods, and the CPU target."""
 
-    max_replicas: int = always(0)
-    min_replicas: int | None = None
+    max_replicas: Int32 = always(0)
+    min_replicas: Int32 | None = None
     scale_target_ref: CrossVersionObjectReference = always(CrossVersionObjectReference())
-    target_cpu_utilization_percentage: int | None = None
+    target_cpu_utilization_percentage: Int32 | None = None
 
 
 class HorizontalPodAutoscalerStatus(
@@ -33,11 +33,11 @@ class HorizontalPodAutoscalerStatus(
 ):
     """Current and wanted pod counts and the CPU use seen."""
 
-    current_cpu_utilization_percentage: int | None = None
-    current_replicas: int = always(0)
-    desired_replicas: int = always(0)
+    current_cpu_utilization_percentage: Int32 | None = None
+    current_replicas: Int32 = always(0)
+    desired_replicas: Int32 = always(0)
     last_scale_time: Time | None = None
-    observed_generation: int | None = None
+    observed_generation: Int64 | None = None
 
 
 class HorizontalPodAutoscaler(Object, frozen=True):
@@ -62,13 +62,13 @@ class HorizontalPodAutoscalerList(Object, frozen=True):
 class ScaleSpec(Object, frozen=True):
     """The number of replicas wanted."""
 
-    replicas: int = 0
+    replicas: Int32 = 0
 
 
 class ScaleStatus(Object, frozen=True):
     """The number of replicas there are, and the selector that finds them."""
 
-    replicas: int = always(0)
+    replicas: Int32 = always(0)
     selector: str = ""
 
 

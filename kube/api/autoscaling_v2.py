@@ -7,14 +7,14 @@ from typing import Annotated
 
 from kube.api.meta_v1 import LabelSelector, ListMeta, ObjectMeta
 from kube.api.object import ListMap, Object, always
-from kube.api.scalars import Time
+from kube.api.scalars import Int32, Int64, Time
 from kube.quantity import Quantity
 
 
 class MetricTarget(Object, frozen=True):
     """The value, average or utilization a metric should be held at."""
 
-    average_utilization: int | None = None
+    average_utilization: Int32 | None = None
     average_value: Quantity | None = None
     type: str = always("")
     value: Quantity | None = None
@@ -31,7 +31,7 @@ class ContainerResourceMetricSource(Object, frozen=True):
 class MetricValueStatus(Object, frozen=True):
     """A metric's current value, average or utilization."""
 
-    average_utilization: int | None = None
+    average_utilization: Int32 | None = None
     average_value: Quantity | None = None
     value: Quantity | None = None
 
@@ -76,9 +76,9 @@ class ExternalMetricStatus(Object, frozen=True):
 class HPAScalingPolicy(Object, frozen=True):
     """A cap on how many or what share of pods may change in a period."""
 
-    period_seconds: int = always(0)
+    period_seconds: Int32 = always(0)
     type: str = always("")
-    value: int = always(0)
+    value: Int32 = always(0)
 
 
 class HPAScalingRules(Object, frozen=True):
@@ -86,7 +86,7 @@ class HPAScalingRules(Object, frozen=True):
 
     policies: tuple[HPAScalingPolicy, ...] = ()
     select_policy: str | None = None
-    stabilization_window_seconds: int | None = None
+    stabilization_window_seconds: Int32 | None = None
     tolerance: Quantity | None = None
 
 
@@ -134,9 +134,9 @@ class HorizontalPodAutoscalerSpec(Object, frozen=True):
     """What to scale, within which bounds, by which metrics, and how fast."""
 
     behavior: HorizontalPodAutoscalerBehavior | None = None
-    max_replicas: int = always(0)
+    max_replicas: Int32 = always(0)
     metrics: tuple[MetricSpec, ...] = ()
-    min_replicas: int | None = None
+    min_replicas: Int32 | None = None
     scale_target_ref: CrossVersionObjectReference = always(CrossVersionObjectReference())
 
 
@@ -188,10 +188,10 @@ class HorizontalPodAutoscalerStatus(Object, frozen=True):
 
     conditions: Annotated[tuple[HorizontalPodAutoscalerCondition, ...], ListMap(keys=("type",), patch="type")] = ()
     current_metrics: tuple[MetricStatus, ...] = always(())
-    current_replicas: int = 0
-    desired_replicas: int = always(0)
+    current_replicas: Int32 = 0
+    desired_replicas: Int32 = always(0)
     last_scale_time: Time | None = None
-    observed_generation: int | None = None
+    observed_generation: Int64 | None = None
 
 
 class HorizontalPodAutoscaler(Object, frozen=True):

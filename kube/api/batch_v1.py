@@ -8,7 +8,7 @@ from typing import Annotated
 from kube.api.core_v1 import ObjectReference, PodTemplateSpec
 from kube.api.meta_v1 import LabelSelector, ListMeta, ObjectMeta
 from kube.api.object import ListAtomic, ListSet, Object, always
-from kube.api.scalars import Time
+from kube.api.scalars import Int32, Int64, Time
 
 
 class PodFailurePolicyOnExitCodesRequirement(Object, frozen=True):
@@ -16,7 +16,7 @@ class PodFailurePolicyOnExitCodesRequirement(Object, frozen=True):
 
     container_name: str | None = None
     operator: str = always("")
-    values: Annotated[tuple[int, ...], ListSet()] = always(())
+    values: Annotated[tuple[Int32, ...], ListSet()] = always(())
 
 
 class PodFailurePolicyOnPodConditionsPattern(Object, frozen=True):
@@ -43,7 +43,7 @@ class PodFailurePolicy(Object, frozen=True):
 class SuccessPolicyRule(Object, frozen=True):
     """Which indexes, or how many, must succeed for the job to be done."""
 
-    succeeded_count: int | None = None
+    succeeded_count: Int32 | None = None
     succeeded_indexes: str | None = None
 
 
@@ -56,22 +56,22 @@ class SuccessPolicy(Object, frozen=True):
 class JobSpec(Object, frozen=True):
     """The pod template, completions, parallelism and retry limits of a job."""
 
-    active_deadline_seconds: int | None = None
-    backoff_limit: int | None = None
-    backoff_limit_per_index: int | None = None
+    active_deadline_seconds: Int64 | None = None
+    backoff_limit: Int32 | None = None
+    backoff_limit_per_index: Int32 | None = None
     completion_mode: str | None = None
-    completions: int | None = None
+    completions: Int32 | None = None
     managed_by: str | None = None
     manual_selector: bool | None = None
-    max_failed_indexes: int | None = None
-    parallelism: int | None = None
+    max_failed_indexes: Int32 | None = None
+    parallelism: Int32 | None = None
     pod_failure_policy: PodFailurePolicy | None = None
     pod_replacement_policy: str | None = None
     selector: LabelSelector | None = None
     success_policy: SuccessPolicy | None = None
     suspend: bool | None = None
     template: PodTemplateSpec = always(PodTemplateSpec())
-    ttl_seconds_after_finished: int | None = None
+    ttl_seconds_after_finished: Int32 | None = None
 
 
 class JobTemplateSpec(Object, frozen=True):
@@ -85,11 +85,11 @@ class CronJobSpec(Object, frozen=True):
     """The schedule, time zone, overlap rule and job template of a cron job."""
 
     concurrency_policy: str = ""
-    failed_jobs_history_limit: int | None = None
+    failed_jobs_history_limit: Int32 | None = None
     job_template: JobTemplateSpec = always(JobTemplateSpec())
     schedule: str = always("")
-    starting_deadline_seconds: int | None = None
-    successful_jobs_history_limit: int | None = None
+    starting_deadline_seconds: Int64 | None = None
+    successful_jobs_history_limit: Int32 | None = None
     suspend: bool | None = None
     time_zone: str | None = None
 
@@ -142,16 +142,16 @@ class UncountedTerminatedPods(Object, frozen=True):
 class JobStatus(Object, frozen=True):
     """A job's counts of active, done and failed pods, and its timing."""
 
-    active: int = 0
+    active: Int32 = 0
     completed_indexes: str = ""
     completion_time: Time | None = None
     conditions: Annotated[tuple[JobCondition, ...], ListAtomic(patch="type")] = ()
-    failed: int = 0
+    failed: Int32 = 0
     failed_indexes: str | None = None
-    ready: int | None = None
+    ready: Int32 | None = None
     start_time: Time | None = None
-    succeeded: int = 0
-    terminating: int | None = None
+    succeeded: Int32 = 0
+    terminating: Int32 | None = None
     uncounted_terminated_pods: UncountedTerminatedPods | None = None
 
 

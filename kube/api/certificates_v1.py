@@ -8,13 +8,13 @@ from typing import Annotated
 
 from kube.api.meta_v1 import ListMeta, ObjectMeta
 from kube.api.object import ListMap, Object, always
-from kube.api.scalars import Time
+from kube.api.scalars import Int32, Time
 
 
 class CertificateSigningRequestSpec(Object, frozen=True):
     """The encoded request, the signer, the usages and who asked."""
 
-    expiration_seconds: int | None = None
+    expiration_seconds: Int32 | None = None
     extra: Mapping[str, tuple[str, ...]] = {}
     groups: tuple[str, ...] = ()
     request: bytes = always(b"")

@@ -5,7 +5,7 @@ Source: kubernetes.io/docs/reference/kubernetes-api, version 1.36. See kube/api/
 
 from kube.api.meta_v1 import ListMeta, ObjectMeta
 from kube.api.object import Object, always
-from kube.api.scalars import MicroTime
+from kube.api.scalars import Int32, MicroTime
 
 
 class LeaseSpec(Object, frozen=True):
@@ -13,8 +13,8 @@ class LeaseSpec(Object, frozen=True):
 
     acquire_time: MicroTime | None = None
     holder_identity: str | None = None
-    lease_duration_seconds: int | None = None
-    lease_transitions: int | None = None
+    lease_duration_seconds: Int32 | None = None
+    lease_transitions: Int32 | None = None
     preferred_holder: str | None = None
     renew_time: MicroTime | None = None
     strategy: str | None = None

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from kube.api.meta_v1 import Condition, LabelSelector, ListMeta, ObjectMeta
 from kube.api.object import Atomic, Granular, ListAtomic, ListMap, ListSet, Object, always, atomic, renamed
-from kube.api.scalars import IntOrString, MicroTime, Time
+from kube.api.scalars import Int32, Int64, IntOrString, MicroTime, Time
 from kube.quantity import Quantity
 
 
@@ -16,7 +16,7 @@ class AWSElasticBlockStoreVolumeSource(Object, frozen=True, rename=renamed(volum
     """A volume held on an Amazon EBS disk."""
 
     fs_type: str = ""
-    partition: int = 0
+    partition: Int32 = 0
     read_only: bool = False
     volume_id: str = always("")
 
@@ -48,7 +48,7 @@ class PreferredSchedulingTerm(Object, frozen=True):
     """A node preference and how much it weighs."""
 
     preference: NodeSelectorTerm = always(NodeSelectorTerm())
-    weight: int = always(0)
+    weight: Int32 = always(0)
 
 
 class NodeAffinity(Object, frozen=True):
@@ -73,7 +73,7 @@ class WeightedPodAffinityTerm(Object, frozen=True):
     """A pod placement preference and how much it weighs."""
 
     pod_affinity_term: PodAffinityTerm = always(PodAffinityTerm())
-    weight: int = always(0)
+    weight: Int32 = always(0)
 
 
 class PodAffinity(Object, frozen=True):
@@ -252,7 +252,7 @@ class CinderVolumeSource(Object, frozen=True, rename=renamed(volume_id="volumeID
 class ClientIPConfig(Object, frozen=True):
     """How long a client IP keeps going to the same pod."""
 
-    timeout_seconds: int | None = None
+    timeout_seconds: Int32 | None = None
 
 
 class ClusterTrustBundleProjection(Object, frozen=True):
@@ -342,7 +342,7 @@ class KeyToPath(Object, frozen=True):
     """Maps one key to a file path and mode in a volume."""
 
     key: str = always("")
-    mode: int | None = None
+    mode: Int32 | None = None
     path: str = always("")
 
 
@@ -357,7 +357,7 @@ class ConfigMapProjection(Object, frozen=True):
 class ConfigMapVolumeSource(Object, frozen=True):
     """A volume whose files are the keys of a config map."""
 
-    default_mode: int | None = None
+    default_mode: Int32 | None = None
     items: tuple[KeyToPath, ...] = ()
     name: str = ""
     optional: bool | None = None
@@ -366,9 +366,9 @@ class ConfigMapVolumeSource(Object, frozen=True):
 class ContainerPort(Object, frozen=True, rename=renamed(host_ip="hostIP")):
     """A port that a container listens on."""
 
-    container_port: int = always(0)
+    container_port: Int32 = always(0)
     host_ip: str = ""
-    host_port: int = 0
+    host_port: Int32 = 0
     name: str = ""
     protocol: str = ""
 
@@ -384,7 +384,7 @@ class ContainerRestartRuleOnExitCodes(Object, frozen=True):
     """A test on a container's exit code, for a restart rule."""
 
     operator: str = ""
-    values: Annotated[tuple[int, ...], ListSet()] = ()
+    values: Annotated[tuple[Int32, ...], ListSet()] = ()
 
 
 class ContainerRestartRule(Object, frozen=True):
@@ -489,7 +489,7 @@ class HTTPGetAction(Object, frozen=True):
 class SleepAction(Object, frozen=True):
     """A pause of some seconds, used as a lifecycle hook."""
 
-    seconds: int = always(0)
+    seconds: Int64 = always(0)
 
 
 class TCPSocketAction(Object, frozen=True):
@@ -519,7 +519,7 @@ class Lifecycle(Object, frozen=True):
 class GRPCAction(Object, frozen=True):
     """A gRPC health check on a port."""
 
-    port: int = always(0)
+    port: Int32 = always(0)
     service: str | None = None
 
 
@@ -527,15 +527,15 @@ class Probe(Object, frozen=True):
     """A repeated check on a container, with its timing and thresholds."""
 
     exec: ExecAction | None = None
-    failure_threshold: int = 0
+    failure_threshold: Int32 = 0
     grpc: GRPCAction | None = None
     http_get: HTTPGetAction | None = None
-    initial_delay_seconds: int = 0
-    period_seconds: int = 0
-    success_threshold: int = 0
+    initial_delay_seconds: Int32 = 0
+    period_seconds: Int32 = 0
+    success_threshold: Int32 = 0
     tcp_socket: TCPSocketAction | None = None
-    termination_grace_period_seconds: int | None = None
-    timeout_seconds: int = 0
+    termination_grace_period_seconds: Int64 | None = None
+    timeout_seconds: Int32 = 0
 
 
 class ResourceClaim(Object, frozen=True):
@@ -587,9 +587,9 @@ class SecurityContext(Object, frozen=True):
     privileged: bool | None = None
     proc_mount: str | None = None
     read_only_root_filesystem: bool | None = None
-    run_as_group: int | None = None
+    run_as_group: Int64 | None = None
     run_as_non_root: bool | None = None
-    run_as_user: int | None = None
+    run_as_user: Int64 | None = None
     se_linux_options: SELinuxOptions | None = None
     seccomp_profile: SeccompProfile | None = None
     windows_options: WindowsSecurityContextOptions | None = None
@@ -656,7 +656,7 @@ class ContainerImage(Object, frozen=True):
     """An image present on a node, with its names and size."""
 
     names: tuple[str, ...] = always(())
-    size_bytes: int = 0
+    size_bytes: Int64 = 0
 
 
 class ContainerStateRunning(Object, frozen=True):
@@ -669,11 +669,11 @@ class ContainerStateTerminated(Object, frozen=True, rename=renamed(container_id=
     """How, when and why a container ended."""
 
     container_id: str = ""
-    exit_code: int = always(0)
+    exit_code: Int32 = always(0)
     finished_at: Time | None = None
     message: str = ""
     reason: str = ""
-    signal: int = 0
+    signal: Int32 = 0
     started_at: Time | None = None
 
 
@@ -695,9 +695,9 @@ class ContainerState(Object, frozen=True):
 class LinuxContainerUser(Object, frozen=True):
     """The numeric user and group ids of a container's first process."""
 
-    gid: int = always(0)
-    supplemental_groups: tuple[int, ...] = ()
-    uid: int = always(0)
+    gid: Int64 = always(0)
+    supplemental_groups: tuple[Int64, ...] = ()
+    uid: Int64 = always(0)
 
 
 class ContainerUser(Object, frozen=True):
@@ -755,7 +755,7 @@ class ContainerStatus(Object, frozen=True, rename=renamed(container_id="containe
     name: str = always("")
     ready: bool = always(False)
     resources: ResourceRequirements | None = None
-    restart_count: int = always(0)
+    restart_count: Int32 = always(0)
     started: bool | None = None
     state: ContainerState = always(ContainerState())
     stop_signal: str | None = None
@@ -766,14 +766,14 @@ class ContainerStatus(Object, frozen=True, rename=renamed(container_id="containe
 class DaemonEndpoint(Object, frozen=True, rename=renamed(port="Port")):
     """The port a node daemon listens on."""
 
-    port: int = always(0)
+    port: Int32 = always(0)
 
 
 class DownwardAPIVolumeFile(Object, frozen=True):
     """One file holding a pod field or a container resource value."""
 
     field_ref: ObjectFieldSelector | None = None
-    mode: int | None = None
+    mode: Int32 | None = None
     path: str = always("")
     resource_field_ref: ResourceFieldSelector | None = None
 
@@ -787,7 +787,7 @@ class DownwardAPIProjection(Object, frozen=True):
 class DownwardAPIVolumeSource(Object, frozen=True):
     """A volume whose files tell a pod about itself."""
 
-    default_mode: int | None = None
+    default_mode: Int32 | None = None
     items: tuple[DownwardAPIVolumeFile, ...] = ()
 
 
@@ -814,7 +814,7 @@ class EndpointPort(Object, frozen=True):
 
     app_protocol: str | None = None
     name: str = ""
-    port: int = always(0)
+    port: Int32 = always(0)
     protocol: str = ""
 
 
@@ -930,7 +930,7 @@ class EphemeralVolumeSource(Object, frozen=True):
 class EventSeries(Object, frozen=True):
     """How often an event has repeated and when it was last seen."""
 
-    count: int = 0
+    count: Int32 = 0
     last_observed_time: MicroTime | None = None
 
 
@@ -947,7 +947,7 @@ class Event(Object, frozen=True):
     api_version: str = always("v1")
     kind: str = always("Event")
     action: str = ""
-    count: int = 0
+    count: Int32 = 0
     event_time: MicroTime | None = None
     first_timestamp: Time | None = None
     involved_object: ObjectReference = always(ObjectReference())
@@ -976,7 +976,7 @@ class FCVolumeSource(Object, frozen=True, rename=renamed(target_wwns="targetWWNs
     """A volume reached over Fibre Channel."""
 
     fs_type: str = ""
-    lun: int | None = None
+    lun: Int32 | None = None
     read_only: bool = False
     target_wwns: tuple[str, ...] = ()
     wwids: tuple[str, ...] = ()
@@ -1013,7 +1013,7 @@ class GCEPersistentDiskVolumeSource(Object, frozen=True):
     """A volume held on a Google Compute Engine disk."""
 
     fs_type: str = ""
-    partition: int = 0
+    partition: Int32 = 0
     pd_name: str = always("")
     read_only: bool = False
 
@@ -1072,7 +1072,7 @@ class ISCSIPersistentVolumeSource(Object, frozen=True):
     initiator_name: str | None = None
     iqn: str = always("")
     iscsi_interface: str = ""
-    lun: int = always(0)
+    lun: Int32 = always(0)
     portals: tuple[str, ...] = ()
     read_only: bool = False
     secret_ref: SecretReference | None = None
@@ -1088,7 +1088,7 @@ class ISCSIVolumeSource(Object, frozen=True):
     initiator_name: str | None = None
     iqn: str = always("")
     iscsi_interface: str = ""
-    lun: int = always(0)
+    lun: Int32 = always(0)
     portals: tuple[str, ...] = ()
     read_only: bool = False
     secret_ref: LocalObjectReference | None = None
@@ -1141,7 +1141,7 @@ class PortStatus(Object, frozen=True):
     """A load balancer port, its protocol and any error with it."""
 
     error: str | None = None
-    port: int = always(0)
+    port: Int32 = always(0)
     protocol: str = always("")
 
 
@@ -1311,7 +1311,7 @@ class NodeRuntimeHandler(Object, frozen=True):
 class NodeSwapStatus(Object, frozen=True):
     """How much swap a node has."""
 
-    capacity: int | None = None
+    capacity: Int64 | None = None
 
 
 class NodeSystemInfo(
@@ -1629,15 +1629,15 @@ class PodSecurityContext(Object, frozen=True):
     """Security settings for a whole pod, such as users, groups and sysctls."""
 
     app_armor_profile: AppArmorProfile | None = None
-    fs_group: int | None = None
+    fs_group: Int64 | None = None
     fs_group_change_policy: str | None = None
-    run_as_group: int | None = None
+    run_as_group: Int64 | None = None
     run_as_non_root: bool | None = None
-    run_as_user: int | None = None
+    run_as_user: Int64 | None = None
     se_linux_change_policy: str | None = None
     se_linux_options: SELinuxOptions | None = None
     seccomp_profile: SeccompProfile | None = None
-    supplemental_groups: tuple[int, ...] = ()
+    supplemental_groups: tuple[Int64, ...] = ()
     supplemental_groups_policy: str | None = None
     sysctls: tuple[Sysctl, ...] = ()
     windows_options: WindowsSecurityContextOptions | None = None
@@ -1649,7 +1649,7 @@ class Toleration(Object, frozen=True):
     effect: str = ""
     key: str = ""
     operator: str = ""
-    toleration_seconds: int | None = None
+    toleration_seconds: Int64 | None = None
     value: str = ""
 
 
@@ -1658,8 +1658,8 @@ class TopologySpreadConstraint(Object, frozen=True):
 
     label_selector: LabelSelector | None = None
     match_label_keys: tuple[str, ...] = ()
-    max_skew: int = always(0)
-    min_domains: int | None = None
+    max_skew: Int32 = always(0)
+    min_domains: Int32 | None = None
     node_affinity_policy: str | None = None
     node_taints_policy: str | None = None
     topology_key: str = always("")
@@ -1673,7 +1673,7 @@ class PodCertificateProjection(Object, frozen=True):
     credential_bundle_path: str = ""
     key_path: str = ""
     key_type: str = ""
-    max_expiration_seconds: int | None = None
+    max_expiration_seconds: Int32 | None = None
     signer_name: str = ""
     user_annotations: Mapping[str, str] = {}
 
@@ -1690,7 +1690,7 @@ class ServiceAccountTokenProjection(Object, frozen=True):
     """A renewed service account token, written to a projected volume."""
 
     audience: str = ""
-    expiration_seconds: int | None = None
+    expiration_seconds: Int64 | None = None
     path: str = always("")
 
 
@@ -1708,7 +1708,7 @@ class VolumeProjection(Object, frozen=True, rename=renamed(downward_api="downwar
 class ProjectedVolumeSource(Object, frozen=True):
     """A volume that gathers several sources into one directory."""
 
-    default_mode: int | None = None
+    default_mode: Int32 | None = None
     sources: tuple[VolumeProjection, ...] = always(())
 
 
@@ -1743,7 +1743,7 @@ class ScaleIOVolumeSource(Object, frozen=True):
 class SecretVolumeSource(Object, frozen=True):
     """A volume whose files are the keys of a secret."""
 
-    default_mode: int | None = None
+    default_mode: Int32 | None = None
     items: tuple[KeyToPath, ...] = ()
     optional: bool | None = None
     secret_name: str = ""
@@ -1802,7 +1802,7 @@ class PodSpec(
 ):
     """What a pod runs, with which volumes, and how it is placed."""
 
-    active_deadline_seconds: int | None = None
+    active_deadline_seconds: Int64 | None = None
     affinity: Affinity | None = None
     automount_service_account_token: bool | None = None
     containers: Annotated[tuple[Container, ...], ListMap(keys=("name",), patch="name")] = always(())
@@ -1824,7 +1824,7 @@ class PodSpec(
     os: PodOS | None = None
     overhead: Mapping[str, Quantity] = {}
     preemption_policy: str | None = None
-    priority: int | None = None
+    priority: Int32 | None = None
     priority_class_name: str = ""
     readiness_gates: tuple[PodReadinessGate, ...] = ()
     resource_claims: Annotated[
@@ -1842,7 +1842,7 @@ class PodSpec(
     set_hostname_as_fqdn: bool | None = None
     share_process_namespace: bool | None = None
     subdomain: str = ""
-    termination_grace_period_seconds: int | None = None
+    termination_grace_period_seconds: Int64 | None = None
     tolerations: tuple[Toleration, ...] = ()
     topology_spread_constraints: Annotated[
         tuple[TopologySpreadConstraint, ...], ListMap(keys=("topologyKey", "whenUnsatisfiable"), patch="topologyKey")
@@ -1856,7 +1856,7 @@ class PodCondition(Object, frozen=True):
     last_probe_time: Time | None = None
     last_transition_time: Time | None = None
     message: str = ""
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     reason: str = ""
     status: str = always("")
     type: str = always("")
@@ -1898,7 +1898,7 @@ class PodStatus(
     message: str = ""
     node_allocatable_resource_claim_statuses: tuple[NodeAllocatableResourceClaimStatus, ...] = ()
     nominated_node_name: str = ""
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     phase: str = ""
     pod_ip: str = ""
     pod_ips: Annotated[tuple[PodIP, ...], ListMap(keys=("ip",), patch="ip")] = ()
@@ -1959,8 +1959,8 @@ class PodTemplateList(Object, frozen=True):
 class ReplicationControllerSpec(Object, frozen=True):
     """How many pods a replication controller keeps, and their template."""
 
-    min_ready_seconds: int = 0
-    replicas: int | None = None
+    min_ready_seconds: Int32 = 0
+    replicas: Int32 | None = None
     selector: Annotated[Mapping[str, str], Atomic()] = {}
     template: PodTemplateSpec | None = None
 
@@ -1978,12 +1978,12 @@ class ReplicationControllerCondition(Object, frozen=True):
 class ReplicationControllerStatus(Object, frozen=True):
     """Counts of a replication controller's pods by state."""
 
-    available_replicas: int = 0
+    available_replicas: Int32 = 0
     conditions: Annotated[tuple[ReplicationControllerCondition, ...], ListMap(keys=("type",), patch="type")] = ()
-    fully_labeled_replicas: int = 0
-    observed_generation: int = 0
-    ready_replicas: int = 0
-    replicas: int = always(0)
+    fully_labeled_replicas: Int32 = 0
+    observed_generation: Int64 = 0
+    ready_replicas: Int32 = 0
+    replicas: Int32 = always(0)
 
 
 class ReplicationController(Object, frozen=True):
@@ -2080,8 +2080,8 @@ class ServicePort(Object, frozen=True):
 
     app_protocol: str | None = None
     name: str = ""
-    node_port: int = 0
-    port: int = always(0)
+    node_port: Int32 = 0
+    port: Int32 = always(0)
     protocol: str = ""
     target_port: IntOrString | None = None
 
@@ -2107,7 +2107,7 @@ class ServiceSpec(
     external_ips: tuple[str, ...] = ()
     external_name: str = ""
     external_traffic_policy: str = ""
-    health_check_node_port: int = 0
+    health_check_node_port: Int32 = 0
     internal_traffic_policy: str | None = None
     ip_families: tuple[str, ...] = ()
     ip_family_policy: str | None = None

@@ -9,6 +9,7 @@ from typing import Annotated
 from kube.api.core_v1 import ObjectReference
 from kube.api.meta_v1 import ListMeta, ObjectMeta
 from kube.api.object import ListSet, Object, always, atomic
+from kube.api.scalars import Int32
 
 
 class EndpointConditions(Object, frozen=True):
@@ -57,7 +58,7 @@ class EndpointPort(Object, frozen=True):
 
     app_protocol: str | None = None
     name: str | None = None
-    port: int | None = None
+    port: Int32 | None = None
     protocol: str | None = None
 
 

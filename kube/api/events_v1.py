@@ -6,13 +6,13 @@ Source: kubernetes.io/docs/reference/kubernetes-api, version 1.36. See kube/api/
 from kube.api.core_v1 import EventSource, ObjectReference
 from kube.api.meta_v1 import ListMeta, ObjectMeta
 from kube.api.object import Object, always
-from kube.api.scalars import MicroTime, Time
+from kube.api.scalars import Int32, MicroTime, Time
 
 
 class EventSeries(Object, frozen=True):
     """How often an event has repeated and when it was last seen."""
 
-    count: int = always(0)
+    count: Int32 = always(0)
     last_observed_time: MicroTime | None = None
 
 
@@ -22,7 +22,7 @@ class Event(Object, frozen=True):
     api_version: str = always("events.k8s.io/v1")
     kind: str = always("Event")
     action: str = ""
-    deprecated_count: int = 0
+    deprecated_count: Int32 = 0
     deprecated_first_timestamp: Time | None = None
     deprecated_last_timestamp: Time | None = None
     deprecated_source: EventSource = always(EventSource())

@@ -7,14 +7,14 @@ from typing import Annotated
 
 from kube.api.meta_v1 import ListMeta, ObjectMeta
 from kube.api.object import ListMap, ListSet, Object, always, renamed
-from kube.api.scalars import Time
+from kube.api.scalars import Int32, Time
 
 
 class ExemptPriorityLevelConfiguration(Object, frozen=True):
     """The seats nominally set aside for requests that are never held back."""
 
-    lendable_percent: int | None = None
-    nominal_concurrency_shares: int | None = None
+    lendable_percent: Int32 | None = None
+    nominal_concurrency_shares: Int32 | None = None
 
 
 class FlowDistinguisherMethod(Object, frozen=True):
@@ -86,7 +86,7 @@ class FlowSchemaSpec(Object, frozen=True):
     """Which requests a schema takes, in what order, and the level they go to."""
 
     distinguisher_method: FlowDistinguisherMethod | None = None
-    matching_precedence: int = always(0)
+    matching_precedence: Int32 = always(0)
     priority_level_configuration: PriorityLevelConfigurationReference = always(PriorityLevelConfigurationReference())
     rules: tuple[PolicyRulesWithSubjects, ...] = ()
 
@@ -129,9 +129,9 @@ class FlowSchemaList(Object, frozen=True):
 class QueuingConfiguration(Object, frozen=True):
     """How many queues a level has, their length, and the hand size."""
 
-    hand_size: int = always(0)
-    queue_length_limit: int = always(0)
-    queues: int = always(0)
+    hand_size: Int32 = always(0)
+    queue_length_limit: Int32 = always(0)
+    queues: Int32 = always(0)
 
 
 class LimitResponse(Object, frozen=True):
@@ -144,10 +144,10 @@ class LimitResponse(Object, frozen=True):
 class LimitedPriorityLevelConfiguration(Object, frozen=True):
     """The share of seats a level has, what it lends, and what happens when full."""
 
-    borrowing_limit_percent: int | None = None
-    lendable_percent: int | None = None
+    borrowing_limit_percent: Int32 | None = None
+    lendable_percent: Int32 | None = None
     limit_response: LimitResponse = always(LimitResponse())
-    nominal_concurrency_shares: int | None = None
+    nominal_concurrency_shares: Int32 | None = None
 
 
 class PriorityLevelConfigurationSpec(Object, frozen=True):

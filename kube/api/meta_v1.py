@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from kube.api.object import ListMap, ListSet, Object, always, atomic
-from kube.api.scalars import NO_FIELDS, JsonObject, RawObject, Time
+from kube.api.scalars import NO_FIELDS, Int32, Int64, JsonObject, RawObject, Time
 
 
 class APIResource(Object, frozen=True):
@@ -39,7 +39,7 @@ class Condition(Object, frozen=True):
 
     last_transition_time: Time | None = None
     message: str = always("")
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     reason: str = always("")
     status: str = always("")
     type: str = always("")
@@ -57,7 +57,7 @@ class DeleteOptions(Object, frozen=True):
 
     api_version: str = ""
     dry_run: tuple[str, ...] = ()
-    grace_period_seconds: int | None = None
+    grace_period_seconds: Int64 | None = None
     ignore_store_read_error_with_cluster_breaking_potential: bool | None = None
     kind: str = ""
     orphan_dependents: bool | None = None
@@ -99,7 +99,7 @@ class ListMeta(Object, frozen=True):
     """A list's resource version and how to get its next page."""
 
     continue_: str = ""
-    remaining_item_count: int | None = None
+    remaining_item_count: Int64 | None = None
     resource_version: str = ""
     self_link: str = ""
     shard_info: ShardInfo | None = None
@@ -134,11 +134,11 @@ class ObjectMeta(Object, frozen=True):
 
     annotations: Mapping[str, str] = {}
     creation_timestamp: Time | None = None
-    deletion_grace_period_seconds: int | None = None
+    deletion_grace_period_seconds: Int64 | None = None
     deletion_timestamp: Time | None = None
     finalizers: Annotated[tuple[str, ...], ListSet(patch=True)] = ()
     generate_name: str = ""
-    generation: int = 0
+    generation: Int64 = 0
     labels: Mapping[str, str] = {}
     managed_fields: tuple[ManagedFieldsEntry, ...] = ()
     name: str = ""
@@ -168,7 +168,7 @@ class StatusDetails(Object, frozen=True):
     group: str = ""
     kind: str = ""
     name: str = ""
-    retry_after_seconds: int = 0
+    retry_after_seconds: Int32 = 0
     uid: str = ""
 
 
@@ -177,7 +177,7 @@ class Status(Object, frozen=True):
 
     api_version: str = always("v1")
     kind: str = always("Status")
-    code: int = 0
+    code: Int32 = 0
     details: StatusDetails | None = None
     message: str = ""
     metadata: ListMeta = always(ListMeta())

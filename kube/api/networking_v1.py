@@ -8,7 +8,7 @@ from typing import Annotated
 from kube.api.core_v1 import TypedLocalObjectReference
 from kube.api.meta_v1 import Condition, LabelSelector, ListMeta, ObjectMeta
 from kube.api.object import ListMap, Object, always, atomic
-from kube.api.scalars import IntOrString
+from kube.api.scalars import Int32, IntOrString
 
 
 @atomic
@@ -16,7 +16,7 @@ class ServiceBackendPort(Object, frozen=True):
     """A service port, by name or by number."""
 
     name: str = ""
-    number: int = 0
+    number: Int32 = 0
 
 
 class IngressServiceBackend(Object, frozen=True):
@@ -114,7 +114,7 @@ class IngressPortStatus(Object, frozen=True):
     """An ingress port, its protocol and any error with it."""
 
     error: str | None = None
-    port: int = always(0)
+    port: Int32 = always(0)
     protocol: str = always("")
 
 
@@ -203,7 +203,7 @@ class NetworkPolicyPeer(Object, frozen=True):
 class NetworkPolicyPort(Object, frozen=True):
     """A port, or range of ports, that a rule allows."""
 
-    end_port: int | None = None
+    end_port: Int32 | None = None
     port: IntOrString | None = None
     protocol: str | None = None
 

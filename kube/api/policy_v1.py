@@ -8,7 +8,7 @@ from typing import Annotated
 
 from kube.api.meta_v1 import Condition, DeleteOptions, LabelSelector, ListMeta, ObjectMeta
 from kube.api.object import ListMap, Object, Patch, always
-from kube.api.scalars import IntOrString, Time
+from kube.api.scalars import Int32, Int64, IntOrString, Time
 
 
 class Eviction(Object, frozen=True):
@@ -33,12 +33,12 @@ class PodDisruptionBudgetStatus(Object, frozen=True):
     """How many pods are healthy and how many more may be disrupted."""
 
     conditions: Annotated[tuple[Condition, ...], ListMap(keys=("type",), patch="type")] = ()
-    current_healthy: int = always(0)
-    desired_healthy: int = always(0)
+    current_healthy: Int32 = always(0)
+    desired_healthy: Int32 = always(0)
     disrupted_pods: Mapping[str, Time] = {}
-    disruptions_allowed: int = always(0)
-    expected_pods: int = always(0)
-    observed_generation: int = 0
+    disruptions_allowed: Int32 = always(0)
+    expected_pods: Int32 = always(0)
+    observed_generation: Int64 = 0
 
 
 class PodDisruptionBudget(Object, frozen=True):

@@ -9,7 +9,7 @@ from typing import Annotated
 from kube.api.core_v1 import NodeSelector
 from kube.api.meta_v1 import Condition, ListMeta, ObjectMeta
 from kube.api.object import ListMap, Object, always, renamed
-from kube.api.scalars import JsonObject, Time
+from kube.api.scalars import Int64, JsonObject, Time
 from kube.quantity import Quantity
 
 
@@ -54,7 +54,7 @@ class DeviceToleration(Object, frozen=True):
     effect: str = ""
     key: str = ""
     operator: str = ""
-    toleration_seconds: int | None = None
+    toleration_seconds: Int64 | None = None
     value: str = ""
 
 
@@ -134,8 +134,8 @@ class DeviceAttribute(Object, frozen=True):
 
     bool_: bool | None = None
     bools: tuple[bool, ...] = ()
-    int_: int | None = None
-    ints: tuple[int, ...] = ()
+    int_: Int64 | None = None
+    ints: tuple[Int64, ...] = ()
     string: str | None = None
     strings: tuple[str, ...] = ()
     version: str | None = None
@@ -216,7 +216,7 @@ class DeviceSubRequest(Object, frozen=True):
 
     allocation_mode: str = ""
     capacity: CapacityRequirements | None = None
-    count: int = 0
+    count: Int64 = 0
     device_class_name: str = always("")
     name: str = always("")
     selectors: tuple[DeviceSelector, ...] = ()
@@ -229,7 +229,7 @@ class ExactDeviceRequest(Object, frozen=True):
     admin_access: bool | None = None
     allocation_mode: str = ""
     capacity: CapacityRequirements | None = None
-    count: int = 0
+    count: Int64 = 0
     device_class_name: str = always("")
     selectors: tuple[DeviceSelector, ...] = ()
     tolerations: tuple[DeviceToleration, ...] = ()
@@ -353,9 +353,9 @@ class ResourceClaimTemplateList(Object, frozen=True):
 class ResourcePool(Object, frozen=True):
     """The pool a slice belongs to, its generation and its slice count."""
 
-    generation: int = always(0)
+    generation: Int64 = always(0)
     name: str = always("")
-    resource_slice_count: int = always(0)
+    resource_slice_count: Int64 = always(0)
 
 
 class ResourceSliceSpec(Object, frozen=True):

@@ -26,7 +26,13 @@ MicroTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=_RFC3339)]
 Duration: TypeAlias = str
 """A length of time as Go writes it: "1h30m"."""
 
-IntOrString: TypeAlias = int | str
+Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+"""A number that 32 bits hold."""
+
+Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A number that 64 bits hold."""
+
+IntOrString: TypeAlias = Int32 | str
 """A number, or a name or percentage: 8080, "http", "25%"."""
 
 JsonValue: TypeAlias = Any

@@ -5,6 +5,7 @@ Source: kubernetes.io/docs/reference/kubernetes-api, version 1.36. See kube/api/
 
 from kube.api.meta_v1 import ListMeta, ObjectMeta
 from kube.api.object import Object, always
+from kube.api.scalars import Int32
 
 
 class PriorityClass(Object, frozen=True):
@@ -16,7 +17,7 @@ class PriorityClass(Object, frozen=True):
     global_default: bool = False
     metadata: ObjectMeta = always(ObjectMeta())
     preemption_policy: str | None = None
-    value: int = always(0)
+    value: Int32 = always(0)
 
 
 class PriorityClassList(Object, frozen=True):

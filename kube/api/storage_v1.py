@@ -9,7 +9,7 @@ from typing import Annotated
 from kube.api.core_v1 import PersistentVolumeSpec, TopologySelectorTerm
 from kube.api.meta_v1 import LabelSelector, ListMeta, ObjectMeta
 from kube.api.object import ListMap, ListSet, Object, always, renamed
-from kube.api.scalars import Time
+from kube.api.scalars import Int32, Int64, Time
 from kube.quantity import Quantity
 
 
@@ -17,7 +17,7 @@ class TokenRequest(Object, frozen=True):
     """A service account token a CSI driver wants, by audience and lifetime."""
 
     audience: str = always("")
-    expiration_seconds: int | None = None
+    expiration_seconds: Int64 | None = None
 
 
 class CSIDriverSpec(Object, frozen=True):
@@ -25,7 +25,7 @@ class CSIDriverSpec(Object, frozen=True):
 
     attach_required: bool | None = None
     fs_group_policy: str | None = None
-    node_allocatable_update_period_seconds: int | None = None
+    node_allocatable_update_period_seconds: Int64 | None = None
     pod_info_on_mount: bool | None = None
     prevent_pod_scheduling_if_missing: bool | None = None
     requires_republish: bool | None = None
@@ -57,7 +57,7 @@ class CSIDriverList(Object, frozen=True):
 class VolumeNodeResources(Object, frozen=True):
     """How many volumes of a driver a node can hold."""
 
-    count: int | None = None
+    count: Int32 | None = None
 
 
 class CSINodeDriver(Object, frozen=True, rename=renamed(node_id="nodeID")):
@@ -156,7 +156,7 @@ class VolumeAttachmentSpec(Object, frozen=True):
 class VolumeError(Object, frozen=True):
     """What went wrong with attaching or detaching, and when."""
 
-    error_code: int | None = None
+    error_code: Int32 | None = None
     message: str = ""
     time: Time | None = None
 

@@ -36,8 +36,12 @@ def odd_value(hint: Any, source: random.Random, depth: int) -> Any:
     """Return an odd value of a type."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
-        is_moment = any(isinstance(extra, msgspec.Meta) for extra in arguments[1:])
-        return source.choice(MOMENTS) if is_moment else odd_value(arguments[0], source, depth)
+        limits = next((extra for extra in arguments[1:] if isinstance(extra, msgspec.Meta)), None)
+        if limits is None:
+            return odd_value(arguments[0], source, depth)
+        if limits.ge is None or limits.le is None:
+            return source.choice(MOMENTS)
+        return source.choice([number for number in NUMBERS if limits.ge <= number <= limits.le])
     if origin in (UnionType, typing.Union):
         return odd_value(source.choice([part for part in arguments if part is not type(None)]), source, depth)
     if origin is tuple:

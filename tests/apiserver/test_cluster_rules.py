@@ -3,11 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
+from kube.api.certificates_v1 import CertificateSigningRequest
 from kube.api.core_v1 import ConfigMap, Endpoints, Namespace, NamespaceSpec, Node, NodeSpec, Secret
 from kube.api.discovery_v1 import EndpointSlice
 from kube.api.meta_v1 import ObjectMeta
 from kube.errors import ApiError
-from tests.apiserver.material import context, defaulted, parsed, rules_of, wrong_changes, wrongs
+from tests.apiserver.material import context, defaulted, parsed, rules_of, told, wrong_changes, wrongs
 
 NAMESPACES = rules_of(Namespace)
 NODE = "{metadata: {name: n}, spec: {podCIDR: 10.0.0.0/24}, status: {capacity: {cpu: 2}}}"
@@ -74,7 +75,7 @@ def test_a_nodes_pod_range_can_be_set_once_and_never_changed() -> None:
 
 def test_a_taint_with_an_unknown_effect_is_refused() -> None:
     assert wrongs(parsed(Node, "{metadata: {name: n}, spec: {taints: [{key: a, effect: Now}]}}")) == [
-        'spec.taints[0].effect: Unsupported value: "Now": supported values: "NoSchedule", "PreferNoSchedule",'
+        'metadata.taints[0].effect: Unsupported value: "Now": supported values: "NoSchedule", "PreferNoSchedule",'
         ' "NoExecute"'
     ]
 
@@ -134,3 +135,21 @@ def test_a_slices_generation_grows_with_its_endpoints() -> None:
     assert old.metadata.generation == 1
     assert rules.prepare_update(old, old, context()).metadata.generation == 1
     assert rules.prepare_update(other, old, context()).metadata.generation == 2
+
+
+def test_what_was_decided_on_a_signing_request_is_final_and_has_its_moment() -> None:
+    rules = rules_of(CertificateSigningRequest)
+    asked = parsed(CertificateSigningRequest, "{metadata: {name: a}}")
+    approved = parsed(CertificateSigningRequest, "{status: {conditions: [{type: Approved, status: 'True'}]}}")
+    doubtful = parsed(CertificateSigningRequest, "{status: {conditions: [{type: Approved, status: 'False'}]}}")
+
+    decided = rules.prepare_subresource_update("approval", approved, asked, context())
+
+    assert decided.status.conditions[0].last_transition_time == "2026-01-02T03:04:05Z"
+    assert rules.validate_subresource_update("approval", decided, asked) == []
+    assert told(rules.validate_subresource_update("approval", asked, decided)) == [
+        'status.conditions: Forbidden: updates may not remove a condition of type "Approved"'
+    ]
+    assert told(rules.validate_subresource_update("approval", doubtful, asked)) == [
+        'status.conditions[0].status: Unsupported value: "False": supported values: "True"'
+    ]

@@ -73,7 +73,7 @@ BOUND = "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}"
             LimitRange,
             "spec: {limits: [{type: Container, min: {cpu: 2}, max: {cpu: 1},"
             " default: {cpu: 1}, defaultRequest: {cpu: 1}}]}",
-            'spec.limits[0].max[cpu]: Invalid value: "1": min value 2 is greater than max value 1',
+            'spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1',
         ),
     ],
 )
@@ -141,13 +141,22 @@ async def test_a_claim_without_a_class_gets_the_default_one() -> None:
 
 
 def test_a_bound_claim_can_grow_and_never_shrink() -> None:
-    text = f"{{{IN_DEFAULT}, spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 2Gi}}}}}}}}"
+    spec = "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 2Gi}}}"
+    text = f"{{{IN_DEFAULT}, {spec}, status: {{phase: Bound, capacity: {{storage: 2G}}}}}}"
     old = parsed(PersistentVolumeClaim, text)
 
     assert wrong_changes(parsed(PersistentVolumeClaim, text.replace("2Gi", "3Gi")), old) == []
     assert wrong_changes(parsed(PersistentVolumeClaim, text.replace("2Gi", "1Gi")), old) == [
-        "spec.resources.requests.storage: Forbidden: field can not be less than previous value"
+        "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"
     ]
+
+
+def test_a_claim_that_waits_for_a_volume_asks_for_what_it_asked_for() -> None:
+    text = f"{{{IN_DEFAULT}, spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 2Gi}}}}}}}}"
+
+    (found,) = wrong_changes(*(parsed(PersistentVolumeClaim, text.replace("2Gi", size)) for size in ("3Gi", "2Gi")))
+
+    assert found.startswith("spec: Forbidden: spec is immutable after creation except resources.requests")
 
 
 def test_a_volume_has_exactly_one_source() -> None:

@@ -380,5 +380,5 @@ def test_a_resize_changes_resources_alone_and_not_the_class_of_service() -> None
     assert new.spec.containers[0].image == "nginx:1.27"
     assert PODS.validate_subresource_update("resize", new, old) == []
     assert told(PODS.validate_subresource_update("resize", guaranteed, old)) == [
-        'spec: Invalid value: "Guaranteed": Pod QOS Class may not change as a result of resizing'
+        'spec: Invalid value: "Burstable": Pod QOS Class may not change as a result of resizing'
     ]

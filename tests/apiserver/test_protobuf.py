@@ -172,6 +172,9 @@ def plains(draw: st.DrawFn, cls: type[msgspec.Struct], depth: int = 7) -> dict[s
 def values(hint: Any, depth: int, is_micro: bool = False) -> st.SearchStrategy[Any]:
     """Return a strategy for what a type may be in JSON."""
     choices = choices_of(hint)
+    if int in choices:
+        numbers = st.integers(-(2**31), 2**31 - 1) if "2147483647" in str(hint) else SCALARS[int]
+        return st.one_of([numbers, *(values(choice, depth) for choice in choices if choice is not int)])
     if len(choices) > 1:
         return st.one_of([values(choice, depth) for choice in choices])
     [wanted] = choices

@@ -202,7 +202,10 @@ async def test_an_eviction_is_refused_where_a_budget_does_not_allow_it(wire: Wir
 
 async def test_the_older_autoscaler_keeps_what_it_cannot_say(wire: Wire) -> None:
     target = {"kind": "Deployment", "name": "web", "apiVersion": "apps/v1"}
-    memory = {"type": "Resource", "resource": {"name": "memory", "target": {"type": "Value", "value": "1Gi"}}}
+    memory = {
+        "type": "Resource",
+        "resource": {"name": "memory", "target": {"type": "AverageValue", "averageValue": "1Gi"}},
+    }
     spec = {"maxReplicas": 5, "scaleTargetRef": target, "metrics": [memory]}
     newer, older = (
         f"/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers" for version in ("v2", "v1")

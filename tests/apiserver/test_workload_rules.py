@@ -61,7 +61,10 @@ def test_a_selector_never_changes(cls: type[Resource]) -> None:
 def test_a_deployment_without_a_selector_is_refused() -> None:
     found = wrongs(parsed(Deployment, f"{{{META}, spec: {{template: {TEMPLATE}}}}}"))
 
-    assert found == ["spec.selector: Required value"]
+    assert found == [
+        "spec.selector: Required value",
+        'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',
+    ]
 
 
 def test_a_rolling_update_that_can_never_move_is_refused() -> None:
@@ -111,7 +114,8 @@ def test_a_stateful_set_keeps_its_service_name() -> None:
 
 def test_a_stateful_sets_containers_may_mount_its_claims() -> None:
     text = WEB.replace("image: nginx", "image: nginx, volumeMounts: [{name: data, mountPath: /d}]")
-    claims = "volumeClaimTemplates: [{metadata: {name: data}}], selector"
+    claim = "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}"
+    claims = f"volumeClaimTemplates: [{{metadata: {{name: data}}, {claim}}}], selector"
 
     assert wrongs(parsed(StatefulSet, text.replace("selector", claims, 1))) == []
 

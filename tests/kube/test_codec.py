@@ -48,6 +48,8 @@ def test_null_means_absent() -> None:
     ("body", "complaint"),
     [
         ('{"spec": {"replicas": "three"}}', "^spec.replicas: Expected `int"),
+        ('{"spec": {"replicas": 2147483648}}', "^spec.replicas: Expected a number that 32 bits hold, -2147483648 to"),
+        ('{"metadata": {"generation": 9223372036854775808}}', "^metadata.generation: Expected a number that 64 bits"),
         (
             '{"spec": {"template": {"spec": {"containers": [{"name": 1}]}}}}',
             r"^spec.template.spec.containers\[0\].name: ",
