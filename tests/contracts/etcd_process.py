@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -73,9 +74,10 @@ class EtcdProcess:
             self._process = None
 
     def pause(self) -> None:
-        """Have it stand still: it keeps its connections and answers nothing."""
+        """Have it stand still, all its threads: it keeps its connections and answers nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def go_on(self) -> None:
         """Have it go on after `pause`."""
