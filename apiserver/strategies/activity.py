@@ -80,5 +80,3 @@ class LeaseStrategy(Strategy[Lease]):
 def _lease_errors(lease: Lease) -> Errors:
     yield from positive("spec.leaseDurationSeconds", lease.spec.lease_duration_seconds)
     yield from not_negative("spec.leaseTransitions", lease.spec.lease_transitions)
-    if lease.spec.holder_identity == "":
-        yield invalid("spec.holderIdentity", "", "must not be empty")
