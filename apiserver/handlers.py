@@ -15,6 +15,7 @@ from apiserver.decoding import decode_delete_options, decode_object, media_type_
 from apiserver.deletion import deletion_warnings
 from apiserver.forms import form_for
 from apiserver.identity import User
+from apiserver.item import Item
 from apiserver.managing import manager_name
 from apiserver.nodes import NodeRelay
 from apiserver.options import (
@@ -136,7 +137,7 @@ class Handlers:
     async def _get(self, call: Call) -> web.StreamResponse:
         target, query = call.target, call.query
         if target.subresource == "scale":
-            return Answer(200, encode(await self._pipeline.get_scale(call.user, target)))
+            return self._scale_answer(call, await self._pipeline.get_scale(call.user, target))
         if not target.name or "watch" in query:
             options = list_options(query)
             if options.watch and call.request.method == "HEAD":
@@ -189,7 +190,7 @@ class Handlers:
         call.warnings.extend(decoded.warnings)
         if target.subresource == "scale":
             scale = await pipeline.update_scale(call.user, target, cast("Scale", decoded.obj), options)
-            return Answer(200, encode(scale))
+            return self._scale_answer(call, scale)
         item, created = await pipeline.update(call.user, target, decoded.obj, options)
         return self._answer(call, item, 201 if created else 200)
 
@@ -205,7 +206,7 @@ class Handlers:
         if target.subresource == "scale":
             scale = await pipeline.patch_scale(call.user, target, patch, options)
             call.warnings.extend(patch.warnings)
-            return Answer(200, encode(scale))
+            return self._scale_answer(call, scale)
         item = await pipeline.patch(call.user, target, patch, options)
         call.warnings.extend(patch.warnings)
         return self._answer(call, item)
@@ -219,7 +220,7 @@ class Handlers:
         call.warnings.extend(config.warnings)
         if target.subresource == "scale":
             scale = await pipeline.apply_scale(call.user, target, config, options)
-            return Answer(200, encode(scale))
+            return self._scale_answer(call, scale)
         item, created = await pipeline.apply(call.user, target, config, options)
         return self._answer(call, item, 201 if created else 200)
 
@@ -258,6 +259,11 @@ class Handlers:
         kind = call.target.kind
         form = form_for(call.request.headers.get("Accept", ""), kind, text_of(call.query, "includeObject"))
         return Answer(status, _pretty(call, form.one(item)))
+
+    def _scale_answer(self, call: Call, scale: Scale) -> Answer:
+        item = Item(SCALE, scale.metadata.namespace, scale.metadata.name, 0, encode(scale))
+        form = form_for(call.request.headers.get("Accept", ""), SCALE, text_of(call.query, "includeObject"))
+        return Answer(200, _pretty(call, form.one(item)))
 
     def _list_answer(self, call: Call, listed: Listed) -> Answer:
         kind = call.target.kind

@@ -13,6 +13,7 @@ from kube.api.core_v1 import (
     Event,
     Namespace,
     Node,
+    NodeSystemInfo,
     ResourceQuota,
     Secret,
     ServiceAccount,
@@ -40,9 +41,14 @@ def node_cells(obj: Node, now: datetime) -> list[Any]:
         _node_address(obj, "InternalIP"),
         _node_address(obj, "ExternalIP"),
         info.os_image or UNKNOWN,
-        info.kernel_version or UNKNOWN,
+        _kernel(info),
         info.container_runtime_version or UNKNOWN,
     ]
+
+
+def _kernel(info: NodeSystemInfo) -> str:
+    version = info.kernel_version or UNKNOWN
+    return f"{version} ({info.architecture})" if info.architecture else version
 
 
 def _node_word(node: Node) -> str:
