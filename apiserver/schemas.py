@@ -103,7 +103,7 @@ def _told(cls: type) -> str:
 def _is_required(field: msgspec.structs.FieldInfo) -> bool:
     """A field that is always written has to be given, but for those that the server fills in itself."""
     is_always_written = inspect.isfunction(field.default_factory)  # An empty map has a factory too: dict itself.
-    return is_always_written and field.name not in ("api_version", "kind", "status")
+    return is_always_written and field.name not in ("api_version", "kind", "metadata", "status")
 
 
 def _structs_in(cls: type) -> Iterator[type]:
