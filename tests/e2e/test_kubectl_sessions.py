@@ -22,6 +22,7 @@ from kube.config import Access, load_kubeconfig, save_kubeconfig
 from kube.errors import ApiError
 from tests.e2e.conftest import Cluster, eventually, free_port, kubectl_binary, run
 from tests.e2e.transcript import VERSIONS, steps
+from wherry.cluster.nodes import machine_name
 from wherry.connection import Connection, Unreachable
 
 SESSIONS = Path(__file__).parent / "sessions"
@@ -107,7 +108,8 @@ class Person:
         """Say what was said in a session; fail where the answers differ."""
         shutil.copytree(FILES, self.here, dirs_exist_ok=True)
         environ = self.environ()
-        text = (SESSIONS / f"{session}.txt").read_text().replace("{ns}", self.namespace)
+        text = (SESSIONS / f"{session}.txt").read_text()
+        text = text.replace("{ns}", self.namespace).replace("{node}", machine_name())
         for step in steps(text, self.version):
             argv = [self.kubectl, *step.words[1:]]
             done = run(argv, env={**environ, **step.environ}, cwd=self.here, is_merged=True)
