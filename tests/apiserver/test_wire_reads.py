@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from apiserver.server import ApiServer
-from tests.apiserver.wire import TABLE, Wire, config_map, pod
+from tests.apiserver.wire import TABLE, Wire, config_map, deployment, pod
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
@@ -165,3 +165,20 @@ async def test_metrics_count_requests_and_objects(wire: Wire) -> None:
 
     assert 'apiserver_request_total{code="200",group="",resource="configmaps",verb="GET"} 1' in text
     assert 'apiserver_storage_objects{resource="namespaces"} 4' in text
+
+
+async def test_a_scale_is_a_row_of_wanted_and_present_pods(wire: Wire) -> None:
+    await wire.send("POST", "/apis/apps/v1/namespaces/default/deployments", deployment(replicas=3))
+
+    reply = await wire.send("GET", "/apis/apps/v1/namespaces/default/deployments/web/scale", accept=TABLE)
+
+    assert [column["name"] for column in reply.json["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert reply.json["rows"][0]["cells"][:3] == ["web", 3, 0]
+
+
+async def test_whoever_uses_a_kind_that_had_its_time_is_told(wire: Wire) -> None:
+    old = await wire.send("GET", "/api/v1/namespaces/default/endpoints")
+    new = await wire.send("GET", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices")
+
+    assert old.headers["Warning"].startswith('299 - "v1 Endpoints is deprecated in v1.33+')
+    assert "Warning" not in new.headers
