@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+JAVASCRIPT := tests/e2e/javascript
+INSTALLED_JAVASCRIPT := $(JAVASCRIPT)/node_modules/.package-lock.json
 PACKAGES := apiserver controllers kube nodeagent proto scheduler wherry
 DEBIAN_TEST_PACKAGES := busybox-static curl docker-registry etcd-client etcd-server iproute2 nftables runc skopeo umoci
 
@@ -25,7 +27,7 @@ check: $(INSTALLED_DEV)
 unit: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest -q --ignore=tests/e2e
 
-e2e: $(INSTALLED_DEV)
+e2e: $(INSTALLED_DEV) $(INSTALLED_JAVASCRIPT)
 	$(BIN)/python -m pytest -q tests/e2e
 
 # What is installed has its bytecode; a tree of sources, which the environment may forbid to keep any, is given it here.
@@ -38,7 +40,7 @@ format: $(INSTALLED_DEV)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(JAVASCRIPT)/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -54,6 +56,11 @@ $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 $(INSTALLED_DEV): pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(INSTALLED) $@
+
+# node and npm come as a package of the environment: Debian 12's are too old for the newest JavaScript client.
+$(INSTALLED_JAVASCRIPT): $(JAVASCRIPT)/package-lock.json | $(INSTALLED_DEV)
+	$(BIN)/npm ci --prefix $(JAVASCRIPT) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 debian-test-packages:
 	@dpkg -s $(DEBIAN_TEST_PACKAGES) >/dev/null 2>&1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN_TEST_PACKAGES); }

@@ -16,6 +16,7 @@ from apiserver.decoding import decode_delete_options, decode_object, media_type_
 from apiserver.deletion import deletion_warnings
 from apiserver.forms import PLAIN, Form, Shape, form_for
 from apiserver.identity import User
+from apiserver.item import Item
 from apiserver.managing import manager_name
 from apiserver.nodes import NodeRelay
 from apiserver.options import (
@@ -81,7 +82,8 @@ class Call:
     def form(self, shape: Shape | None = None) -> Form:
         """Return the form that the client takes; the path tells the shape. Raises ApiError 400 or 406."""
         shape = shape or (Shape.ONE if self.target.name or self.request.method == "POST" else Shape.LIST)
-        return form_for(self.accept, self.target.kind, text_of(self.query, "includeObject"), shape)
+        kind = SCALE if self.target.subresource == "scale" else self.target.kind
+        return form_for(self.accept, kind, text_of(self.query, "includeObject"), shape)
 
     @property
     def manager(self) -> str:
@@ -174,7 +176,7 @@ class Handlers:
     async def _get(self, call: Call) -> web.StreamResponse:
         target, query = call.target, call.query
         if target.subresource == "scale":
-            return Answer(200, encode(await self._pipeline.get_scale(call.user, target)))
+            return self._scale_answer(call, await self._pipeline.get_scale(call.user, target))
         if target.is_watched:
             return await self._watch(call, list_options({**query, "watch": ["true"]}))
         if not target.name:
@@ -231,7 +233,7 @@ class Handlers:
         call.warnings.extend(decoded.warnings)
         if target.subresource == "scale":
             scale = await pipeline.update_scale(call.user, target, cast("Scale", decoded.obj), options)
-            return Answer(200, encode(scale))
+            return self._scale_answer(call, scale)
         item, created = await pipeline.update(call.user, target, decoded.obj, options)
         return self._answer(call, item, 201 if created else 200)
 
@@ -247,7 +249,7 @@ class Handlers:
         if target.subresource == "scale":
             scale = await pipeline.patch_scale(call.user, target, patch, options)
             call.warnings.extend(patch.warnings)
-            return Answer(200, encode(scale))
+            return self._scale_answer(call, scale)
         item = await pipeline.patch(call.user, target, patch, options)
         call.warnings.extend(patch.warnings)
         return self._answer(call, item)
@@ -261,7 +263,7 @@ class Handlers:
         call.warnings.extend(config.warnings)
         if target.subresource == "scale":
             scale = await pipeline.apply_scale(call.user, target, config, options)
-            return Answer(200, encode(scale))
+            return self._scale_answer(call, scale)
         item, created = await pipeline.apply(call.user, target, config, options)
         return self._answer(call, item, 201 if created else 200)
 
@@ -298,6 +300,10 @@ class Handlers:
 
     def _answer(self, call: Call, item: Any, status: int = 200) -> Answer:
         return Answer(status, call.form().one(item))
+
+    def _scale_answer(self, call: Call, scale: Scale) -> Answer:
+        item = Item(SCALE, scale.metadata.namespace, scale.metadata.name, 0, encode(scale))
+        return self._answer(call, item)
 
     def _list_answer(self, call: Call, listed: Listed) -> Answer:
         return Answer(200, call.form().many(listed.items, listed.info))

@@ -60,8 +60,9 @@ class Reviews:
         answered: Resource = self._answers[kind.kind](question, user, now)
         return answered
 
-    def _who(self, review: authentication_v1.SelfSubjectReview, user: User, _now: datetime) -> Any:
-        return replace(review, status=authentication_v1.SelfSubjectReviewStatus(user_info=user_info(user)))
+    def _who(self, review: authentication_v1.SelfSubjectReview, user: User, now: datetime) -> Any:
+        status = authentication_v1.SelfSubjectReviewStatus(user_info=user_info(user))
+        return replace(review, metadata=replace(review.metadata, creation_timestamp=to_time(now)), status=status)
 
     def _token(self, review: authentication_v1.TokenReview, _user: User, now: datetime) -> Any:
         wanted = review.spec.audiences or AUDIENCES

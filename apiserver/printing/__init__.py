@@ -53,6 +53,7 @@ PRINTERS: Final[Mapping[tuple[str, str], Printer]] = {
     ("apps", "ReplicaSet"): workloads.REPLICA_SET,
     ("apps", "StatefulSet"): workloads.STATEFUL_SET,
     ("autoscaling", "HorizontalPodAutoscaler"): policy.AUTOSCALER,
+    ("autoscaling", "Scale"): workloads.SCALE,
     ("batch", "CronJob"): workloads.CRON_JOB,
     ("batch", "Job"): workloads.JOB,
     ("certificates.k8s.io", "CertificateSigningRequest"): policy.REQUEST,

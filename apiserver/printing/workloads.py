@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from kube.api.apps_v1 import ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet
+from kube.api.autoscaling_v1 import Scale
 from kube.api.batch_v1 import CronJob, Job
 from kube.api.core_v1 import PodTemplateSpec, ReplicationController
 from kube.objects import condition_is_true, controller_of
@@ -44,6 +45,11 @@ def replica_set_cells(obj: ReplicaSet, now: datetime) -> list[Any]:
     counts = [obj.spec.replicas or 0, obj.status.replicas, obj.status.ready_replicas]
     tail = [*containers(obj.spec.template.spec), selector(obj.spec.selector)]
     return [obj.metadata.name, *counts, age(obj, now), *tail]
+
+
+def scale_cells(obj: Scale, now: datetime) -> list[Any]:
+    """Return the cells of a Scale."""
+    return [obj.metadata.name, obj.spec.replicas, obj.status.replicas, age(obj, now)]
 
 
 def deployment_cells(obj: Deployment, now: datetime) -> list[Any]:
@@ -164,3 +170,4 @@ CRON_JOB: Final = Printer(
     (NAME, *text("Schedule", "Timezone"), *flags("Suspend"), *numbers("Active"), *text("Last Schedule"), AGE, *_WIDE),
     cron_job_cells,
 )
+SCALE: Final = Printer((NAME, *numbers("Desired", "Available"), AGE), scale_cells)

@@ -49,14 +49,11 @@ class JobStrategy(Strategy[Job]):
 
     def default(self, obj: Job) -> Job:
         spec = default_job_spec(obj.spec)
-        labels = spec.template.metadata.labels
-        if labels and not obj.metadata.labels:
-            obj = with_metadata(obj, labels=labels)
-        return obj if spec is obj.spec else replace(obj, spec=spec)
+        return with_own_labels(obj if spec is obj.spec else replace(obj, spec=spec))
 
     def prepare_create(self, obj: Job, context: Context) -> Job:
         obj = super().prepare_create(obj, context)
-        return obj if obj.spec.manual_selector else with_generated_selector(obj)
+        return with_own_labels(obj if obj.spec.manual_selector else with_generated_selector(obj))
 
     def validate(self, obj: Job) -> list[FieldError]:
         return list(job_errors(obj.spec, "spec"))
@@ -69,6 +66,12 @@ class JobStrategy(Strategy[Job]):
 
     def selectable_fields(self, obj: Job) -> Mapping[str, str]:
         return {**super().selectable_fields(obj), "status.successful": str(obj.status.succeeded)}
+
+
+def with_own_labels(job: Job) -> Job:
+    """Return the Job with labels: those of its pods, unless it has some."""
+    labels = job.spec.template.metadata.labels
+    return with_metadata(job, labels=labels) if labels and not job.metadata.labels else job
 
 
 def default_job_spec(spec: JobSpec) -> JobSpec:

@@ -86,6 +86,7 @@ def test_a_wrong_object_is_refused_with_the_field_that_is_wrong(cls: type[Resour
     [
         (Event, "involvedObject: {namespace: default}"),
         (Lease, "spec: {holderIdentity: n1, leaseDurationSeconds: 40}"),
+        (Lease, 'spec: {holderIdentity: "", leaseDurationSeconds: 1}'),  # Its holder has let go.
         (PodDisruptionBudget, "spec: {maxUnavailable: 1}"),
         (HorizontalPodAutoscaler, "spec: {maxReplicas: 3, scaleTargetRef: {kind: Deployment, name: a}}"),
         (PersistentVolumeClaim, "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from apiserver.server import ApiServer
-from tests.apiserver.wire import TABLE, Wire, config_map, pod
+from tests.apiserver.wire import TABLE, Wire, config_map, deployment, pod
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
@@ -207,3 +207,12 @@ async def test_a_description_of_the_api_is_kept_by_its_hash_and_confirmed_by_its
     assert kept.headers["Cache-Control"] == "public, immutable"
     assert other.headers["Cache-Control"] == "no-cache, private"
     assert (confirmed.status, confirmed.body) == (304, b"")
+
+
+async def test_a_scale_is_a_row_of_wanted_and_present_pods(wire: Wire) -> None:
+    await wire.send("POST", "/apis/apps/v1/namespaces/default/deployments", deployment(replicas=3))
+
+    reply = await wire.send("GET", "/apis/apps/v1/namespaces/default/deployments/web/scale", accept=TABLE)
+
+    assert [column["name"] for column in reply.json["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert reply.json["rows"][0]["cells"][:3] == ["web", 3, 0]

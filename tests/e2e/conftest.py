@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,18 +31,28 @@ class Result:
     err: str
 
 
-def run(argv: Sequence[str], *, stdin: str = "", env: dict[str, str] | None = None, timeout_s: float = 120.0) -> Result:
-    """Run a command to its end."""
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: str = "",
+    env: dict[str, str] | None = None,
+    timeout_s: float = 120.0,
+    cwd: Path | None = None,
+    is_merged: bool = False,
+) -> Result:
+    """Run a command to its end. is_merged: what it tells as errors stands among its output, as on a screen."""
     done = subprocess.run(
         argv,
         input=stdin,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if is_merged else subprocess.PIPE,
         text=True,
         timeout=timeout_s,
         env={**os.environ, **(env or {})},
+        cwd=cwd,
         check=False,
     )
-    return Result(done.returncode, done.stdout, done.stderr)
+    return Result(done.returncode, done.stdout, done.stderr or "")
 
 
 def wherry(*words: str, stdin: str = "", timeout_s: float = 180.0) -> Result:
@@ -163,3 +175,44 @@ def kubectl(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) ->
         return run([binary, *words], stdin=stdin, env=env, timeout_s=timeout_s)
 
     return call
+
+
+TALKER = """
+import signal, socket, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+listening = socket.create_server(("127.0.0.1", 9000))
+print("one", "two", sep="\\n", flush=True)
+while True:
+    connection, _ = listening.accept()
+    connection.sendall(connection.recv(9).upper())
+"""
+
+
+@contextmanager
+def made_namespace(cluster: Cluster) -> Iterator[str]:
+    """Make a namespace, and delete it in the end."""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    succeed(cluster.wherry("create", "-f", "-", stdin=f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"))
+    try:
+        yield name
+    finally:
+        succeed(cluster.wherry("delete", "namespace", name))
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of a test's own."""
+    with made_namespace(cluster) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def talker(cluster: Cluster) -> Iterator[str]:
+    """A namespace in which the pod `talker` runs: it has said `one` and `two`, and shouts back at port 9000."""
+    main = {"name": "main", "image": "wherry.local/host", "command": ["python3", "-c", TALKER]}
+    spec = {"containers": [main], "terminationGracePeriodSeconds": 1}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "talker"}, "spec": spec}
+    with made_namespace(cluster) as name:
+        succeed(cluster.wherry("apply", "-n", name, "-f", "-", "--wait", stdin=json.dumps(pod)))
+        eventually("the pod talks", lambda: cluster.wherry("logs", "talker", "-n", name).out == "one\ntwo\n")
+        yield name

@@ -43,5 +43,5 @@ def _remove_shared() -> None:
     """Remove what all clusters of the machine share, the images, when the last of them has gone."""
     if not Layout.all():
         shutil.rmtree(STATE_ROOT, ignore_errors=True)
-    if RUN_ROOT.is_dir() and not any(RUN_ROOT.iterdir()):
+    if RUN_ROOT.is_dir() and not RUN_ROOT.is_mount() and not any(RUN_ROOT.iterdir()):
         RUN_ROOT.rmdir()
