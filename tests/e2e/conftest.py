@@ -115,8 +115,12 @@ def traces(name: str) -> list[str]:
     found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob("wherry*")]
     found += [f"file {path}" for root in ("/run/wherry", "/var/lib/wherry") for path in Path(root).glob("*")]
     found += run(["nft", "list", "tables"]).out.splitlines() if shutil.which("nft") else []
-    found += [f"process {argv}" for argv in _command_lines() if f"\0{name}\0" in argv or f"/wherry/{name}/" in argv]
+    found += [f"process {argv}" for argv in _command_lines() if _is_of(name, argv)]
     return [trace for trace in found if any(mark in trace for mark in marks) or trace.startswith("process")]
+
+
+def _is_of(name: str, argv: str) -> bool:
+    return ("wherry" in argv and f"\0{name}\0" in argv) or f"/wherry/{name}/" in argv
 
 
 def _command_lines() -> Iterator[str]:
