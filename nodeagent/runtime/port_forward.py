@@ -9,17 +9,15 @@ Source: Kubernetes' port-forward over WebSocket; CRI v1 PortForward.
 
 import asyncio
 import contextlib
-import os
 import socket
 import struct
 from collections.abc import Sequence
 
 from aiohttp import WSMsgType, web
 
-from nodeagent.runtime import syscalls
+from nodeagent.runtime.pod_port import PIECE_BYTES, connect, unreachable
 
-_PIECE_BYTES = 32768
-CONNECT_TIMEOUT_S = 10.0
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "portforward.k8s.io")
 AHEAD_PIECES = 256
 HALVES_PROTOCOL = "v5.channel.k8s.io"
 _CLOSE = 255
@@ -35,46 +33,12 @@ async def serve(client: web.WebSocketResponse, netns_path: str, ports: Sequence[
             try:
                 connections[place] = await connect(netns_path, port)
             except OSError as error:
-                told = f"port {port}: nothing in the pod accepts connections there ({error})"
-                await _send(client, 2 * place + 1, told.encode())
+                await _send(client, 2 * place + 1, unreachable(port, error))
         if connections:
             await _relay(client, connections)
     finally:
         for connection in connections.values():
             connection.close()
-
-
-async def connect(netns_path: str, port: int) -> socket.socket:
-    """Return a connection to `port` of the pod's loopback; an empty path is the node's own namespace."""
-    loop = asyncio.get_running_loop()
-    connection = await asyncio.to_thread(_socket_in, netns_path)
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await loop.sock_connect(connection, ("127.0.0.1", port))
-    except OSError:
-        connection.close()
-        raise
-    return connection
-
-
-def _socket_in(netns_path: str) -> socket.socket:
-    """Return a socket of another network namespace; only this thread visits it, and comes back."""
-    if not netns_path:
-        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    else:
-        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        away = os.open(netns_path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            syscalls.join_namespaces(away, syscalls.CLONE_NEWNET)
-            try:
-                made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            finally:
-                syscalls.join_namespaces(home, syscalls.CLONE_NEWNET)
-        finally:
-            os.close(home)
-            os.close(away)
-    made.setblocking(False)
-    return made
 
 
 async def _relay(client: web.WebSocketResponse, connections: dict[int, socket.socket]) -> None:
@@ -124,7 +88,7 @@ async def _pump(client: web.WebSocketResponse, place: int, connection: socket.so
     """Send what the pod sends until it ends."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(ConnectionError):
-        while data := await loop.sock_recv(connection, _PIECE_BYTES):
+        while data := await loop.sock_recv(connection, PIECE_BYTES):
             await _send(client, 2 * place, data)
         if halves:
             await _send(client, _CLOSE, bytes([2 * place]))

@@ -256,7 +256,7 @@ class RuntimeService(cri.RuntimeServiceServicer):
         if not sandbox.is_ready:
             raise precondition(f"sandbox {sandbox.id}", "it is not ready; run another")
         ports = list(request.port)
-        if not ports or not all(0 < port < 65536 for port in ports):
+        if not all(0 < port < 65536 for port in ports):
             raise invalid(f"sandbox {sandbox.id}", f"ports {ports} can't be forwarded; name some of 1 to 65535")
         return cri.PortForwardResponse(url=await self._streams.port_forward(sandbox.netns_path, ports))
 

@@ -1,15 +1,13 @@
-"""Exec and attach as a client sees them: channels of one WebSocket, moved to and from a process's streams.
+"""Exec and attach: a client's channels, moved to and from a process's streams.
 
 Keeps true: what a slow client doesn't take stays in the pipe, not in memory; a client that leaves ends the command it
-started, also one that doesn't read what it is sent (AHEAD_PIECES of it are held). One channel byte, then data:
-0 stdin, 1 stdout, 2 stderr, 3 the end as a Status, 4 resize, 255 close.
-Source: Kubernetes' remotecommand constants; CRI v1 Exec and Attach.
+started, also one that doesn't read what it is sent (AHEAD_PIECES of it are held).
+Source: CRI v1 Exec and Attach.
 """
 
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import struct
 import termios
@@ -17,9 +15,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
-from aiohttp import WSMsgType, web
 
 from nodeagent.runtime import execs
+from nodeagent.runtime.channels import CLOSE, RESIZE, STDERR, STDIN, STDOUT, Channels
 from nodeagent.runtime.errors import RuntimeRefusal
 from nodeagent.runtime.pod import Container
 from nodeagent.runtime.shim_client import ShimClient, ShimLostError, ShimRefusalError
@@ -28,7 +26,6 @@ from proto import cri_v1 as cri
 _PIECE_BYTES = 32768
 AHEAD_PIECES = 256
 FAREWELL_S = 2.0
-_STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
 _SUCCESS: dict[str, object] = {"metadata": {}, "status": "Success"}
 
 
@@ -37,44 +34,43 @@ class _Size(msgspec.Struct, rename="pascal"):
     height: int
 
 
-async def serve_exec(socket: web.WebSocketResponse, shim: ShimClient, wanted: cri.ExecRequest, container: str) -> None:
+async def serve_exec(channels: Channels, shim: ShimClient, wanted: cri.ExecRequest, container: str) -> None:
     """Run a command with the client's streams, and say how it ended."""
-    session = _Session(socket)
+    session = _Session(channels)
     await session.conclude(_serve_exec(session, shim, wanted, container))
 
 
-async def serve_attach(
-    socket: web.WebSocketResponse, shim: ShimClient, wanted: cri.AttachRequest, container: Container
-) -> None:
+async def serve_attach(channels: Channels, shim: ShimClient, wanted: cri.AttachRequest, container: Container) -> None:
     """Join the client to the streams of a container's own process until one of them leaves."""
-    session = _Session(socket)
+    session = _Session(channels)
     await session.conclude(_serve_attach(session, shim, wanted, container))
 
 
 class _Session:
-    """One WebSocket and the channels on it."""
+    """One client and its channels."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
-        self._socket = socket
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
         self.gone = asyncio.Event()
 
-    async def send(self, channel: int, data: bytes) -> None:
-        await self._socket.send_bytes(bytes([channel]) + data)
-
     async def conclude(self, serving: Coroutine[Any, Any, dict[str, object]]) -> None:
-        """Serve, and send the end as a Status on the error channel."""
+        """Serve, and tell the end as a Status."""
+        try:
+            await self._channels.open()
+        except TimeoutError:  # Nobody has come to listen.
+            serving.close()
+            return
         try:
             end = await serving
         except (RuntimeRefusal, ShimLostError, ShimRefusalError, OSError) as error:
             end = {"metadata": {}, "status": "Failure", "reason": "InternalError", "message": str(error), "code": 500}
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            await self.send(_ERROR, json.dumps(end).encode())
+        await self._channels.finish(end)
 
     async def pump(self, descriptor: int, channel: int, ended: asyncio.Future[int] | None) -> None:
         """Send what `descriptor` has until its end; once `ended` is done, only what is there already."""
         os.set_blocking(descriptor, False)
         while data := await read_piece(descriptor, ended):
-            await self.send(channel, data)
+            await self._channels.send(channel, data)
 
     async def receive(
         self, write: Callable[[bytes], Awaitable[None]], close: Callable[[], None], terminal: int
@@ -83,15 +79,13 @@ class _Session:
         ahead: asyncio.Queue[bytes | None] = asyncio.Queue(AHEAD_PIECES)
         async with asyncio.TaskGroup() as tasks:
             feeding = tasks.create_task(_feed(ahead, write, close))
-            async for message in self._socket:
-                if message.type is not WSMsgType.BINARY or not message.data:
-                    continue
-                channel, data = message.data[0], message.data[1:]
-                if channel == _STDIN:
+            while (message := await self._channels.receive()) is not None:
+                channel, data = message
+                if channel == STDIN:
                     await ahead.put(data)
-                elif channel == _RESIZE and terminal >= 0:
+                elif channel == RESIZE and terminal >= 0:
                     resize(terminal, data)
-                elif channel == _CLOSE and data[:1] == bytes([_STDIN]):
+                elif channel == CLOSE and data[:1] == bytes([STDIN]):
                     await ahead.put(None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL_S):
@@ -199,7 +193,7 @@ async def _serve_exec(
             further = await execs.start(shim, container_id, wanted.cmd, [], terminal=True)
             terminal = held.add(further.terminal)
             os.set_blocking(terminal, False)
-            outputs, standard_in = {terminal: _STDOUT}, terminal if wanted.stdin else -1
+            outputs, standard_in = {terminal: STDOUT}, terminal if wanted.stdin else -1
         else:
             terminal = -1
             in_read, standard_in = held.pipe()
@@ -208,7 +202,7 @@ async def _serve_exec(
             further = await execs.start(shim, container_id, wanted.cmd, streams, terminal=False)
             held.close(*streams)
             os.set_blocking(standard_in, False)
-            outputs = {out_read: _STDOUT, error_read: _STDERR}
+            outputs = {out_read: STDOUT, error_read: STDERR}
             if not wanted.stdin:
                 held.close(standard_in)
                 standard_in = -1
@@ -285,7 +279,7 @@ async def _serve_attach(
 
         async with asyncio.TaskGroup() as tasks:
             hearing = tasks.create_task(session.receive(write, close, given if wanted.tty else -1))
-            channels = {"stdout": _STDOUT, "stderr": _STDERR}
+            channels = {"stdout": STDOUT, "stderr": STDERR}
             pumps = [
                 tasks.create_task(_quietly(session.pump(pipe[0], channels[name], None))) for name, pipe in pipes.items()
             ]
