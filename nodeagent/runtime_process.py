@@ -69,6 +69,7 @@ def runtime_settings(settings: AgentSettings) -> RuntimeSettings:
         cgroup_parent=settings.cgroup_parent,
         allow_host_image=settings.allow_host_image,
         insecure_registries=settings.insecure_registries,
+        registry_mirrors=settings.registry_mirrors,
         hidden_paths=tuple(sorted({*HIDDEN_PATHS, *(glob.escape(str(path)) for path in own)})),
     )
 

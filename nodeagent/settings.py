@@ -34,6 +34,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     cri_endpoint: str = ""
     allow_host_image: bool = False
     insecure_registries: tuple[str, ...] = ()
+    registry_mirrors: tuple[str, ...] = ()
     cluster_dns: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
     cluster_cidr: str = "10.244.0.0/16"

@@ -22,6 +22,9 @@ def main() -> None:
     parser.add_argument("--cgroup-parent", default="/wherry", help="where the cgroups of pods go")
     parser.add_argument("--allow-host-image", action="store_true", help="offer wherry.local/host")
     parser.add_argument("--insecure-registry", action="append", default=[], help="host[:port] to speak http with")
+    parser.add_argument(
+        "--registry-mirror", action="append", default=[], help="REGISTRY=HOST[:PORT][/PREFIX] to ask first"
+    )
     parser.add_argument("--hidden-path", action="append", default=[], help="what wherry.local/host shows as empty")
     flags = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -34,6 +37,7 @@ def main() -> None:
         cgroup_parent=flags.cgroup_parent,
         allow_host_image=flags.allow_host_image,
         insecure_registries=tuple(flags.insecure_registry),
+        registry_mirrors=tuple(flags.registry_mirror),
         hidden_paths=tuple(flags.hidden_path) or HIDDEN_PATHS,
     )
     asyncio.run(server.serve(settings, LoopbackOnly()))

@@ -39,6 +39,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a container lives: what its sandbox, the cgroup driver and the image store have prepared.
 
     entry_files, oom_file, cgroup_mounts: see `cgroups`. shm: the host path of the pod's /dev/shm.
+    volumes: the layers of each image volume, by its path in the container.
     pins: OCI's name and the file of each namespace that the pod has for itself.
     """
 
@@ -53,6 +54,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_mounts: tuple[str, ...]
     layers: RootLayers
     log_path: str
+    volumes: tuple[tuple[str, RootLayers], ...] = ()
     pid_target: str = ""
     pins: tuple[tuple[str, str], ...] = ()
 
@@ -144,17 +146,29 @@ def _refuse_unsupported(config: cri.ContainerConfig) -> None:
     for mount in config.mounts:
         if not mount.container_path.startswith("/"):
             raise invalid(where, f"mount path {mount.container_path!r} is relative; use an absolute one")
+        _check_recursive_readonly(mount, where)
         if mount.uidMappings or mount.gidMappings:
             raise invalid(where, f"id-mapped mount {mount.container_path!r} is not supported; use hostUsers: true")
-        if mount.image.image:
-            raise invalid(where, f"image volume {mount.container_path!r} is not supported; use another kind of volume")
+        if mount.image.image and not mount.readonly:
+            raise invalid(where, f"image volume {mount.container_path!r} can't be written to; set readonly")
+
+
+def _check_recursive_readonly(mount: cri.Mount, where: str) -> None:
+    if not mount.recursive_read_only:
+        return
+    found = f"mount {mount.container_path!r} is recursively read-only"
+    if not mount.readonly:
+        raise invalid(where, f"{found} but not readonly; set that too")
+    if mount.propagation != cri.PROPAGATION_PRIVATE:
+        raise invalid(where, f"{found} and propagates, so what appears below it later would not be; set one of them")
 
 
 def _process(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dict[str, Any]:
     security = config.linux.security_context
     kept = _capabilities(security)
     ambient = sorted({capabilities.normalize(name) for name in security.capabilities.add_ambient_capabilities} & kept)
-    default_seccomp = not security.privileged and security.seccomp.profile_type == cri.RuntimeDefault
+    has_default = security.HasField("seccomp") and security.seccomp.profile_type == cri.RuntimeDefault
+    default_seccomp = has_default and not security.privileged
     return {
         "terminal": config.tty,
         "args": command(config, image),
@@ -211,7 +225,7 @@ def _identity(security: cri.LinuxContainerSecurityContext, image_user: str) -> d
 def _mounts(config: cri.ContainerConfig, place: Place) -> list[dict[str, Any]]:
     privileged = config.linux.security_context.privileged
     wanted = sorted(
-        (_volume(mount, privileged) for mount in config.mounts), key=lambda item: _depth(item["destination"])
+        (_volume(mount, place, privileged) for mount in config.mounts), key=lambda item: _depth(item["destination"])
     )
     taken = {item["destination"] for item in wanted}
     return [item for item in _usual_mounts(privileged, place) if item["destination"] not in taken] + wanted
@@ -248,7 +262,12 @@ def _mount(target: str, kind: str, source: str, options: Iterable[str]) -> dict[
     return {"destination": target, "type": kind, "source": source, "options": list(options)}
 
 
-def _volume(mount: cri.Mount, privileged: bool) -> dict[str, Any]:
+def _volume(mount: cri.Mount, place: Place, privileged: bool) -> dict[str, Any]:
+    target = posixpath.normpath(mount.container_path)
+    if mount.image.image:
+        layers = dict(place.volumes)[mount.container_path]
+        volume = _mount(target, "image", layers.folder, ["ro", "nosuid", *_nodev(privileged)])
+        return volume | {"lower": list(layers.lower), "subPath": mount.image_sub_path.strip("/")}
     propagation = {
         cri.PROPAGATION_PRIVATE: "rprivate",
         cri.PROPAGATION_HOST_TO_CONTAINER: "rslave",
@@ -257,4 +276,4 @@ def _volume(mount: cri.Mount, privileged: bool) -> dict[str, Any]:
     options = ["rbind", propagation, *_nodev(privileged)]
     if mount.readonly:
         options.append("rro" if mount.recursive_read_only else "ro")
-    return _mount(posixpath.normpath(mount.container_path), "bind", mount.host_path, options)
+    return _mount(target, "bind", mount.host_path, options)

@@ -22,6 +22,7 @@ from nodeagent.runtime.device_filter import USUAL_DEVICES, DeviceRule
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
 from nodeagent.runtime.host import Host
 from nodeagent.runtime.images.model import Image, ImageConfig
+from nodeagent.runtime.images.store import HOST_IMAGE_ID
 from nodeagent.runtime.pod import Container, Sandbox, identified, namespaces
 from nodeagent.runtime.resources import limits_of, overlaid
 from nodeagent.runtime.sandboxes import Sandboxes
@@ -71,15 +72,18 @@ class Containers:
             if (known.name, known.attempt) == (config.metadata.name, config.metadata.attempt):
                 found = f"attempt {known.attempt} exists as {other.id}"
                 raise RuntimeRefusal(Reason.ALREADY_EXISTS, f"{where}: {found}; remove it or raise attempt")
-        image = self._image(config, where)
+        image = self._image(config.image.image, where)
+        volumes = self._volumes(config, where)
         record = self._record(sandbox, config, image)
         folder = self._host.settings.containers_dir / record.id
         place = self._place(sandbox, config, image, record, folder)
+        layers = {path: self._host.images.root_layers(volume) for path, volume in volumes.items()}
+        place = msgspec.structs.replace(place, volumes=tuple(layers.items()))
         oci, launch = bundle.oci_config(config, image.config, place), bundle.launch(config, image.config, place)
         self._check_mounts(config, where)
         container = Container(record, folder)
         try:
-            self._write_bundle(container, image)
+            self._write_bundle(container, [image, *volumes.values()])
             limits = limits_of(config.linux.resources, pids=self._host.settings.pids_per_container)
             limits = msgspec.structs.replace(limits, devices=device_rules(config, oci))
             self._host.cgroups.create(record.cgroup, limits)
@@ -179,8 +183,7 @@ class Containers:
             container.read_records()
             self.known[record.id] = sandbox.containers[record.id] = container
 
-    def _image(self, config: cri.ContainerConfig, where: str) -> Image:
-        name = config.image.image
+    def _image(self, name: str, where: str) -> Image:
         try:
             image = self._host.images.find(name)
         except ValueError as error:
@@ -188,6 +191,20 @@ class Containers:
         if image is None:
             raise RuntimeRefusal(Reason.NOT_FOUND, f"{where}: image {name!r} is not here; pull it first")
         return image
+
+    def _volumes(self, config: cri.ContainerConfig, where: str) -> dict[str, Image]:
+        """Return the image of each volume that is one, by its path; notes in `config` which it is."""
+        found: dict[str, Image] = {}
+        for mount in config.mounts:
+            if not mount.image.image:
+                continue
+            image = self._image(mount.image.image, where)
+            if image.id == HOST_IMAGE_ID or not self._host.images.has_path(image, mount.image_sub_path):
+                what = f"image volume {mount.container_path!r}: {mount.image.image} has no {mount.image_sub_path!r}"
+                raise invalid(where, f"{what} that can be mounted; name a folder or file of the image, not a link")
+            mount.image.image_ref = image.id
+            found[mount.container_path] = image
+        return found
 
     def _record(self, sandbox: Sandbox, config: cri.ContainerConfig, image: Image) -> ContainerRecord:
         identifier = secrets.token_hex(32)
@@ -236,6 +253,8 @@ class Containers:
     def _check_mounts(self, config: cri.ContainerConfig, where: str) -> None:
         shared: set[str] | None = None
         for mount in config.mounts:
+            if mount.image.image:
+                continue
             source = Path(mount.host_path)
             if not source.exists():
                 raise invalid(where, f"mount source {mount.host_path!r} does not exist; make it first")
@@ -246,13 +265,13 @@ class Containers:
                     found = f"mount {mount.host_path!r} can't propagate both ways: {place} is not a shared mount"
                     raise invalid(where, f"{found}; run: mount --make-rshared {place}")
 
-    def _write_bundle(self, container: Container, image: Image) -> None:
+    def _write_bundle(self, container: Container, images: list[Image]) -> None:
         container.bundle.mkdir(mode=0o711)
         for name in ("upper", "work", "rootfs"):
             (container.bundle / name).mkdir(mode=0o755)
         if container.record.log_path:
             Path(container.record.log_path).parent.mkdir(parents=True, exist_ok=True)
-        self._host.images.use(image, container.id)
+        self._host.images.use(images, container.id)
         state.save(container.bundle / "container.json", container.record)
 
     def _discard(self, container: Container) -> None:

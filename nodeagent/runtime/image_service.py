@@ -72,11 +72,12 @@ class ImageService(cri.ImageServiceServicer):
             raise invalid("pull", str(error)) from None
         if name.repository == reference.HOST_IMAGE:
             return cri.PullImageResponse(image_ref=self._host_image())
-        from nodeagent.runtime.images.registry import RegistryClient  # noqa: PLC0415 - brings the HTTP library.
+        from nodeagent.runtime.images import registry  # noqa: PLC0415 - brings the HTTP library.
 
-        client = RegistryClient(name, credentials, self._host.settings.insecure_registries)
+        settings = self._host.settings
+        registries = registry.Registries(settings.insecure_registries, settings.registry_mirrors)
         try:
-            image = await client.pull(self._host.images)
+            image = await registry.pull(name, credentials, registries, self._host.images)
         except CorruptLayerError as error:
             raise RuntimeRefusal(Reason.FAILED_PRECONDITION, f"image {name}: {error}") from None
         except ValueError as error:

@@ -49,7 +49,7 @@ def enter(config: dict[str, Any], launch: dict[str, Any]) -> None:
     privileged = launch["privileged"]
     trees = _open_binds(config["mounts"], shared=True)
     syscalls.mount("none", "/", "", MS_REC | MS_SLAVE)
-    trees |= _open_binds(config["mounts"], shared=False)
+    trees |= _open_binds(config["mounts"], shared=False) | _open_images(config["mounts"], launch["root"])
     devices = _host_devices() if privileged else _open_devices(launch["devices"])
     covers = [_open_device("/dev/null") for _ in config["linux"]["maskedPaths"]]
     _hide(launch["hidden"], launch["upper"])
@@ -92,6 +92,23 @@ def _open_binds(mounts: list[dict[str, Any]], *, shared: bool) -> dict[int, int]
         for place, mount in enumerate(mounts)
         if mount["type"] == "bind" and ("rshared" in mount["options"]) == shared
     }
+
+
+def _open_images(mounts: list[dict[str, Any]], spare: str) -> dict[int, int]:
+    """Return place -> tree of the image volumes, each mounted at `spare` for a moment."""
+    return {place: _open_image(mount, spare) for place, mount in enumerate(mounts) if mount["type"] == "image"}
+
+
+def _open_image(mount: dict[str, Any], spare: str) -> int:
+    os.chdir(mount["source"])
+    lower = mount["lower"] if len(mount["lower"]) > 1 else [*mount["lower"], spare]  # Overlayfs wants two.
+    syscalls.mount("overlay", spare, "overlay", MS_RDONLY, f"lowerdir={':'.join(lower)}")
+    try:
+        tree = syscalls.clone_tree(f"{spare}/{mount['subPath']}", recursive=False)
+    finally:
+        syscalls.unmount(spare)
+    syscalls.set_mount_attributes(tree, sum({_ATTRIBUTES[option] for option in mount["options"]}))
+    return tree
 
 
 def _open_bind(mount: dict[str, Any]) -> int:

@@ -37,6 +37,7 @@ _EXIT_CODE_LOST = 137
 _ZYGOTE_ATTEMPTS = 3
 _PINS = ("ns/net", "ns/ipc", "ns/uts", "shm")
 _PROTOCOLS = {cri.TCP: "tcp", cri.UDP: "udp", cri.SCTP: "sctp"}
+_HOSTNAME_MAX = 63  # The kernel takes one more, DNS doesn't.
 _SYSCTL_PREFIXES = ("kernel.shm", "kernel.msg", "fs.mqueue.", "net.")
 
 
@@ -355,7 +356,7 @@ class Sandboxes:
 def _hostname(config: cri.PodSandboxConfig) -> str:
     if config.linux.security_context.namespace_options.network == cri.NODE:
         return socket.gethostname()
-    return config.hostname or config.metadata.name
+    return config.hostname or config.metadata.name[:_HOSTNAME_MAX].rstrip("-.")
 
 
 def resolv_conf(dns: cri.DNSConfig) -> str:

@@ -25,6 +25,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_parent: where the cgroups of pods go that name no parent of their own, like `/wherry/NAME`.
     hidden_paths: what a container of `wherry.local/host` sees as empty; shell patterns.
     insecure_registries: host[:port] of registries that are spoken to over http; loopback addresses always are.
+    registry_mirrors: REGISTRY=HOST[:PORT][/PREFIX], asked before the registry itself.
     streaming_address: where exec and attach are served; the port is any free one.
     pids_per_container: how many processes one may have where it names no limit itself; 0 for any number.
     """
@@ -36,6 +37,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_parent: str = "/wherry"
     allow_host_image: bool = False
     insecure_registries: tuple[str, ...] = ()
+    registry_mirrors: tuple[str, ...] = ()
     hidden_paths: tuple[str, ...] = HIDDEN_PATHS
     streaming_address: str = "127.0.0.1"
     pids_per_container: int = 0

@@ -133,8 +133,8 @@ class Client:
         self.images = cri.ImageServiceStub(self.channel)
 
     async def pod(self, *, pid: cri.NamespaceMode = cri.CONTAINER, **fields: Any) -> str:
-        """Run a sandbox; fields: of its namespace options, or `sysctls`, `dns`, `hostname`."""
-        name = f"pod{next(_NUMBERS)}"
+        """Run a sandbox; fields: of its namespace options, or `sysctls`, `dns`, `hostname`, `name`."""
+        name = fields.pop("name", f"pod{next(_NUMBERS)}")
         sysctls, dns = fields.pop("sysctls", {}), fields.pop("dns", None)
         hostname, resources = fields.pop("hostname", name), fields.pop("resources", None)
         security = cri.LinuxSandboxSecurityContext(namespace_options=cri.NamespaceOption(pid=pid, **fields))
@@ -159,6 +159,7 @@ class Client:
         known = {field.name for field in cri.LinuxContainerSecurityContext.DESCRIPTOR.fields}
         security = {key: fields.pop(key) for key in list(fields) if key in known}
         security.setdefault("namespace_options", cri.NamespaceOption(pid=cri.CONTAINER))
+        security.setdefault("seccomp", cri.SecurityProfile(profile_type=cri.RuntimeDefault))
         config = cri.ContainerConfig(
             metadata=cri.ContainerMetadata(name=name),
             image=cri.ImageSpec(image=image),

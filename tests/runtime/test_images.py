@@ -134,7 +134,7 @@ class TestStore:
         store, neighbour = (ImageStore(tmp_path / "store", tmp_path / name) for name in ("one", "two"))
         import_archive(store.folder, busybox_root, "a:1")
         (image,) = store.all()
-        neighbour.use(image, "container")
+        neighbour.use([image], "container")
 
         store.remove("a:1")
 

@@ -449,3 +449,37 @@ async def test_the_environment_is_the_images_then_the_pods(client: Client) -> No
     output = await client.output(await client.pod(hostname="h"), "env", envs=envs)
 
     assert set(output.splitlines()) >= {"A=1=2", "PATH=/bin", "HOSTNAME=h", "HOME=/root"}
+
+
+async def test_a_profile_that_is_not_asked_for_is_not_applied(client: Client) -> None:
+    """The CRI's nil is Unconfined; the node agent asks for the default itself."""
+    output = await client.output(await client.pod(), "grep", "Seccomp:", "/proc/self/status", seccomp=None)
+
+    assert output == "Seccomp:\t0"
+
+
+@pytest.mark.parametrize(
+    ("readonly", "propagation", "found"),
+    [
+        (False, cri.PROPAGATION_PRIVATE, "not readonly"),
+        (True, cri.PROPAGATION_HOST_TO_CONTAINER, "propagates"),
+        (True, cri.PROPAGATION_BIDIRECTIONAL, "propagates"),
+    ],
+)
+async def test_a_recursively_readonly_mount_that_cannot_stay_so_is_refused(
+    client: Client, tmp_path: Path, readonly: bool, propagation: cri.MountPropagation, found: str
+) -> None:
+    mount = cri.Mount(container_path="/data", host_path=str(tmp_path), readonly=readonly, propagation=propagation)
+    mount.recursive_read_only = True
+
+    code, message = await client.refusal(client.create(await client.pod(), "true", mounts=[mount]))
+
+    assert (code, found in message) == ("INVALID_ARGUMENT", True)
+
+
+async def test_a_pod_with_a_long_name_has_it_cut_to_what_the_kernel_takes(client: Client) -> None:
+    name = "web-" + "x" * 80
+
+    output = await client.output(await client.pod(hostname="", name=name), "hostname")
+
+    assert output == name[:63]

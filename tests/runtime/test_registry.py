@@ -20,7 +20,7 @@ from nodeagent.runtime.errors import Reason, RuntimeRefusal
 from nodeagent.runtime.images import reference
 from nodeagent.runtime.images.layers import CorruptLayerError
 from nodeagent.runtime.images.model import Credentials, Image
-from nodeagent.runtime.images.registry import RegistryClient, is_loopback
+from nodeagent.runtime.images.registry import Registries, is_loopback, pull
 from nodeagent.runtime.images.store import ImageStore
 from proto import cri_v1 as cri
 from tests.runtime.machine import Client, until
@@ -135,7 +135,7 @@ async def serving(content: Content) -> AsyncIterator[FakeRegistry]:
 
 async def _pull(fake: FakeRegistry, store: ImageStore, tag: str = "1", **credentials: str) -> Image:
     name = reference.parse(f"{fake.address}/team/web:{tag}")
-    return await RegistryClient(name, Credentials(**credentials), ()).pull(store)
+    return await pull(name, Credentials(**credentials), Registries(), store)
 
 
 async def test_an_image_pushed_by_another_tool_is_pulled_and_runs(client: Client, registry: str, layout: Path) -> None:
@@ -286,9 +286,46 @@ async def test_a_registry_that_is_not_there_is_unavailable(store: ImageStore) ->
     name = reference.parse("127.0.0.1:1/web:1")
 
     with pytest.raises(RuntimeRefusal, match="can't be reached") as caught:
-        await RegistryClient(name, Credentials(), ()).pull(store)
+        await pull(name, Credentials(), Registries(), store)
 
     assert caught.value.reason is Reason.UNAVAILABLE
+
+
+async def test_a_mirror_is_asked_first_and_hears_no_password(store: ImageStore) -> None:
+    name = reference.parse("registry.invalid/team/web:1")
+    async with serving(Content(layer(entry("a")))) as mirror:
+        heard: list[str] = []
+
+        def listen(request: web.BaseRequest) -> web.Response | None:
+            heard.extend(request.headers.getall("Authorization", []))
+            return None
+
+        mirror.refuse = listen
+        registries = Registries(mirrors=(f"registry.invalid={mirror.address}",))
+        image = await pull(name, Credentials("ann", "secret"), registries, store)
+
+    assert image.repo_tags == ("registry.invalid/team/web:1",)
+    assert image.repo_digests == (f"registry.invalid/team/web@{_digest(mirror.content.index)}",)
+    assert heard == []
+
+
+async def test_what_its_mirrors_lack_or_spoil_comes_from_the_registry(store: ImageStore) -> None:
+    async with serving(Content(layer(entry("a")))) as spoiling, serving(spoiling.content) as registry:
+        spoiling.refuse = lambda _: web.Response(body=b"{}")
+        mirrors = (f"{registry.address}=127.0.0.1:1", f"{registry.address}={spoiling.address}")
+        name = reference.parse(f"{registry.address}/team/web:1")
+        image = await pull(name, Credentials(), Registries(mirrors=mirrors), store)
+
+    assert image.layers
+    assert spoiling.requests
+    assert registry.requests
+
+
+def test_a_mirror_may_keep_a_registry_below_a_prefix() -> None:
+    registries = Registries(insecure=("cache:5000",), mirrors=("docker.io=cache:5000/hub", "quay.io=mirror.local"))
+
+    assert [registries.url(place) for place in registries.mirrors_of("docker.io")] == ["http://cache:5000/v2/hub"]
+    assert [registries.url(place) for place in registries.mirrors_of("quay.io")] == ["https://mirror.local/v2"]
 
 
 def test_only_loopback_is_spoken_to_without_tls() -> None:

@@ -71,6 +71,7 @@ FLAGS: Final = {
     "capacity": Flag("offer this instead of what there is: cpu=4,memory=8Gi", _pairs),
     "reserved": Flag("keep this from pods: cpu=500m,memory=1Gi", _pairs),
     "insecure_registries": Flag("host:port,... to speak to without TLS", _words),
+    "registry_mirrors": Flag("docker.io=HOST[:PORT][/PREFIX],... to ask before the registry itself", _words),
 }
 
 

@@ -1,13 +1,15 @@
 """Pull images from OCI and Docker registries.
 
 Keeps true: nothing enters the store but what has the digest that names it; credentials go to the registry (or its
-token service) alone, never to where it redirects. Speaks http only with loopback and the registries named insecure.
+token service) alone, never to its mirrors or to where it redirects. Speaks http only with loopback and the registries
+named insecure.
 Source: OCI distribution specification v1.1; Docker's token authentication.
 """
 
 import asyncio
 import hashlib
 import ipaddress
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,6 +23,7 @@ from nodeagent.runtime.images.model import Credentials, Image
 from nodeagent.runtime.images.reference import Reference
 from nodeagent.runtime.images.store import ImageStore
 
+_LOG = logging.getLogger(__name__)
 PARALLEL_LAYERS = 3
 ATTEMPTS = 4
 FIRST_PAUSE_S = 0.2
@@ -36,15 +39,47 @@ class _Token(msgspec.Struct):
     access_token: str = ""
 
 
-class RegistryClient:
-    """Pulls one image; made per pull."""
+class Registries(msgspec.Struct, frozen=True):
+    """How registries are reached.
 
-    def __init__(self, name: Reference, credentials: Credentials, insecure: tuple[str, ...]) -> None:
+    insecure: those to speak http with. mirrors: `REGISTRY=HOST[:PORT][/PREFIX]` each, asked in this order before the
+    registry itself.
+    """
+
+    insecure: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
+
+    def mirrors_of(self, registry: str) -> list[str]:
+        """Return the mirrors of a registry."""
+        pairs = (mirror.partition("=") for mirror in self.mirrors)
+        return [place for name, _, place in pairs if name == registry]
+
+    def url(self, place: str) -> str:
+        """Return where the API of `place` (HOST[:PORT][/PREFIX]) begins."""
+        host, slash, prefix = place.partition("/")
+        scheme = "http" if host in self.insecure or is_loopback(host) else "https"
+        return f"{scheme}://{host}/v2{slash}{prefix}"
+
+
+async def pull(name: Reference, credentials: Credentials, registries: Registries, store: ImageStore) -> Image:
+    """Bring an image into the store, from a mirror where one has it; raises what the registry itself refuses with."""
+    for mirror in registries.mirrors_of(name.registry):
+        try:
+            return await RegistryClient(name, Credentials(), registries.url(mirror)).pull(store)
+        except (RuntimeRefusal, ValueError) as error:
+            _LOG.warning("image %s: mirror %s can't serve it: %s", name, mirror, error)
+    host = "registry-1.docker.io" if name.registry == "docker.io" else name.registry
+    return await RegistryClient(name, credentials, registries.url(host)).pull(store)
+
+
+class RegistryClient:
+    """Pulls one image from one place; made per pull."""
+
+    def __init__(self, name: Reference, credentials: Credentials, url: str) -> None:
+        """url: where the place's API begins, up to the image's path."""
         self._name = name
         self._credentials = credentials
-        host = "registry-1.docker.io" if name.registry == "docker.io" else name.registry
-        scheme = "http" if name.registry in insecure or is_loopback(name.registry) else "https"
-        self._base = f"{scheme}://{host}/v2/{name.path}"
+        self._base = f"{url}/{name.path}"
         self._authorization = f"Bearer {credentials.token}" if credentials.token else ""
         self._session: aiohttp.ClientSession | None = None
 

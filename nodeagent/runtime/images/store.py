@@ -3,18 +3,20 @@
 Keeps true: a layer is whole or absent (made elsewhere, then renamed); an image is listed only when all its layers are
 here; a layer goes only when no image and no container needs it. Writes, under the image folder:
 `images/<hex>.json` one per image, `names/<quoted name>` holding an image id, `layers/<first half of the diffID>/`,
-`users/<owner>/<container>` holding the image id that a container runs on, `new/` for what is being made, `lock`.
+`users/<owner>/<container>.<n>` holding each image that a container needs, `new/` for what is being made, `lock`.
 Several processes may use one store: names and users are one file each, and removal holds the lock.
 """
 
 import fcntl
 import glob
 import hashlib
+import itertools
 import os
 import secrets
+import stat
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -130,16 +132,22 @@ class ImageStore:
                 (self.folder / "images" / f"{image.id.removeprefix('sha256:')}.json").unlink(missing_ok=True)
             self._drop_unused_layers(image)
 
-    def use(self, image: Image, container_id: str) -> None:
-        """Note that a container runs on `image`: its layers stay until the container is gone."""
-        if image.id != HOST_IMAGE_ID:
+    def use(self, images: Iterable[Image], container_id: str) -> None:
+        """Note that a container needs `images`: their layers stay until the container is gone."""
+        stored = [image for image in images if image.id != HOST_IMAGE_ID]
+        if stored:
             self._users.mkdir(mode=0o700, exist_ok=True)
             with self.locked():
-                state.save(self._users / container_id, image)
+                for place, image in enumerate(stored):
+                    state.save(self._users / f"{container_id}.{place}", image)
 
     def release(self, container_id: str) -> None:
         """Forget a container."""
-        (self._users / container_id).unlink(missing_ok=True)
+        for place in itertools.count():
+            try:
+                (self._users / f"{container_id}.{place}").unlink()
+            except FileNotFoundError:
+                return
 
     def release_all(self) -> None:
         """Forget every container of this owner."""
@@ -153,6 +161,13 @@ class ImageStore:
             return RootLayers("/", ("/",), tuple(sorted(found)))
         lower = tuple(self.layer_path(layer).name for layer in reversed(image.layers))
         return RootLayers(str(self.folder / "layers"), lower)
+
+    def has_path(self, image: Image, path: str) -> bool:
+        """Whether an image has `path` (relative), without a symbolic link or `..` on the way to it."""
+        found = [self.layer_path(layer) for layer in reversed(image.layers)]
+        for name in path.strip("/").split("/") if path.strip("/") else ():
+            found = _below(found, name)
+        return bool(found)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -183,6 +198,22 @@ class ImageStore:
             except FileNotFoundError:
                 continue  # Another process has just removed it.
         return found
+
+
+def _below(folders: Iterable[Path], name: str) -> list[Path]:
+    """Return what shows up as `name` in folders laid over each other, the topmost first."""
+    found: list[Path] = []
+    for folder in folders:
+        place = folder / name
+        if name == ".." or not os.path.lexists(place):
+            continue
+        status = place.lstat()
+        if stat.S_ISCHR(status.st_mode) or stat.S_ISLNK(status.st_mode):
+            break  # A whiteout, or a link, which is not followed.
+        found.append(place)
+        if not stat.S_ISDIR(status.st_mode) or "trusted.overlay.opaque" in os.listxattr(place):
+            break
+    return found
 
 
 def host_image() -> Image:
