@@ -5,7 +5,7 @@ Source: OCI runtime specification v1.1; CRI v1; containerd's defaults where the 
 """
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -40,6 +40,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     entry_files, oom_file, cgroup_mounts: see `cgroups`. shm: the host path of the pod's /dev/shm.
     volumes: the layers of each image volume, by its path in the container.
+    seccomp: the profile of type Localhost, where one is asked for.
     pins: OCI's name and the file of each namespace that the pod has for itself.
     """
 
@@ -55,6 +56,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     layers: RootLayers
     log_path: str
     volumes: tuple[tuple[str, RootLayers], ...] = ()
+    seccomp: Mapping[str, Any] | None = None
     pid_target: str = ""
     pins: tuple[tuple[str, str], ...] = ()
 
@@ -130,13 +132,11 @@ def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dic
 def _refuse_unsupported(config: cri.ContainerConfig) -> None:
     security = config.linux.security_context
     where = f"container {config.metadata.name!r}"
-    if security.seccomp.profile_type == cri.Localhost:
-        found = f"seccomp profile {security.seccomp.localhost_ref!r} of type Localhost can't be loaded"
-        raise invalid(where, f"{found}; use RuntimeDefault or Unconfined")
-    if security.apparmor.profile_type == cri.Localhost and security.apparmor.localhost_ref:
-        raise invalid(
-            where, f"AppArmor profile {security.apparmor.localhost_ref!r} can't be applied; use RuntimeDefault"
-        )
+    apparmor = security.apparmor.localhost_ref if security.apparmor.profile_type == cri.Localhost else ""
+    if not security.HasField("apparmor") and security.apparmor_profile.startswith("localhost/"):
+        apparmor = security.apparmor_profile
+    if apparmor:
+        raise invalid(where, f"AppArmor profile {apparmor!r} can't be applied; use RuntimeDefault")
     if security.namespace_options.userns_options.mode == cri.POD and security.namespace_options.userns_options.uids:
         raise invalid(where, "a user namespace was asked for, which this runtime can't make; use hostUsers: true")
     if security.HasField("run_as_group") and not (security.HasField("run_as_user") or security.run_as_username):
@@ -167,8 +167,6 @@ def _process(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> d
     security = config.linux.security_context
     kept = _capabilities(security)
     ambient = sorted({capabilities.normalize(name) for name in security.capabilities.add_ambient_capabilities} & kept)
-    has_default = security.HasField("seccomp") and security.seccomp.profile_type == cri.RuntimeDefault
-    default_seccomp = has_default and not security.privileged
     return {
         "terminal": config.tty,
         "args": command(config, image),
@@ -184,8 +182,19 @@ def _process(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> d
         },
         "rlimits": [],
         "noNewPrivileges": security.no_new_privs,
-        "seccomp": seccomp.default_profile(frozenset(kept)) if default_seccomp else None,
+        "seccomp": _seccomp(security, kept, place),
     }
+
+
+def _seccomp(
+    security: cri.LinuxContainerSecurityContext, kept: frozenset[str], place: Place
+) -> Mapping[str, Any] | None:
+    """Return the profile; no word of one means Unconfined, as the CRI has it, and privileged always is."""
+    if security.privileged or not security.HasField("seccomp"):
+        return None
+    if security.seccomp.profile_type == cri.Localhost:
+        return place.seccomp
+    return seccomp.default_profile(kept) if security.seccomp.profile_type == cri.RuntimeDefault else None
 
 
 def _capabilities(security: cri.LinuxContainerSecurityContext) -> frozenset[str]:

@@ -19,7 +19,7 @@ import struct
 import termios
 from typing import Any, NoReturn
 
-from nodeagent.runtime import capabilities, identity, rootfs, seccomp, syscalls
+from nodeagent.runtime import capabilities, identity, rootfs, seccomp_program, syscalls
 
 EXIT_NOT_STARTED = 128
 EXIT_NOT_EXECUTABLE = 126
@@ -201,7 +201,10 @@ def _enter_folder(folder: str) -> None:
 
 
 def _restrict(process: dict[str, Any], who: identity.Identity) -> None:
-    """Give up everything that the process isn't meant to have; the filter goes on while that is still allowed."""
+    """Give up everything that the process isn't meant to have.
+
+    The filter goes on last, as a profile need not allow what is done here; without no_new_privs it takes a capability.
+    """
     sets = process["capabilities"]
     held = _held_capabilities()
     bounding = capabilities.mask(sets["bounding"]) & held
@@ -209,8 +212,8 @@ def _restrict(process: dict[str, Any], who: identity.Identity) -> None:
     if process["noNewPrivileges"]:
         syscalls.control_process(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     _drop_bounding_capabilities(bounding)
-    if process["seccomp"]:
-        syscalls.install_seccomp_filter(seccomp.program(process["seccomp"]))
+    if process["seccomp"] and not process["noNewPrivileges"]:
+        syscalls.install_seccomp_filter(seccomp_program.program(process["seccomp"]))
     os.setgroups(who.groups)
     os.setresgid(who.gid, who.gid, who.gid)
     if who.uid != 0 and ambient:
@@ -223,6 +226,8 @@ def _restrict(process: dict[str, Any], who: identity.Identity) -> None:
     for number in range(ambient.bit_length()):
         if ambient >> number & 1:
             syscalls.control_process(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_RAISE, number)
+    if process["seccomp"] and process["noNewPrivileges"]:
+        syscalls.install_seccomp_filter(seccomp_program.program(process["seccomp"]))
 
 
 def _drop_bounding_capabilities(kept: int) -> None:

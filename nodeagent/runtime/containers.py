@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from nodeagent.runtime import bundle, shim_client, state
+from nodeagent.runtime import bundle, seccomp, shim_client, state
 from nodeagent.runtime.bundle import Place
 from nodeagent.runtime.device_filter import USUAL_DEVICES, DeviceRule
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
@@ -78,7 +78,8 @@ class Containers:
         folder = self._host.settings.containers_dir / record.id
         place = self._place(sandbox, config, image, record, folder)
         layers = {path: self._host.images.root_layers(volume) for path, volume in volumes.items()}
-        place = msgspec.structs.replace(place, volumes=tuple(layers.items()))
+        seccomp_profile = _written_profile(config, where)
+        place = msgspec.structs.replace(place, volumes=tuple(layers.items()), seccomp=seccomp_profile)
         oci, launch = bundle.oci_config(config, image.config, place), bundle.launch(config, image.config, place)
         self._check_mounts(config, where)
         container = Container(record, folder)
@@ -278,6 +279,21 @@ class Containers:
         self._host.images.release(container.id)
         if container.bundle.exists():
             state.remove_tree(container.bundle)
+
+
+def _written_profile(config: cri.ContainerConfig, where: str) -> dict[str, Any] | None:
+    """Return the seccomp profile in the file that a container names, if it names one."""
+    wanted = config.linux.security_context.seccomp
+    if wanted.profile_type != cri.Localhost or config.linux.security_context.privileged:
+        return None
+    file = Path(wanted.localhost_ref.removeprefix("localhost/"))
+    if not file.is_absolute():
+        raise invalid(where, f"seccomp profile {wanted.localhost_ref!r} is no absolute path; give one")
+    try:
+        return seccomp.checked(file.read_text())
+    except (OSError, ValueError) as error:
+        found = error.strerror if isinstance(error, OSError) else error
+        raise invalid(where, f"seccomp profile {str(file)!r}: {found}") from None
 
 
 async def _is_over(container: Container, timeout_s: float) -> bool:

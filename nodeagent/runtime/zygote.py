@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 
-from nodeagent.runtime import capabilities, seccomp, shim
+from nodeagent.runtime import capabilities, seccomp, seccomp_program, shim
 
 REQUEST_BYTES_MAX = 65536
 
@@ -24,7 +24,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps the shims; nobody asks for their status.
     if os.uname().machine in {"x86_64", "aarch64"}:
-        seccomp.program(seccomp.default_profile(capabilities.DEFAULT))  # Translated here once, for every shim.
+        seccomp_program.program(seccomp.default_profile(capabilities.DEFAULT))  # Translated here once, for every shim.
     gc.collect()
     gc.freeze()
     gc.disable()

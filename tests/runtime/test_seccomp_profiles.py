@@ -1,0 +1,74 @@
+"""Seccomp as containers feel it: no profile, and profiles that the node's administrator wrote."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from proto import cri_v1 as cri
+from tests.runtime.machine import Client, until
+
+pytestmark = pytest.mark.root
+
+
+async def test_a_profile_that_is_not_asked_for_is_not_applied(client: Client) -> None:
+    """The CRI's nil is Unconfined; the node agent asks for the default itself."""
+    output = await client.output(await client.pod(), "grep", "Seccomp:", "/proc/self/status", seccomp=None)
+
+    assert output == "Seccomp:\t0"
+
+
+def _localhost(file: Path) -> cri.SecurityProfile:
+    return cri.SecurityProfile(profile_type=cri.Localhost, localhost_ref=str(file))
+
+
+async def test_a_seccomp_profile_of_the_node_is_applied_to_the_command_and_to_what_is_executed(
+    client: Client, tmp_path: Path
+) -> None:
+    profile = tmp_path / "profile.json"
+    calls = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 122}
+    profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [calls]}))
+    script = "mkdir /tmp/folder 2>&1; grep Seccomp: /proc/self/status; exec sleep 1000"
+
+    container = await client.run(await client.pod(), "sh", "-c", script, seccomp=_localhost(profile))
+    executed = await client.exec(container, "mkdir", "/tmp/other")
+    await until(lambda: _is_logged(client, container, "Seccomp"), "the command has tried")
+
+    assert (await client.log(container)).splitlines()[0].endswith("Disk quota exceeded")
+    assert b"Disk quota exceeded" in executed.stderr
+
+
+async def _is_logged(client: Client, container: str, word: str) -> bool:
+    return word in await client.log(container)
+
+
+async def test_a_strict_profile_need_not_allow_what_the_start_itself_does(client: Client, tmp_path: Path) -> None:
+    """With no_new_privs it goes on last: setuid and its like are no calls of the command."""
+    profile = tmp_path / "profile.json"
+    names = ["setresuid", "setresgid", "setgroups", "capset", "mount", "chdir"]
+    calls = {"names": names, "action": "SCMP_ACT_KILL_PROCESS"}
+    profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [calls]}))
+
+    user = cri.Int64Value(value=1000)
+    output = await client.output(
+        await client.pod(), "id", "-u", seccomp=_localhost(profile), no_new_privs=True, run_as_user=user
+    )
+
+    assert output == "1000"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("", "No such file"), ("{", "not JSON"), ('{"defaultAction": "SCMP_ACT_NOTIFY"}', "SCMP_ACT_NOTIFY")],
+)
+async def test_a_profile_that_cannot_be_applied_makes_no_container(
+    client: Client, tmp_path: Path, text: str, found: str
+) -> None:
+    file = tmp_path / "profile.json"
+    if text:
+        file.write_text(text)
+
+    code, message = await client.refusal(client.create(await client.pod(), "true", seccomp=_localhost(file)))
+
+    assert (code, found in message) == ("INVALID_ARGUMENT", True)
+    assert list(client.settings.containers_dir.iterdir()) == []
