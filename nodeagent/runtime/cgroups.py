@@ -16,8 +16,8 @@ import msgspec
 from nodeagent.runtime import device_filter
 from nodeagent.runtime.device_filter import DeviceRule
 
-CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "cpuset", "hugetlb", "devices")
-_ON_DEMAND = {"cpuset", "hugetlb", "devices"}
+CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "cpuset", "hugetlb", "devices", "io")
+_ON_DEMAND = {"cpuset", "hugetlb", "devices", "io"}
 _V1_NO_LIMIT_BYTES = 1 << 62
 
 
@@ -115,6 +115,22 @@ class Cgroups:
         for hierarchy in self.hierarchies:
             figures |= hierarchy.measure(path)
         return Usage(**figures)
+
+    def text(self, path: str, name: str) -> str:
+        """Return what the group's file `name` says, or nothing where no hierarchy has it."""
+        for hierarchy in self.hierarchies:
+            with contextlib.suppress(OSError):
+                return (hierarchy.root / path.strip("/") / name).read_text()
+        return ""
+
+    def table(self, path: str, name: str) -> dict[str, int]:
+        """Return the figures of a file with a name and a number on each line."""
+        return _table(self.text(path, name))
+
+    def number(self, path: str, name: str) -> int | None:
+        """Return the number in a file, or None where there is none."""
+        text = self.text(path, name).strip()
+        return int(text) if text.isdigit() else None
 
     def processes(self, path: str) -> set[int]:
         """Return the pids in the group and the groups below it."""
@@ -232,7 +248,7 @@ class HierarchyV2:
 
     def create(self, path: str) -> None:
         """Make the group; each parent must hand its controllers down."""
-        wanted = " ".join(f"+{name}" for name in sorted(self.controllers & {"memory", "cpu", "pids", "cpuset"}))
+        wanted = " ".join(f"+{name}" for name in sorted(self.controllers & {"memory", "cpu", "pids", "cpuset", "io"}))
         folder = self.root
         for name in path.strip("/").split("/"):
             if wanted:
@@ -362,10 +378,14 @@ def _read_number(file: Path) -> int:
 
 def _read_table(file: Path) -> dict[str, int]:
     try:
-        lines = file.read_text().splitlines()
+        return _table(file.read_text())
     except OSError:
         return {}
-    return {name: int(value) for name, _, value in (line.partition(" ") for line in lines) if value.isdigit()}
+
+
+def _table(text: str) -> dict[str, int]:
+    lines = (line.partition(" ") for line in text.splitlines())
+    return {name: int(value) for name, _, value in lines if value.isdigit()}
 
 
 def _write(file: Path, value: str) -> None:

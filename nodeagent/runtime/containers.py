@@ -9,14 +9,13 @@ import json
 import logging
 import os
 import secrets
-import signal
 import stat
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from nodeagent.runtime import bundle, seccomp, shim_client, state
+from nodeagent.runtime import bundle, seccomp, shim_client, signals, state
 from nodeagent.runtime.bundle import Place
 from nodeagent.runtime.device_filter import USUAL_DEVICES, DeviceRule
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
@@ -322,17 +321,11 @@ def device_rules(config: cri.ContainerConfig, oci: dict[str, Any]) -> tuple[Devi
 
 def stop_signal(config: cri.ContainerConfig, image: ImageConfig) -> int:
     """Return the signal that asks a container to end: its own, its image's, or SIGTERM."""
-    if config.stop_signal != cri.RUNTIME_DEFAULT:
-        name = cri.Signal.Name(config.stop_signal).replace("PLUS", "+").replace("MINUS", "-")
-    else:
-        name = image.stop_signal or "SIGTERM"
-    if name.isdigit():
-        return int(name)
-    base, sign, offset = name.replace("-", "+-").partition("+")
-    number = getattr(signal, base if base.startswith("SIG") else f"SIG{base}", None)
-    if number is None:
-        raise invalid(f"container {config.metadata.name!r}", f"stop signal {name!r} is unknown; use one like SIGTERM")
-    return int(number) + (int(offset) if sign else 0)
+    asked = signals.name_of(config.stop_signal) if config.stop_signal != cri.RUNTIME_DEFAULT else image.stop_signal
+    try:
+        return signals.number_of(asked or "SIGTERM")
+    except ValueError as error:
+        raise invalid(f"container {config.metadata.name!r}", f"stop signal: {error}") from None
 
 
 def _shared_mounts(mountinfo: str) -> set[str]:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 
 from nodeagent.runtime import containers as containers_module
-from nodeagent.runtime import execs, statuses
+from nodeagent.runtime import execs, metrics, statuses
 from nodeagent.runtime.containers import Containers
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, precondition
 from nodeagent.runtime.host import Host
@@ -292,6 +292,22 @@ class RuntimeService(cri.RuntimeServiceServicer):
         return cri.ListPodSandboxStatsResponse(
             stats=await asyncio.to_thread(lambda: [self._stats.sandbox(item) for item in ready])
         )
+
+    @answering
+    async def list_metric_descriptors(
+        self, request: cri.ListMetricDescriptorsRequest
+    ) -> cri.ListMetricDescriptorsResponse:
+        """Say which metrics there are."""
+        return cri.ListMetricDescriptorsResponse(descriptors=metrics.descriptors())
+
+    @answering
+    async def list_pod_sandbox_metrics(
+        self, request: cri.ListPodSandboxMetricsRequest
+    ) -> cri.ListPodSandboxMetricsResponse:
+        """Tell the metrics of the ready pods."""
+        ready = [item for item in self._sandboxes.known.values() if item.is_ready]
+        told = await asyncio.to_thread(lambda: [metrics.of_sandbox(self._host, item) for item in ready])
+        return cri.ListPodSandboxMetricsResponse(pod_metrics=told)
 
     async def get_container_events(
         self, request: cri.GetEventsRequest, context: _Context

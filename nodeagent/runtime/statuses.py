@@ -1,5 +1,6 @@
 """Say in the CRI's words how a sandbox or container is. Plain functions."""
 
+from nodeagent.runtime import signals
 from nodeagent.runtime.pod import Container, Sandbox
 from nodeagent.runtime.state import Phase
 from proto import cri_v1 as cri
@@ -62,6 +63,7 @@ def container_status(container: Container) -> cri.ContainerStatus:
         mounts=config.mounts,
         log_path=record.log_path,
         resources=cri.ContainerResources(linux=config.linux.resources),
+        stop_signal=signals.told(record.stop_signal),
     )
     if started:
         status.started_at = started.started_at
