@@ -5,7 +5,11 @@ import base64
 import binascii
 import logging
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+
+import grpc
 
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid
 from nodeagent.runtime.host import Host
@@ -15,6 +19,7 @@ from nodeagent.runtime.images.model import Credentials, Image
 from nodeagent.runtime.images.store import HOST_IMAGE_ID
 from nodeagent.runtime.service import answering
 from nodeagent.runtime.stats import disk_usage
+from nodeagent.runtime.streamed_lists import pieces
 from proto import cri_v1 as cri
 
 _LOG = logging.getLogger(__name__)
@@ -36,6 +41,14 @@ class ImageService(cri.ImageServiceServicer):
         else:
             found = self._host.images.all()
         return cri.ListImagesResponse(images=[_image(item) for item in found])
+
+    async def stream_images(
+        self, request: cri.StreamImagesRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[cri.StreamImagesResponse]:
+        """Stream images, as lists have them."""
+        listed = await self.list_images(cri.ListImagesRequest(filter=request.filter), context)
+        for piece in pieces(listed.images):
+            yield cri.StreamImagesResponse(images=piece)
 
     @answering
     async def image_status(self, request: cri.ImageStatusRequest) -> cri.ImageStatusResponse:

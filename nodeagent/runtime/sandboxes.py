@@ -20,7 +20,7 @@ import msgspec
 
 from nodeagent.runtime import shim_client, state, statuses, syscalls
 from nodeagent.runtime.cgroups import Limits
-from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found
+from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
 from nodeagent.runtime.host import Host
 from nodeagent.runtime.pod import Container, Sandbox, identified, namespaces
 from nodeagent.runtime.resources import limits_of
@@ -84,6 +84,17 @@ class Sandboxes:
             await self._dismantle(sandbox)
         if was_ready:
             self.announce(cri.CONTAINER_STOPPED_EVENT, sandbox.id, sandbox)
+
+    def update_limits(self, sandbox: Sandbox, resources: cri.LinuxContainerResources) -> None:
+        """Change the limits of a whole pod, where its cgroup is the runtime's own."""
+        if not sandbox.is_ready:
+            raise precondition(f"sandbox {sandbox.id}", "it is not ready; its limits can't be changed")
+        if not sandbox.record.owns_cgroup:
+            return
+        try:
+            self._host.cgroups.apply(sandbox.record.cgroup, limits_of(resources))
+        except OSError as error:
+            raise precondition(f"sandbox {sandbox.id}", str(error)) from None
 
     async def remove(self, identifier: str) -> Sandbox | None:
         """Remove a sandbox whose containers have been removed; what is not here is no error."""

@@ -1,7 +1,7 @@
 """The RuntimeService of CRI v1: requests in, answers out, refusals with their gRPC codes.
 
-A thin shell: `Sandboxes`, `Containers`, `execs` and `Stats` do the work. What is not served answers UNIMPLEMENTED by
-the servicer it inherits. Source: CRI v1; kubelet's expectations of idempotence.
+A thin shell: `Sandboxes`, `Containers`, `execs` and `Stats` do the work.
+Source: CRI v1; kubelet's expectations of idempotence.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from nodeagent.runtime.pod import Container, Sandbox
 from nodeagent.runtime.sandboxes import Sandboxes
 from nodeagent.runtime.shim_client import ShimLostError, ShimRefusalError
 from nodeagent.runtime.stats import Stats
+from nodeagent.runtime.streamed_lists import StreamedLists
 from nodeagent.runtime.streams import Streams
 from proto import cri_v1 as cri
 
@@ -58,7 +59,7 @@ def answering(
     return call
 
 
-class RuntimeService(cri.RuntimeServiceServicer):
+class RuntimeService(StreamedLists):
     """What a node agent calls."""
 
     def __init__(self, host: Host, sandboxes: Sandboxes, containers: Containers, streams: Streams) -> None:
@@ -160,6 +161,14 @@ class RuntimeService(cri.RuntimeServiceServicer):
             if not wanted.HasField("state") or statuses.sandbox_state(sandbox) == wanted.state.state
         ]
         return cri.ListPodSandboxResponse(items=items)
+
+    @answering
+    async def update_pod_sandbox_resources(
+        self, request: cri.UpdatePodSandboxResourcesRequest
+    ) -> cri.UpdatePodSandboxResourcesResponse:
+        """Change a pod's limits; the cgroup of one that names its parent is its caller's to change."""
+        self._sandboxes.update_limits(self._sandboxes.get(request.pod_sandbox_id), request.resources)
+        return cri.UpdatePodSandboxResourcesResponse()
 
     @answering
     async def create_container(self, request: cri.CreateContainerRequest) -> cri.CreateContainerResponse:

@@ -2,6 +2,7 @@
 
 import functools
 import signal
+from typing import cast
 
 from proto import cri_v1 as cri
 
@@ -17,9 +18,9 @@ def number_of(name: str) -> int:
     return int(found) + (int(offset) if sign else 0)
 
 
-def name_of(value: cri.Signal) -> str:
+def name_of(value: int) -> str:
     """Return the name of one of the CRI's signals."""
-    return str(cri.Signal.Name(value)).replace("PLUS", "+").replace("MINUS", "-")
+    return str(cri.Signal.Name(cast("cri.Signal", value))).replace("PLUS", "+").replace("MINUS", "-")
 
 
 def told(number: int) -> cri.Signal:
@@ -31,6 +32,6 @@ def told(number: int) -> cri.Signal:
 def _by_number() -> dict[int, cri.Signal]:
     found: dict[int, cri.Signal] = {}
     for name in list(cri.Signal.keys())[1:]:
-        value = cri.Signal.Value(name)
+        value = cast("cri.Signal", cri.Signal.Value(name))
         found.setdefault(number_of(name_of(value)), value)
     return found

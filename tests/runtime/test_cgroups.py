@@ -130,7 +130,7 @@ def test_a_v2_host_hands_controllers_down_and_takes_every_limit(tmp_path: Path) 
         "pids.max": "9",
         "cpuset.cpus": "0",
     }
-    assert (root / "cgroup.subtree_control").read_text() == "+cpu +cpuset +memory +pids"
+    assert (root / "cgroup.subtree_control").read_text() == "+cpu +cpuset +io +memory +pids"
     assert (root / "pod/cgroup.subtree_control").read_text() == "+cpu +cpuset +memory +pids"
     assert not (root / "pod/one/cgroup.subtree_control").exists()
     assert groups.mounted_in_containers() == []
