@@ -40,6 +40,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     entry_files, oom_file, cgroup_mounts: see `cgroups`. shm: the host path of the pod's /dev/shm.
     volumes: the layers of each image volume, by its path in the container.
+    ids: the pod's user namespace (see `pod.ids_of`), empty where it has the node's.
     seccomp: the profile of type Localhost, where one is asked for.
     pins: OCI's name and the file of each namespace that the pod has for itself.
     """
@@ -58,6 +59,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[tuple[str, RootLayers], ...] = ()
     seccomp: Mapping[str, Any] | None = None
     pid_target: str = ""
+    ids: Mapping[str, int] = {}
     pins: tuple[tuple[str, str], ...] = ()
 
 
@@ -75,7 +77,7 @@ def command(config: cri.ContainerConfig, image: ImageConfig) -> list[str]:
 def oci_config(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dict[str, Any]:
     """Return the OCI runtime configuration."""
     security = config.linux.security_context
-    _refuse_unsupported(config)
+    _refuse_unsupported(config, place)
     masked, readonly = list(security.masked_paths), list(security.readonly_paths)
     if security.privileged:
         masked, readonly = [], []
@@ -114,6 +116,7 @@ def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dic
         "upper": f"{place.bundle}/upper",
         "work": f"{place.bundle}/work",
         "root": f"{place.bundle}/rootfs",
+        "bundle": place.bundle,
         "privileged": security.privileged,
         "devices": [{"path": item.container_path, "source": item.host_path} for item in config.devices],
         "cgroups": list(place.entry_files),
@@ -123,13 +126,15 @@ def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dic
         "identity": _identity(security, image.user),
         "pid_mode": _PID_MODES[security.namespace_options.pid],
         "pid_target": place.pid_target,
+        "ids": dict(place.ids),
+        "user_namespace": dict(place.pins).get("user", ""),
         "stdin": config.stdin,
         "stdin_once": config.stdin_once,
         "log_path": place.log_path,
     }
 
 
-def _refuse_unsupported(config: cri.ContainerConfig) -> None:
+def _refuse_unsupported(config: cri.ContainerConfig, place: Place) -> None:
     security = config.linux.security_context
     where = f"container {config.metadata.name!r}"
     apparmor = security.apparmor.localhost_ref if security.apparmor.profile_type == cri.Localhost else ""
@@ -137,18 +142,20 @@ def _refuse_unsupported(config: cri.ContainerConfig) -> None:
         apparmor = security.apparmor_profile
     if apparmor:
         raise invalid(where, f"AppArmor profile {apparmor!r} can't be applied; use RuntimeDefault")
-    if security.namespace_options.userns_options.mode == cri.POD and security.namespace_options.userns_options.uids:
-        raise invalid(where, "a user namespace was asked for, which this runtime can't make; use hostUsers: true")
     if security.HasField("run_as_group") and not (security.HasField("run_as_user") or security.run_as_username):
         raise invalid(where, "run_as_group was given without a user; set run_as_user too")
+    if place.ids and security.privileged:
+        raise invalid(where, "it is privileged in a pod with a user namespace; use hostUsers: true, or drop privileged")
     if config.CDI_devices:
         raise invalid(where, "CDI devices are not supported; use devices")
     for mount in config.mounts:
         if not mount.container_path.startswith("/"):
             raise invalid(where, f"mount path {mount.container_path!r} is relative; use an absolute one")
         _check_recursive_readonly(mount, where)
-        if mount.uidMappings or mount.gidMappings:
-            raise invalid(where, f"id-mapped mount {mount.container_path!r} is not supported; use hostUsers: true")
+        if (mount.uidMappings or mount.gidMappings) and not place.ids:
+            raise invalid(where, f"mount {mount.container_path!r} maps ids, but the pod has no user namespace")
+        if mount.image.image and place.ids:
+            raise invalid(where, f"image volume {mount.container_path!r} in a user namespace; use hostUsers: true")
         if mount.image.image and not mount.readonly:
             raise invalid(where, f"image volume {mount.container_path!r} can't be written to; set readonly")
 
@@ -248,9 +255,12 @@ def _usual_mounts(privileged: bool, place: Place) -> list[dict[str, Any]]:
     locked = [] if privileged else ["ro"]
     mounts = [
         _mount("/proc", "proc", "proc", _SAFE),
-        _mount("/dev", "tmpfs", "tmpfs", ["nosuid", *([] if privileged else ["nodev"]), "mode=755", "size=64k"]),
+        _mount("/dev", "tmpfs", "tmpfs", ["nosuid", *_nodev(privileged), "mode=755", "size=64k", *_owner(place.ids)]),
         _mount(
-            "/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
+            "/dev/pts",
+            "devpts",
+            "devpts",
+            ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", f"gid={place.ids.get('gid', 0) + 5}"],
         ),
         _mount("/dev/mqueue", "mqueue", "mqueue", _SAFE),
         _mount("/sys", "sysfs", "sysfs", [*_SAFE, *locked]),
@@ -261,6 +271,10 @@ def _usual_mounts(privileged: bool, place: Place) -> list[dict[str, Any]]:
         if source:
             mounts.append(_mount(target, "bind", source, ["bind", "rprivate", *_nodev(privileged)]))
     return mounts
+
+
+def _owner(ids: Mapping[str, int]) -> list[str]:
+    return [f"{name}={ids[name]}" for name in ("uid", "gid") if ids]
 
 
 def _nodev(privileged: bool) -> list[str]:
@@ -282,7 +296,7 @@ def _volume(mount: cri.Mount, place: Place, privileged: bool) -> dict[str, Any]:
         cri.PROPAGATION_HOST_TO_CONTAINER: "rslave",
         cri.PROPAGATION_BIDIRECTIONAL: "rshared",
     }[mount.propagation]
-    options = ["rbind", propagation, *_nodev(privileged)]
+    options = ["rbind", propagation, *_nodev(privileged), *(["ridmap"] if mount.uidMappings else [])]
     if mount.readonly:
         options.append("rro" if mount.recursive_read_only else "ro")
     return _mount(target, "bind", mount.host_path, options)

@@ -41,8 +41,9 @@ def run_container(config: dict[str, Any], launch: dict[str, Any], stdio: list[in
     with _Reporting(status):
         warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
-        rootfs.enter(config, launch)
-        _exec(config["process"], launch["identity"], stdio, status, warnings)
+        users = os.open(launch["user_namespace"], os.O_RDONLY | os.O_CLOEXEC) if launch["user_namespace"] else -1
+        rootfs.enter(config, launch, users)
+        _exec(config["process"], launch, stdio, status, warnings, users=users)
 
 
 def run_further(
@@ -52,7 +53,7 @@ def run_further(
     with _Reporting(status):
         warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
         syscalls.join_namespaces(pidfd, syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
-        _exec(process, launch["identity"], stdio, status, warnings)
+        _exec(process, launch, stdio, status, warnings, users=pidfd if launch["user_namespace"] else -1)
 
 
 def run_reaper(folder: str, cgroups: list[str], status: socket.socket) -> NoReturn:
@@ -137,16 +138,29 @@ def _write(path: str, text: str) -> None:
 
 
 def _exec(
-    process: dict[str, Any], wanted: dict[str, Any], stdio: list[int], status: socket.socket, warnings: list[str]
+    process: dict[str, Any],
+    launch: dict[str, Any],
+    stdio: list[int],
+    status: socket.socket,
+    warnings: list[str],
+    *,
+    users: int,
 ) -> NoReturn:
-    who = identity.resolve(wanted)
+    """Become the command; users: a pidfd or file of the user namespace to enter, -1 for the node's."""
+    who = identity.resolve(launch["identity"])
     if process["terminal"]:
         stdio = _open_terminal(status, process.get("consoleSize"))
     for place, descriptor in enumerate(stdio):
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode) or process["terminal"]:
-            os.fchown(descriptor, who.uid, -1)  # So that it can be opened again as /dev/stdout.
+            os.fchown(
+                descriptor, launch["ids"].get("uid", 0) + who.uid, -1
+            )  # So that it can be opened again as /dev/stdout.
         os.dup2(descriptor, place)
     warnings += _set_limits(process["rlimits"])
+    if users >= 0:
+        syscalls.join_namespaces(users, syscalls.CLONE_NEWUSER)
+        os.setresuid(0, 0, 0)  # Root of the pod, whom its files belong to.
+        os.setresgid(0, 0, 0)
     _enter_folder(process["cwd"])
     environment = _environment(process, who)
     syscalls.close_on_exec_from(3)

@@ -22,7 +22,7 @@ from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found,
 from nodeagent.runtime.host import Host
 from nodeagent.runtime.images.model import Image, ImageConfig
 from nodeagent.runtime.images.store import HOST_IMAGE_ID
-from nodeagent.runtime.pod import Container, Sandbox, identified, namespaces
+from nodeagent.runtime.pod import Container, Sandbox, identified, ids_of, namespaces
 from nodeagent.runtime.resources import limits_of, overlaid
 from nodeagent.runtime.sandboxes import Sandboxes
 from nodeagent.runtime.state import ContainerRecord, Phase
@@ -30,7 +30,7 @@ from proto import cri_v1 as cri
 
 _LOG = logging.getLogger(__name__)
 KILL_TIMEOUT_S = 30.0
-_OCI_NAMES = {"net": "network", "ipc": "ipc", "uts": "uts"}
+_OCI_NAMES = {"net": "network", "ipc": "ipc", "uts": "uts", "user": "user"}
 
 
 class Containers:
@@ -247,7 +247,8 @@ class Containers:
             layers=self._host.images.root_layers(image),
             log_path=record.log_path,
             pid_target=target,
-            pins=tuple((_OCI_NAMES[name], str(sandbox.run_dir / "ns" / name)) for name in namespaces(sandbox.config)),
+            ids=ids_of(sandbox.config),
+            pins=_pins(sandbox),
         )
 
     def _check_mounts(self, config: cri.ContainerConfig, where: str) -> None:
@@ -269,6 +270,8 @@ class Containers:
         container.bundle.mkdir(mode=0o711)
         for name in ("upper", "work", "rootfs"):
             (container.bundle / name).mkdir(mode=0o755)
+        if ids := ids_of(self.sandbox_of(container).config):
+            os.chown(container.bundle / "upper", ids["uid"], ids["gid"])
         if container.record.log_path:
             Path(container.record.log_path).parent.mkdir(parents=True, exist_ok=True)
         self._host.images.use(images, container.id)
@@ -293,6 +296,12 @@ def _written_profile(config: cri.ContainerConfig, where: str) -> dict[str, Any] 
     except (OSError, ValueError) as error:
         found = error.strerror if isinstance(error, OSError) else error
         raise invalid(where, f"seccomp profile {str(file)!r}: {found}") from None
+
+
+def _pins(sandbox: Sandbox) -> tuple[tuple[str, str], ...]:
+    """Return OCI's name and the file of each namespace that the pod has for itself."""
+    own = [*namespaces(sandbox.config), *(["user"] if ids_of(sandbox.config) else [])]
+    return tuple((_OCI_NAMES[name], str(sandbox.run_dir / "ns" / name)) for name in own)
 
 
 async def _is_over(container: Container, timeout_s: float) -> bool:

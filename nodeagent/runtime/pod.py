@@ -97,6 +97,14 @@ def namespaces(config: cri.PodSandboxConfig) -> list[str]:
     return own if options.ipc == cri.NODE else [*own, "ipc"]
 
 
+def ids_of(config: cri.PodSandboxConfig) -> dict[str, int]:
+    """Return the node's first `uid` and `gid` of a pod's user namespace and their `length`, or nothing."""
+    wanted = config.linux.security_context.namespace_options.userns_options
+    if not wanted.uids:
+        return {}
+    return {"uid": wanted.uids[0].host_id, "gid": wanted.gids[0].host_id, "length": wanted.uids[0].length}
+
+
 def identified(prefix: str, known: dict[str, "Container"] | dict[str, "Sandbox"]) -> list[str]:
     """Return the identifiers that `prefix` may stand for, as crictl abbreviates them."""
     return [prefix] if prefix in known else [item for item in known if prefix and item.startswith(prefix)]

@@ -30,7 +30,7 @@ _ATTRIBUTES = {
     "nodev": syscalls.MOUNT_ATTR_NODEV,
     "noexec": syscalls.MOUNT_ATTR_NOEXEC,
 }
-_WORDS = {"bind", "rbind", "rw", "private", "rprivate", "slave", "rslave", "shared", "rshared"}
+_WORDS = {"bind", "rbind", "rw", "private", "rprivate", "slave", "rslave", "shared", "rshared", "ridmap"}
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {
     "fd": "/proc/self/fd",
@@ -44,24 +44,29 @@ _NOT_DEVICES = {"/dev/pts", "/dev/shm", "/dev/mqueue"}  # noqa: S108
 _KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
 
 
-def enter(config: dict[str, Any], launch: dict[str, Any]) -> None:
-    """Build the root that `config` describes, and make it the caller's."""
+def enter(config: dict[str, Any], launch: dict[str, Any], users: int = -1) -> None:
+    """Build the root that `config` describes, and make it the caller's; users: a file of the pod's user namespace."""
     privileged = launch["privileged"]
     trees = _open_binds(config["mounts"], shared=True)
     syscalls.mount("none", "/", "", MS_REC | MS_SLAVE)
     trees |= _open_binds(config["mounts"], shared=False) | _open_images(config["mounts"], launch["root"])
+    for place, tree in trees.items():
+        if "ridmap" in config["mounts"][place]["options"]:
+            syscalls.map_ids(tree, users, recursive=True)
     devices = _host_devices() if privileged else _open_devices(launch["devices"])
     covers = [_open_device("/dev/null") for _ in config["linux"]["maskedPaths"]]
-    _hide(launch["hidden"], launch["upper"])
+    _hide(launch["hidden"], launch["upper"], launch["ids"])
+    if users >= 0:
+        _map_layers(launch, users)
     _mount_overlay(launch, 0 if privileged else MS_NODEV)
     syscalls.pivot_root_here(launch["root"])
     for folder in _KERNEL_FOLDERS:
         _require_real_folder(folder)
     for folder in launch["folders"]:
-        os.makedirs(folder, exist_ok=True)
+        _make_folders(folder, launch["ids"])
     for place, mount in enumerate(config["mounts"]):
         if place in trees:
-            _attach(trees[place], mount)
+            _attach(trees[place], mount, launch["ids"])
         else:
             _mount(mount, launch)
         if mount["destination"] == "/dev" and mount["type"] == "tmpfs":
@@ -72,6 +77,19 @@ def enter(config: dict[str, Any], launch: dict[str, Any]) -> None:
         _make_readonly(path)
     if config["root"]["readonly"]:
         syscalls.mount("none", "/", "", MS_REMOUNT | MS_BIND | MS_RDONLY | (0 if privileged else MS_NODEV))
+
+
+def _map_layers(launch: dict[str, Any], users: int) -> None:
+    """Put the image's layers, their owners as the pod's user namespace has them, where `launch` then finds them."""
+    folder = f"{launch['bundle']}/layers"
+    os.mkdir(folder)
+    for place, layer in enumerate(launch["lower"]):
+        tree = syscalls.clone_tree(os.path.join(launch["layers"], layer), recursive=False)
+        syscalls.map_ids(tree, users)
+        os.mkdir(f"{folder}/{place}")
+        syscalls.attach_tree(tree, f"{folder}/{place}")
+        os.close(tree)
+    launch["layers"], launch["lower"] = folder, [str(place) for place in range(len(launch["lower"]))]
 
 
 def _mount_overlay(launch: dict[str, Any], flags: int) -> None:
@@ -123,27 +141,37 @@ def _open_bind(mount: dict[str, Any]) -> int:
     return tree
 
 
-def _attach(tree: int, mount: dict[str, Any]) -> None:
+def _attach(tree: int, mount: dict[str, Any], ids: dict[str, int]) -> None:
     target = mount["destination"]
     if stat.S_ISDIR(os.fstat(tree).st_mode):
-        os.makedirs(target, exist_ok=True)
+        _make_folders(target, ids)
     else:
-        _make_file(target)
+        _make_file(target, ids)
     syscalls.attach_tree(tree, target)
     os.close(tree)
 
 
-def _make_file(path: str) -> None:
+def _make_folders(path: str, ids: dict[str, int]) -> None:
+    """Make a folder and what it is in, unless they are there; ids: of the user namespace whose root gets them."""
+    if os.path.isdir(path):
+        return
+    _make_folders(os.path.dirname(path), ids)
+    os.mkdir(path)
+    if ids:
+        os.chown(path, ids["uid"], ids["gid"])
+
+
+def _make_file(path: str, ids: dict[str, int]) -> None:
     """Make an empty file at `path`, or where the links there lead to in the container, unless there is something."""
     real = os.path.realpath(path)
-    os.makedirs(os.path.dirname(real), exist_ok=True)
+    _make_folders(os.path.dirname(real), ids)
     if not os.path.lexists(real):
         os.close(os.open(real, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
 
 
 def _mount(mount: dict[str, Any], launch: dict[str, Any]) -> None:
     target, kind = mount["destination"], mount["type"]
-    os.makedirs(target, exist_ok=True)
+    _make_folders(target, launch["ids"])
     flags = sum({_FLAGS[option] for option in mount["options"] if option in _FLAGS})
     options = ",".join(option for option in mount["options"] if option not in _FLAGS and option not in _WORDS)
     if kind == "cgroup":
@@ -199,7 +227,7 @@ def _host_devices() -> dict[str, tuple[int, int]]:
 def _fill_dev(devices: dict[str, int] | dict[str, tuple[int, int]]) -> None:
     for path, device in devices.items():
         if isinstance(device, int):
-            _make_file(path)
+            _make_file(path, {})
             syscalls.attach_tree(device, path)
             os.close(device)
         else:
@@ -217,7 +245,7 @@ def _require_real_folder(path: str) -> None:
         raise OSError(f"image: {path} is not a folder; the kernel's file system can't be mounted there")
 
 
-def _hide(paths: list[str], upper: str) -> None:
+def _hide(paths: list[str], upper: str, ids: dict[str, int]) -> None:
     """Cover each path of the machine that exists by an empty folder or file in `upper`, the container's own layer.
 
     What is there is the container's to fill; what is below can't come back, as only the node may change `opaque`.
@@ -229,13 +257,13 @@ def _hide(paths: list[str], upper: str) -> None:
         hidden.append(path)
         parents = path.split("/")[1:-1]
         for depth in range(1, len(parents) + 1):
-            _make_alike("/" + "/".join(parents[:depth]), upper)
-        _make_alike(path, upper)
+            _make_alike("/" + "/".join(parents[:depth]), upper, ids)
+        _make_alike(path, upper, ids)
         if os.path.isdir(path):
             os.setxattr(f"{upper}{path}", "trusted.overlay.opaque", b"y")
 
 
-def _make_alike(path: str, upper: str) -> None:
+def _make_alike(path: str, upper: str, ids: dict[str, int]) -> None:
     """Make an empty folder or file in `upper` with the mode and owner of the machine's own."""
     status, copy = os.stat(path), f"{upper}{path}"
     if os.path.lexists(copy):
@@ -244,7 +272,7 @@ def _make_alike(path: str, upper: str) -> None:
         os.mkdir(copy)
     else:
         os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    os.chown(copy, status.st_uid, status.st_gid)
+    os.chown(copy, ids.get("uid", 0) + status.st_uid, ids.get("gid", 0) + status.st_gid)
     os.chmod(copy, stat.S_IMODE(status.st_mode))
 
 

@@ -22,7 +22,7 @@ from nodeagent.runtime import shim_client, state, statuses, syscalls
 from nodeagent.runtime.cgroups import Limits
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
 from nodeagent.runtime.host import Host
-from nodeagent.runtime.pod import Container, Sandbox, identified, namespaces
+from nodeagent.runtime.pod import Container, Sandbox, identified, ids_of, namespaces
 from nodeagent.runtime.resources import limits_of
 from nodeagent.runtime.sandbox_network import PortMapping
 from nodeagent.runtime.shim_client import ShimClient
@@ -35,7 +35,7 @@ _CGROUP_ATTEMPTS = 100
 _CGROUP_PAUSE_S = 0.01
 _EXIT_CODE_LOST = 137
 _ZYGOTE_ATTEMPTS = 3
-_PINS = ("ns/net", "ns/ipc", "ns/uts", "shm")
+_PINS = ("ns/net", "ns/ipc", "ns/uts", "ns/user", "shm")
 _PROTOCOLS = {cri.TCP: "tcp", cri.UDP: "udp", cri.SCTP: "sctp"}
 _HOSTNAME_MAX = 63  # The kernel takes one more, DNS doesn't.
 _SYSCTL_PREFIXES = ("kernel.shm", "kernel.msg", "fs.mqueue.", "net.")
@@ -165,8 +165,7 @@ class Sandboxes:
         if handler:
             raise invalid(where, f"runtime handler {handler!r} is unknown; leave it empty for the built-in one")
         security = config.linux.security_context
-        if security.namespace_options.userns_options.uids:
-            raise invalid(where, "a user namespace was asked for, which this runtime can't make; use hostUsers: true")
+        check_ids(security.namespace_options, where)
         own = namespaces(config)
         for name in config.linux.sysctls:
             needs = "net" if name.startswith("net.") else "ipc"
@@ -221,6 +220,7 @@ class Sandboxes:
             "namespaces": namespaces(config),
             "hostname": hostname,
             "sysctls": dict(config.linux.sysctls),
+            "ids": ids_of(config),
             "shared_pid": config.linux.security_context.namespace_options.pid == cri.POD,
         }
         told = await self._start_shim(sandbox, request)
@@ -362,6 +362,25 @@ class Sandboxes:
             if folder.exists():
                 state.remove_tree(folder)
         self.known.pop(sandbox.id, None)
+
+
+def check_ids(options: cri.NamespaceOption, where: str) -> None:
+    """Refuse a user namespace that can't be made."""
+    wanted = options.userns_options
+    if not options.HasField("userns_options") or wanted.mode == cri.NODE:
+        if wanted.uids or wanted.gids:
+            raise invalid(where, "ids are mapped without a user namespace of the pod; set its mode to POD")
+        return
+    if wanted.mode != cri.POD:
+        raise invalid(where, f"user namespace of mode {cri.NamespaceMode.Name(wanted.mode)}; use POD or NODE")
+    for name, mappings in (("uids", wanted.uids), ("gids", wanted.gids)):
+        if len(mappings) != 1 or mappings[0].container_id != 0 or not mappings[0].length:
+            raise invalid(where, f"user namespace: {name} need one mapping, that of container id 0; give one")
+    if wanted.uids[0].length != wanted.gids[0].length:
+        raise invalid(where, "user namespace: as many uids as gids must be mapped; make the lengths equal")
+    shared = [name for name in ("network", "pid", "ipc") if getattr(options, name) == cri.NODE]
+    if shared:
+        raise invalid(where, f"user namespace: the pod shares the node's {', '.join(shared)}; use hostUsers: true")
 
 
 def _hostname(config: cri.PodSandboxConfig) -> str:

@@ -96,7 +96,9 @@ class RuntimeService(StreamedLists):
                 message=found if missing else "",
             ),
         ]
-        handler = cri.RuntimeHandler(features=cri.RuntimeHandlerFeatures(recursive_read_only_mounts=True))
+        handler = cri.RuntimeHandler(
+            features=cri.RuntimeHandlerFeatures(recursive_read_only_mounts=True, user_namespaces=True)
+        )
         return cri.StatusResponse(
             status=cri.RuntimeStatus(conditions=conditions),
             runtime_handlers=[handler],

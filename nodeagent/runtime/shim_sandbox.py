@@ -11,7 +11,7 @@ import socket
 import struct
 from typing import Any
 
-from nodeagent.runtime import syscalls
+from nodeagent.runtime import syscalls, user_namespace
 
 _NAMESPACES = {"net": syscalls.CLONE_NEWNET, "ipc": syscalls.CLONE_NEWIPC, "uts": syscalls.CLONE_NEWUTS}
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
@@ -20,20 +20,37 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 def set_up(request: dict[str, Any]) -> None:
     """Make the namespaces that `request["namespaces"]` lists (of net, ipc, uts) and everything that belongs to them."""
     run, wanted = request["run"], request["namespaces"]
-    syscalls.unshare(sum(_NAMESPACES[name] for name in wanted))
-    for name in wanted:
-        pin = f"{run}/ns/{name}"
+    flags = sum(_NAMESPACES[name] for name in wanted)
+    mapping = request["ids"]
+    pins = [(name, f"{run}/ns/{name}") for name in [*wanted, *(["user"] if mapping else [])]]
+    for _, pin in pins:
         os.close(os.open(pin, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o600))
-        syscalls.mount(f"/proc/self/ns/{name}", pin, "", syscalls.MS_BIND)
+    if mapping:
+        user_namespace.make_owned(mapping, flags, pins)
+        for name in wanted:
+            _join(f"{run}/ns/{name}", _NAMESPACES[name])
+    else:
+        syscalls.unshare(flags)
+        for name, pin in pins:
+            syscalls.mount(f"/proc/self/ns/{name}", pin, "", syscalls.MS_BIND)
     if "uts" in wanted:
         socket.sethostname(request["hostname"])
     if "net" in wanted:
         _raise_loopback()
     if "ipc" in wanted:
         flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-        syscalls.mount("shm", f"{run}/shm", "tmpfs", flags, "mode=1777,size=64m")
+        owner = f",uid={mapping['uid']},gid={mapping['gid']}" if mapping else ""
+        syscalls.mount("shm", f"{run}/shm", "tmpfs", flags, f"mode=1777,size=64m{owner}")
     for name, value in request["sysctls"].items():
         _set_sysctl(name, value)
+
+
+def _join(pin: str, flag: int) -> None:
+    namespace = os.open(pin, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        syscalls.join_namespaces(namespace, flag)
+    finally:
+        os.close(namespace)
 
 
 def _raise_loopback() -> None:

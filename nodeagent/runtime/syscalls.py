@@ -14,6 +14,7 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
@@ -35,6 +36,7 @@ MOUNT_ATTR_RDONLY = 1
 MOUNT_ATTR_NOSUID = 2
 MOUNT_ATTR_NODEV = 4
 MOUNT_ATTR_NOEXEC = 8
+_MOUNT_ATTR_IDMAP = 0x100000
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -127,6 +129,14 @@ def set_mount_attributes(tree: int, attributes: int, *, propagation: int = 0, re
     flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
     result = _libc.syscall(_SYS_MOUNT_SETATTR, tree, b"", flags, request, len(request))
     _check(result, "mount_setattr", str(tree))
+
+
+def map_ids(tree: int, user_namespace: int, *, recursive: bool = False) -> None:
+    """Have the detached mount `tree` show its files' owners as a user namespace (an open file of it) maps them."""
+    request = struct.pack("=QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, user_namespace)
+    flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
+    result = _libc.syscall(_SYS_MOUNT_SETATTR, tree, b"", flags, request, len(request))
+    _check(result, "mount_setattr(MOUNT_ATTR_IDMAP): this file system or kernel can't map ids", str(tree))
 
 
 def close_on_exec_from(first: int) -> None:

@@ -131,7 +131,7 @@ def test_a_v2_host_hands_controllers_down_and_takes_every_limit(tmp_path: Path) 
         "cpuset.cpus": "0",
     }
     assert (root / "cgroup.subtree_control").read_text() == "+cpu +cpuset +io +memory +pids"
-    assert (root / "pod/cgroup.subtree_control").read_text() == "+cpu +cpuset +memory +pids"
+    assert (root / "pod/cgroup.subtree_control").read_text() == "+cpu +cpuset +io +memory +pids"
     assert not (root / "pod/one/cgroup.subtree_control").exists()
     assert groups.mounted_in_containers() == []
     assert groups.oom_file("/pod/one") == f"{root}/pod/one/memory.events"

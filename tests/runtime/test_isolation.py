@@ -180,6 +180,24 @@ async def test_seccomp_is_on_by_default_and_off_when_unconfined(client: Client) 
     assert (default.split()[1], without.split()[1]) == ("2", "0")
 
 
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "mount -t tmpfs none /tmp",
+        "busybox unshare -m true",
+        "echo 1 > /proc/sys/kernel/panic",
+        "echo b > /proc/sysrq-trigger",
+        "test $(dd if=/proc/kcore bs=1 count=1 2>/dev/null | wc -c) = 1",
+        "test $(cat /proc/keys | wc -c) != 0",
+        "ls /sys/firmware | grep -q .",
+        "mkdir /sys/fs/cgroup/memory/escape",
+        "mkdir /sys/fs/cgroup/escape",
+        "mknod /dev/disk b 254 0 && cat /dev/disk > /dev/null",
+        "mknod /tmp/disk b 254 0 && cat /tmp/disk > /dev/null",
+        "hostname other",
+        "busybox chroot /proc/1/root/../../.. test -e /work",
+    ],
+)
 async def test_a_container_cannot(client: Client, attempt: str) -> None:
     """Each well-known way out is closed for root with the usual capabilities."""
     output = await client.output(await client.pod(), "sh", "-c", f"if {attempt}; then echo OUT; else echo kept in; fi")

@@ -1,0 +1,150 @@
+"""Pods in a user namespace of their own: root inside is nobody outside."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proto import cri_v1 as cri
+from tests.runtime.machine import HOST_IMAGE, Client
+
+pytestmark = pytest.mark.root
+
+BASE, LENGTH = 200_000, 65536
+
+
+def _mapping(host: int = BASE, *, first: int = 0, length: int = LENGTH) -> list[cri.IDMapping]:
+    return [cri.IDMapping(host_id=host, container_id=first, length=length)]
+
+
+def _users(**fields: Any) -> cri.UserNamespace:
+    return cri.UserNamespace(**{"mode": cri.POD, "uids": _mapping(), "gids": _mapping(), **fields})
+
+
+async def _pod(client: Client, **fields: Any) -> str:
+    return await client.pod(userns_options=_users(), **fields)
+
+
+async def test_root_of_the_pod_is_nobody_on_the_node(client: Client) -> None:
+    container = await client.run(await _pod(client), "sleep", "1000")
+    verbose = await client.runtime.container_status(cri.ContainerStatusRequest(container_id=container, verbose=True))
+    shown = (await client.exec(container, "cat", "/proc/self/uid_map", "/proc/self/gid_map")).stdout.split()
+
+    pid = json.loads(verbose.info["info"])["pid"]
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    assert shown == [b"0", b"200000", b"65536"] * 2
+    assert next(line.split()[1:] for line in lines if line.startswith("Uid:")) == ["200000"] * 4
+    assert next(line.split()[1:] for line in lines if line.startswith("Gid:")) == ["200000"] * 4
+
+
+async def test_the_image_and_what_is_written_belong_to_the_pods_users(client: Client) -> None:
+    script = (
+        "stat -c '%u %g %n' /bin/busybox /etc/passwd / /dev /dev/shm; echo x > /new; touch /etc/mine /dev/shm/mine;"
+    )
+    script += "mkdir /tmp/d; stat -c '%u %n' /new /etc/mine /dev/shm/mine /tmp/d; echo y >> /etc/passwd && echo changed"
+
+    output = await client.output(await _pod(client), "sh", "-c", script)
+
+    lines = output.splitlines()
+    assert lines[:5] == ["0 0 /bin/busybox", "0 0 /etc/passwd", "0 0 /", "0 0 /dev", "0 0 /dev/shm"]
+    assert lines[5:] == ["0 /new", "0 /etc/mine", "0 /dev/shm/mine", "0 /tmp/d", "changed"]
+
+
+async def test_a_user_by_name_is_who_the_image_says(client: Client) -> None:
+    pod = await _pod(client)
+
+    output = await client.output(pod, "sh", "-c", "id; cd /not && pwd", run_as_username="web", working_dir="/not/there")
+
+    assert "uid=1000(web) gid=1001(web) groups=1001(web),1002(extra)" in output
+
+
+async def test_an_exec_and_a_terminal_are_inside_too(client: Client) -> None:
+    container = await client.run(await _pod(client), "sleep", "1000")
+    answer = await client.exec(container, "sh", "-c", "id -u; cat /proc/self/uid_map; echo z > /dev/stdout")
+    shown = await client.output(await _pod(client), "sh", "-c", "test -t 0 && stat -c %u $(tty)", tty=True)
+
+    assert answer.stdout.split() == [b"0", b"0", b"200000", b"65536", b"z"]
+    assert shown.strip() == "0"
+
+
+async def test_a_mapped_volume_keeps_its_owners_and_another_shows_strangers(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "mapped").mkdir()
+    (tmp_path / "plain").mkdir()
+    mounts = [
+        cri.Mount(
+            container_path="/mapped", host_path=str(tmp_path / "mapped"), uidMappings=_mapping(), gidMappings=_mapping()
+        ),
+        cri.Mount(container_path="/plain", host_path=str(tmp_path / "plain")),
+    ]
+    script = "touch /mapped/file && stat -c %u /mapped/file; stat -c %u /plain; touch /plain/file || echo refused"
+
+    output = await client.output(await _pod(client), "sh", "-c", f"({script}) 2>/dev/null", mounts=mounts)
+
+    assert output.split() == ["0", "65534", "refused"]
+    assert (tmp_path / "mapped" / "file").stat().st_uid == 0
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "mount -t tmpfs none /tmp",
+        "mknod /tmp/disk b 254 0 && cat /tmp/disk > /dev/null",
+        "echo 1 > /proc/sys/kernel/panic",
+        "echo -17 > /proc/1/oom_score_adj",
+        "busybox chroot /proc/1/root/../../.. test -e /work",
+        "kill -9 -1; false",
+    ],
+)
+async def test_every_capability_inside_is_none_outside(client: Client, attempt: str) -> None:
+    every = cri.Capability(add_capabilities=["ALL"])
+    unconfined = cri.SecurityProfile(profile_type=cri.Unconfined)
+    script = f"({attempt}) 2>/dev/null && echo broken || echo held"
+
+    output = await client.output(
+        await _pod(client, sysctls={}), "sh", "-c", script, capabilities=every, seccomp=unconfined
+    )
+
+    assert output in {"held", ""}
+
+
+async def test_pods_share_their_namespaces_with_all_their_containers(client: Client) -> None:
+    pod = await _pod(client, pid=cri.POD, sysctls={"net.ipv4.ip_forward": "1"}, hostname="own")
+    options = cri.NamespaceOption(pid=cri.POD)
+    await client.run(pod, "sleep", "743", namespace_options=options)
+
+    script = "ps -o args | grep 74[3]; cat /proc/sys/net/ipv4/ip_forward; hostname; echo > /dev/shm/x && echo written"
+    output = await client.output(pod, "sh", "-c", script, name="other", namespace_options=options)
+
+    assert output.split() == ["sleep", "743", "1", "own", "written"]
+
+
+async def test_the_machines_own_root_can_be_shown_mapped(client: Client) -> None:
+    output = await client.output(await _pod(client), "stat", "-c", "%u", "/etc/passwd", "/root", image=HOST_IMAGE)
+
+    assert output.split() == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("users", "found"),
+    [
+        (_users(uids=_mapping() + _mapping(300_000)), "one mapping"),
+        (_users(uids=_mapping(first=1)), "container id 0"),
+        (_users(gids=_mapping(length=1)), "as many uids as gids"),
+        (_users(gids=[]), "gids need one mapping"),
+        (_users(mode=cri.CONTAINER, uids=[], gids=[]), "use POD or NODE"),
+        (_users(mode=cri.TARGET, uids=[], gids=[]), "use POD or NODE"),
+        (_users(mode=cri.NODE), "without a user namespace"),
+    ],
+)
+async def test_what_cannot_be_mapped_makes_no_sandbox(client: Client, users: cri.UserNamespace, found: str) -> None:
+    code, message = await client.refusal(client.pod(userns_options=users))
+
+    assert (code, found in message) == ("INVALID_ARGUMENT", True)
+
+
+async def test_a_pod_on_the_nodes_network_has_the_nodes_users(client: Client) -> None:
+    shared, _ = await client.refusal(client.pod(userns_options=_users(), network=cri.NODE))
+    privileged, _ = await client.refusal(client.create(await _pod(client), "true", privileged=True))
+
+    assert (shared, privileged) == ("INVALID_ARGUMENT", "INVALID_ARGUMENT")
