@@ -73,6 +73,7 @@ class Containers:
                 raise RuntimeRefusal(Reason.ALREADY_EXISTS, f"{where}: {found}; remove it or raise attempt")
         image = self._image(config.image.image, where)
         volumes = self._volumes(config, where)
+        _check_selinux(config, where)
         record = self._record(sandbox, config, image)
         folder = self._host.settings.containers_dir / record.id
         place = self._place(sandbox, config, image, record, folder)
@@ -302,6 +303,16 @@ def _pins(sandbox: Sandbox) -> tuple[tuple[str, str], ...]:
     """Return OCI's name and the file of each namespace that the pod has for itself."""
     own = [*namespaces(sandbox.config), *(["user"] if ids_of(sandbox.config) else [])]
     return tuple((_OCI_NAMES[name], str(sandbox.run_dir / "ns" / name)) for name in own)
+
+
+def _check_selinux(config: cri.ContainerConfig, where: str) -> None:
+    """Refuse labels that this runtime can't apply; where the kernel has none they mean nothing, which is told."""
+    wanted = config.linux.security_context.selinux_options
+    if not any((wanted.user, wanted.role, wanted.type, wanted.level)):
+        return
+    if Path("/sys/fs/selinux/enforce").exists():
+        raise invalid(where, "SELinux options can't be applied; leave seLinuxOptions out")
+    _LOG.warning("%s: its SELinux options have no effect, as this kernel has no SELinux", where)
 
 
 async def _is_over(container: Container, timeout_s: float) -> bool:

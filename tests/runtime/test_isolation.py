@@ -1,5 +1,6 @@
 """What a container may see and do: namespaces, capabilities, seccomp, users, mounts, files of its pod."""
 
+import errno
 import os
 import socket
 import stat
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from proto import cri_v1 as cri
-from tests.runtime.machine import Client, RuntimeProcess
+from tests.runtime.machine import HOST_IMAGE, Client, RuntimeProcess
 
 pytestmark = pytest.mark.root
 
@@ -468,3 +469,27 @@ async def test_a_pod_with_a_long_name_has_it_cut_to_what_the_kernel_takes(client
     output = await client.output(await client.pod(hostname="", name=name), "hostname")
 
     assert output == name[:63]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "libc.syscall(248, b'user', b'mine', b'secret', 6, -3)",  # add_key
+        "libc.syscall(250, 0, -5, 0)",  # keyctl: the session's keyring
+        "libc.syscall(249, b'user', b'other', 0, 0)",  # request_key
+        "libc.syscall(272, 0x10000000)",  # unshare: a user namespace
+        "libc.syscall(321, 0, 0, 0)",  # bpf
+        "libc.syscall(298, 0, 0, -1, -1, 0)",  # perf_event_open
+        "libc.syscall(425, 1, 0)",  # io_uring_setup
+        "libc.syscall(304, 0, 0, 0)",  # open_by_handle_at
+    ],
+)
+async def test_a_call_that_reaches_past_the_namespaces_is_refused(client: Client, call: str) -> None:
+    """The kernel's keyrings, for one, are not parted by any of them."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("the numbers are those of x86_64")
+    script = f"import ctypes; libc = ctypes.CDLL(None, use_errno=True); print({call}, ctypes.get_errno())"
+
+    output = await client.output(await client.pod(), "/usr/bin/python3", "-c", script, image=HOST_IMAGE)
+
+    assert output == f"-1 {errno.EPERM}"

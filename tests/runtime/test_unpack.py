@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+import zstandard
 
 from nodeagent.runtime.images import layers
 from nodeagent.runtime.images.layers import CorruptLayerError
@@ -91,6 +92,31 @@ def test_a_layer_that_would_take_the_nodes_memory_is_refused(store: ImageStore) 
     header.type, header.size = tarfile.XHDTYPE, 2 << 30
     with pytest.raises(CorruptLayerError, match="too much to unpack"):
         unpacked(store, gzip.compress(header.tobuf(tarfile.USTAR_FORMAT)) + gzip.compress(bytes(1 << 20)) * (2 << 10))
+
+
+def test_a_zstd_layer_of_several_frames_is_read_whole(store: ImageStore) -> None:
+    data = layer(entry("a", content=b"x" * 100_000))
+    frames = zstandard.compress(data[:5000]) + zstandard.compress(data[5000:])
+
+    folder = unpacked(store, frames)
+
+    assert (folder / "a").read_bytes() == b"x" * 100_000
+
+
+def test_a_zstd_layer_that_shrank_to_next_to_nothing_is_inflated_bit_by_bit(store: ImageStore) -> None:
+    """All of it at once would be more than the worker may have."""
+    header = tarfile.TarInfo("zeros")
+    header.size = 256 << 20
+    data = header.tobuf(tarfile.USTAR_FORMAT) + bytes(header.size + 1024)
+
+    folder = unpacked(store, zstandard.compress(data))
+
+    assert (folder / "zeros").stat().st_size == header.size
+
+
+def test_a_truncated_zstd_is_refused(store: ImageStore) -> None:
+    with pytest.raises(layers.CorruptLayerError, match="ends too early"):
+        unpacked(store, zstandard.compress(layer(entry("a", content=os.urandom(100_000))))[:-2000])
 
 
 def test_a_truncated_gzip_is_refused(store: ImageStore) -> None:
