@@ -13,6 +13,7 @@ import msgspec
 from nodeagent.runtime import capabilities, seccomp
 from nodeagent.runtime.errors import invalid
 from nodeagent.runtime.images.model import ImageConfig, RootLayers
+from nodeagent.runtime.user_mapping import mapped
 from proto import cri_v1 as cri
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -144,6 +145,9 @@ def _refuse_unsupported(config: cri.ContainerConfig, place: Place) -> None:
         raise invalid(where, f"AppArmor profile {apparmor!r} can't be applied; use RuntimeDefault")
     if security.HasField("run_as_group") and not (security.HasField("run_as_user") or security.run_as_username):
         raise invalid(where, "run_as_group was given without a user; set run_as_user too")
+    users = security.namespace_options.userns_options
+    if (users.uids or users.gids) and mapped(users.uids, users.gids) != place.ids:
+        raise invalid(where, "its user namespace is not its pod's; give both the same mapping")
     if place.ids and security.privileged:
         raise invalid(where, "it is privileged in a pod with a user namespace; use hostUsers: true, or drop privileged")
     if config.CDI_devices:
@@ -152,8 +156,9 @@ def _refuse_unsupported(config: cri.ContainerConfig, place: Place) -> None:
         if not mount.container_path.startswith("/"):
             raise invalid(where, f"mount path {mount.container_path!r} is relative; use an absolute one")
         _check_recursive_readonly(mount, where)
-        if (mount.uidMappings or mount.gidMappings) and not place.ids:
-            raise invalid(where, f"mount {mount.container_path!r} maps ids, but the pod has no user namespace")
+        if (mount.uidMappings or mount.gidMappings) and mapped(mount.uidMappings, mount.gidMappings) != place.ids:
+            found = f"mount {mount.container_path!r} maps ids otherwise than its pod's user namespace"
+            raise invalid(where, f"{found}; give both the same mapping")
         if mount.image.image and place.ids:
             raise invalid(where, f"image volume {mount.container_path!r} in a user namespace; use hostUsers: true")
         if mount.image.image and not mount.readonly:

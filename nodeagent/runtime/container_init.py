@@ -150,11 +150,10 @@ def _exec(
     who = identity.resolve(launch["identity"])
     if process["terminal"]:
         stdio = _open_terminal(status, process.get("consoleSize"))
+    owner = launch["ids"].get("uid", 0) + who.uid
     for place, descriptor in enumerate(stdio):
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode) or process["terminal"]:
-            os.fchown(
-                descriptor, launch["ids"].get("uid", 0) + who.uid, -1
-            )  # So that it can be opened again as /dev/stdout.
+            os.fchown(descriptor, owner, -1)  # So that it can be opened again as /dev/stdout.
         os.dup2(descriptor, place)
     warnings += _set_limits(process["rlimits"])
     if users >= 0:

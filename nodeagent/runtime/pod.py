@@ -10,6 +10,7 @@ from pathlib import Path
 from nodeagent.runtime import state
 from nodeagent.runtime.shim_client import ShimClient
 from nodeagent.runtime.state import ContainerRecord, ExitRecord, Phase, SandboxRecord, StartRecord
+from nodeagent.runtime.user_mapping import mapped
 from proto import cri_v1 as cri
 
 
@@ -100,9 +101,7 @@ def namespaces(config: cri.PodSandboxConfig) -> list[str]:
 def ids_of(config: cri.PodSandboxConfig) -> dict[str, int]:
     """Return the node's first `uid` and `gid` of a pod's user namespace and their `length`, or nothing."""
     wanted = config.linux.security_context.namespace_options.userns_options
-    if not wanted.uids:
-        return {}
-    return {"uid": wanted.uids[0].host_id, "gid": wanted.gids[0].host_id, "length": wanted.uids[0].length}
+    return mapped(wanted.uids, wanted.gids)
 
 
 def identified(prefix: str, known: dict[str, "Container"] | dict[str, "Sandbox"]) -> list[str]:

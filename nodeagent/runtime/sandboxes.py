@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from nodeagent.runtime import shim_client, state, statuses, syscalls
+from nodeagent.runtime import shim_client, state, statuses, syscalls, user_mapping
 from nodeagent.runtime.cgroups import Limits
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
 from nodeagent.runtime.host import Host
@@ -165,7 +165,7 @@ class Sandboxes:
         if handler:
             raise invalid(where, f"runtime handler {handler!r} is unknown; leave it empty for the built-in one")
         security = config.linux.security_context
-        check_ids(security.namespace_options, where)
+        user_mapping.check(security.namespace_options, where)
         own = namespaces(config)
         for name in config.linux.sysctls:
             needs = "net" if name.startswith("net.") else "ipc"
@@ -362,25 +362,6 @@ class Sandboxes:
             if folder.exists():
                 state.remove_tree(folder)
         self.known.pop(sandbox.id, None)
-
-
-def check_ids(options: cri.NamespaceOption, where: str) -> None:
-    """Refuse a user namespace that can't be made."""
-    wanted = options.userns_options
-    if not options.HasField("userns_options") or wanted.mode == cri.NODE:
-        if wanted.uids or wanted.gids:
-            raise invalid(where, "ids are mapped without a user namespace of the pod; set its mode to POD")
-        return
-    if wanted.mode != cri.POD:
-        raise invalid(where, f"user namespace of mode {cri.NamespaceMode.Name(wanted.mode)}; use POD or NODE")
-    for name, mappings in (("uids", wanted.uids), ("gids", wanted.gids)):
-        if len(mappings) != 1 or mappings[0].container_id != 0 or not mappings[0].length:
-            raise invalid(where, f"user namespace: {name} need one mapping, that of container id 0; give one")
-    if wanted.uids[0].length != wanted.gids[0].length:
-        raise invalid(where, "user namespace: as many uids as gids must be mapped; make the lengths equal")
-    shared = [name for name in ("network", "pid", "ipc") if getattr(options, name) == cri.NODE]
-    if shared:
-        raise invalid(where, f"user namespace: the pod shares the node's {', '.join(shared)}; use hostUsers: true")
 
 
 def _hostname(config: cri.PodSandboxConfig) -> str:

@@ -143,6 +143,23 @@ async def test_what_cannot_be_mapped_makes_no_sandbox(client: Client, users: cri
     assert (code, found in message) == ("INVALID_ARGUMENT", True)
 
 
+async def test_a_container_cannot_be_mapped_otherwise_than_its_pod(client: Client, tmp_path: Path) -> None:
+    """It would have the node's users where it asked for others."""
+    other = cri.NamespaceOption(pid=cri.CONTAINER, userns_options=_users(uids=_mapping(300_000)))
+    mount = cri.Mount(container_path="/data", host_path=str(tmp_path), uidMappings=_mapping(7), gidMappings=_mapping(7))
+    mapped, plain = await _pod(client), await client.pod()
+
+    refusals = [
+        await client.refusal(client.create(mapped, "true", namespace_options=other)),
+        await client.refusal(client.create(plain, "true", namespace_options=other)),
+        await client.refusal(client.create(mapped, "true", mounts=[mount])),
+        await client.refusal(client.create(plain, "true", mounts=[mount])),
+    ]
+
+    assert {code for code, _ in refusals} == {"INVALID_ARGUMENT"}
+    assert all("the same mapping" in message for _, message in refusals)
+
+
 async def test_a_pod_on_the_nodes_network_has_the_nodes_users(client: Client) -> None:
     shared, _ = await client.refusal(client.pod(userns_options=_users(), network=cri.NODE))
     privileged, _ = await client.refusal(client.create(await _pod(client), "true", privileged=True))
