@@ -138,11 +138,6 @@ def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dic
 def _refuse_unsupported(config: cri.ContainerConfig, place: Place) -> None:
     security = config.linux.security_context
     where = f"container {config.metadata.name!r}"
-    apparmor = security.apparmor.localhost_ref if security.apparmor.profile_type == cri.Localhost else ""
-    if not security.HasField("apparmor") and security.apparmor_profile.startswith("localhost/"):
-        apparmor = security.apparmor_profile
-    if apparmor:
-        raise invalid(where, f"AppArmor profile {apparmor!r} can't be applied; use RuntimeDefault")
     if security.HasField("run_as_group") and not (security.HasField("run_as_user") or security.run_as_username):
         raise invalid(where, "run_as_group was given without a user; set run_as_user too")
     users = security.namespace_options.userns_options

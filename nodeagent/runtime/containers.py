@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from nodeagent.runtime import bundle, seccomp, shim_client, signals, state
+from nodeagent.runtime import bundle, security_profiles, shim_client, signals, state
 from nodeagent.runtime.bundle import Place
 from nodeagent.runtime.device_filter import USUAL_DEVICES, DeviceRule
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
@@ -73,12 +73,12 @@ class Containers:
                 raise RuntimeRefusal(Reason.ALREADY_EXISTS, f"{where}: {found}; remove it or raise attempt")
         image = self._image(config.image.image, where)
         volumes = self._volumes(config, where)
-        _check_selinux(config, where)
+        security_profiles.check_labels(config, where)
         record = self._record(sandbox, config, image)
         folder = self._host.settings.containers_dir / record.id
         place = self._place(sandbox, config, image, record, folder)
         layers = {path: self._host.images.root_layers(volume) for path, volume in volumes.items()}
-        seccomp_profile = _written_profile(config, where)
+        seccomp_profile = security_profiles.seccomp_of(config, where)
         place = msgspec.structs.replace(place, volumes=tuple(layers.items()), seccomp=seccomp_profile)
         oci, launch = bundle.oci_config(config, image.config, place), bundle.launch(config, image.config, place)
         self._check_mounts(config, where)
@@ -284,35 +284,10 @@ class Containers:
             state.remove_tree(container.bundle)
 
 
-def _written_profile(config: cri.ContainerConfig, where: str) -> dict[str, Any] | None:
-    """Return the seccomp profile in the file that a container names, if it names one."""
-    wanted = config.linux.security_context.seccomp
-    if wanted.profile_type != cri.Localhost or config.linux.security_context.privileged:
-        return None
-    file = Path(wanted.localhost_ref.removeprefix("localhost/"))
-    if not file.is_absolute():
-        raise invalid(where, f"seccomp profile {wanted.localhost_ref!r} is no absolute path; give one")
-    try:
-        return seccomp.checked(file.read_text())
-    except (OSError, ValueError) as error:
-        found = error.strerror if isinstance(error, OSError) else error
-        raise invalid(where, f"seccomp profile {str(file)!r}: {found}") from None
-
-
 def _pins(sandbox: Sandbox) -> tuple[tuple[str, str], ...]:
     """Return OCI's name and the file of each namespace that the pod has for itself."""
     own = [*namespaces(sandbox.config), *(["user"] if ids_of(sandbox.config) else [])]
     return tuple((_OCI_NAMES[name], str(sandbox.run_dir / "ns" / name)) for name in own)
-
-
-def _check_selinux(config: cri.ContainerConfig, where: str) -> None:
-    """Refuse labels that this runtime can't apply; where the kernel has none they mean nothing, which is told."""
-    wanted = config.linux.security_context.selinux_options
-    if not any((wanted.user, wanted.role, wanted.type, wanted.level)):
-        return
-    if Path("/sys/fs/selinux/enforce").exists():
-        raise invalid(where, "SELinux options can't be applied; leave seLinuxOptions out")
-    _LOG.warning("%s: its SELinux options have no effect, as this kernel has no SELinux", where)
 
 
 async def _is_over(container: Container, timeout_s: float) -> bool:

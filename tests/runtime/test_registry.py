@@ -5,6 +5,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -103,8 +104,11 @@ class FakeRegistry:
         self.requests: list[str] = []
         self.refuse: Callable[[web.BaseRequest], web.Response | None] = lambda _: None
         self.address = ""
+        self.cuts: list[int] = []
+        self.knows_ranges = True
+        self.sent_bytes = 0
 
-    async def answer(self, request: web.BaseRequest) -> web.Response:
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request."""
         self.requests.append(request.path)
         refused = self.refuse(request)
@@ -116,7 +120,21 @@ class FakeRegistry:
         if name == _digest(self.content.manifest):
             return web.Response(body=self.content.manifest, content_type=_MANIFEST)
         blob = self.content.blobs.get(name)
-        return web.Response(body=blob) if blob is not None else web.Response(status=404)
+        return await self._blob(request, blob) if blob is not None else web.Response(status=404)
+
+    async def _blob(self, request: web.BaseRequest, blob: bytes) -> web.StreamResponse:
+        """Send a blob, or what was asked for of it; `cuts`: after so many bytes of an answer the connection breaks."""
+        start = int(request.headers.get("Range", "bytes=0-")[6:-1]) if self.knows_ranges else 0
+        rest = blob[start:]
+        response = web.StreamResponse(status=206 if start else 200, headers={"Content-Length": str(len(rest))})
+        await response.prepare(request)
+        cut = self.cuts.pop(0) if self.cuts and len(rest) > self.cuts[0] else 0
+        sent = rest[:cut] if cut else rest
+        self.sent_bytes += len(sent)
+        await response.write(sent)
+        if cut and request.transport is not None:
+            request.transport.close()
+        return response
 
 
 @asynccontextmanager
@@ -289,6 +307,30 @@ async def test_a_registry_that_is_not_there_is_unavailable(store: ImageStore) ->
         await pull(name, Credentials(), Registries(), store)
 
     assert caught.value.reason is Reason.UNAVAILABLE
+
+
+@pytest.mark.parametrize(("knows_ranges", "most"), [(True, 0), (False, 150_000)])
+async def test_a_layer_goes_on_where_the_connection_broke(store: ImageStore, knows_ranges: bool, most: int) -> None:
+    """A registry that knows no ranges sends all of it again."""
+    content = Content(layer(entry("a", content=os.urandom(300_000))))
+    size = sum(map(len, content.blobs.values()))
+    async with serving(content) as fake:
+        fake.knows_ranges, fake.cuts = knows_ranges, [50_000, 100_000 - knows_ranges * 50_000]
+        image = await _pull(fake, store)
+
+    assert (store.layer_path(image.layers[0]) / "a").stat().st_size == 300_000
+    assert fake.cuts == []
+    assert fake.sent_bytes == size + most
+
+
+async def test_a_connection_that_breaks_again_and_again_is_given_up(store: ImageStore) -> None:
+    async with serving(Content(layer(entry("a", content=os.urandom(300_000))))) as fake:
+        fake.cuts = [1000] * 9
+        with pytest.raises(RuntimeRefusal, match="can't be reached") as caught:
+            await _pull(fake, store)
+
+    assert caught.value.reason is Reason.UNAVAILABLE
+    assert list((store.folder / "new").iterdir()) == []
 
 
 async def test_a_mirror_is_asked_first_and_hears_no_password(store: ImageStore) -> None:

@@ -11,8 +11,8 @@ import hashlib
 import ipaddress
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 
 import aiohttp
 import msgspec
@@ -121,18 +121,30 @@ class RegistryClient:
             raise group.exceptions[0] from None
 
     async def _layer(self, store: ImageStore, descriptor: manifest.Descriptor, diff_id: str) -> None:
-        """Fetch and unpack one layer; a connection that breaks in the middle is tried anew."""
+        """Fetch and unpack one layer."""
+        try:
+            async with aclosing(self._pieces(descriptor)) as pieces:
+                await layers.take_stream(store, pieces, digest=descriptor.digest, diff_id=diff_id)
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+            raise _unreachable(self._name, error) from None
+
+    async def _pieces(self, descriptor: manifest.Descriptor) -> AsyncGenerator[bytes]:
+        """Yield a blob; where the connection breaks in the middle, go on where it broke."""
+        taken = 0
         for attempt in range(ATTEMPTS):
             try:
-                async with self._open(f"blobs/{descriptor.digest}") as response:
-                    pieces = response.content.iter_chunked(_PIECE_BYTES)
-                    await layers.take_stream(store, pieces, digest=descriptor.digest, diff_id=diff_id)
-            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+                async with self._open(f"blobs/{descriptor.digest}", start=taken) as response:
+                    known = taken if response.status == 200 else 0  # A registry may know no ranges.
+                    async for piece in response.content.iter_chunked(_PIECE_BYTES):
+                        fresh, known = piece[known:], max(0, known - len(piece))
+                        taken += len(fresh)
+                        if fresh:
+                            yield fresh
+                    return
+            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
                 if attempt == ATTEMPTS - 1:
-                    raise _unreachable(self._name, error) from None
-                await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
-            else:
-                return
+                    raise
+            await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
 
     async def _small(self, path: str, digest: str) -> bytes:
         """Return a manifest or config whole; digest: what it must have, where that is known."""
@@ -151,11 +163,14 @@ class RegistryClient:
         return data
 
     @asynccontextmanager
-    async def _open(self, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
-        """GET a path with whatever authentication the registry asks for; 429 and 5xx are tried again."""
+    async def _open(self, path: str, start: int = 0) -> AsyncIterator[aiohttp.ClientResponse]:
+        """GET a path with whatever authentication the registry asks for; 429 and 5xx are tried again.
+
+        start: the first byte that is wanted; the answer has status 200 where the registry sends all of them.
+        """
         for attempt in range(ATTEMPTS):
-            async with self._get(path) as response:
-                if response.status == 200:
+            async with self._get(path, start) as response:
+                if response.status == 200 or (response.status == 206 and start):
                     yield response
                     return
                 if response.status == 401 and await self._answer_challenge(response.headers):
@@ -166,9 +181,11 @@ class RegistryClient:
         raise self._refusal(401, path)
 
     @asynccontextmanager
-    async def _get(self, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _get(self, path: str, start: int) -> AsyncIterator[aiohttp.ClientResponse]:
         assert self._session is not None
         headers = {"Accept": _ACCEPT, "User-Agent": "wherry"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
         if self._authorization:
             headers["Authorization"] = self._authorization
         async with self._session.get(f"{self._base}/{path}", headers=headers) as response:

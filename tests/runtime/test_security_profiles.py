@@ -1,7 +1,8 @@
-"""Seccomp as containers feel it: no profile, and profiles that the node's administrator wrote."""
+"""Security modules as containers feel them: seccomp profiles of the node, and labels that can't be applied."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,3 +73,28 @@ async def test_a_profile_that_cannot_be_applied_makes_no_container(
 
     assert (code, found in message) == ("INVALID_ARGUMENT", True)
     assert list(client.settings.containers_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"apparmor": cri.SecurityProfile(profile_type=cri.Localhost, localhost_ref="web")},
+        {"apparmor_profile": "localhost/web"},
+    ],
+)
+async def test_an_apparmor_profile_that_cannot_be_applied_is_refused(client: Client, fields: dict[str, Any]) -> None:
+    code, message = await client.refusal(client.create(await client.pod(), "true", **fields))
+
+    assert (code, "use RuntimeDefault" in message) == ("INVALID_ARGUMENT", True)
+
+
+async def test_selinux_options_mean_nothing_to_a_kernel_without_selinux(client: Client) -> None:
+    """Manifests that name a level run everywhere: where there is SELinux, they are refused."""
+    options = cri.SELinuxOption(level="s0:c0,c1")
+    creating = client.create(await client.pod(), "true", selinux_options=options)
+
+    if Path("/sys/fs/selinux/enforce").exists():
+        code, _ = await client.refusal(creating)
+        assert code == "INVALID_ARGUMENT"
+    else:
+        assert await creating
