@@ -124,6 +124,18 @@ def test_a_truncated_gzip_is_refused(store: ImageStore) -> None:
         unpacked(store, gzip.compress(layer(entry("a", content=os.urandom(100_000))))[:-2000])
 
 
+def test_a_layer_may_end_with_its_last_file(store: ImageStore) -> None:
+    """umoci inserts layers without the last file's padding and the end mark, and other runtimes take them."""
+    whole = layer(entry("a"), entry("b", content=b"last"))
+    content_ends = whole.rindex(b"last") + len(b"last")
+
+    folder = unpacked(store, whole[:content_ends])
+
+    assert (folder / "b").read_bytes() == b"last"
+    with pytest.raises(CorruptLayerError, match="unexpected end of data"):
+        unpacked(store, whole[: content_ends - 1])
+
+
 def test_what_has_another_digest_than_asked_for_is_refused(store: ImageStore) -> None:
     data, wrong = layer(entry("a")), "sha256:" + "0" * 64
 

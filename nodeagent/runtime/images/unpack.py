@@ -21,6 +21,7 @@ import stat
 import sys
 import tarfile
 import zlib
+from collections.abc import Iterator
 from typing import Any, BinaryIO, Protocol
 
 MEMORY_BYTES_MAX = 1 << 30
@@ -67,13 +68,29 @@ def unpack(source: BinaryIO, folder: str) -> dict[str, Any]:
     skipped = 0
     times: list[tuple[str, int]] = []
     with tarfile.open(fileobj=stream, mode="r|", bufsize=_READ_BYTES) as archive:  # type: ignore[call-overload]
-        for member in archive:
+        for member in _members(archive, stream):
             skipped += not _place(archive, member, times)
-            archive.members = []  # A layer of a million files must not be held in memory.
     for path, when in reversed(times):
         os.utime(path, (when, when))
     stream.drain()
     return {"digest": stream.digest(), "diff_id": stream.diff_id(), "size_bytes": stream.size_bytes, "skipped": skipped}
+
+
+def _members(archive: tarfile.TarFile, stream: "Stream") -> Iterator[tarfile.TarInfo]:
+    """Yield the entries. A tar may end with the content of the last one, without padding and mark, as umoci's do."""
+    content_end = 0
+    while True:
+        try:
+            member = archive.next()
+        except tarfile.ReadError:
+            if stream.tar_bytes == content_end:
+                return
+            raise
+        if member is None:
+            return
+        content_end = member.offset_data + (member.size if member.isreg() else 0)
+        yield member
+        archive.members = []  # type: ignore[attr-defined] # A layer of a million files must not be held in memory.
 
 
 class Stream:
@@ -83,7 +100,7 @@ class Stream:
         self._source = source
         self._outer, self._inner = hashlib.sha256(), hashlib.sha256()
         self._pending = self._stored = b""
-        self.size_bytes = 0
+        self.size_bytes = self.tar_bytes = 0
         first = self._read_source()
         self._magic = first[:4]
         self._inflater = decompressor(self._magic)
@@ -124,6 +141,7 @@ class Stream:
     def _inflate(self, data: bytes) -> bytes:
         out = data if self._inflater is None else self._inflate_members(data)
         self._inner.update(out)
+        self.tar_bytes += len(out)
         return out
 
     def _inflate_members(self, data: bytes) -> bytes:
