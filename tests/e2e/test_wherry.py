@@ -80,7 +80,8 @@ def test_applying_again_takes_away_what_is_left_out(cluster: Cluster, namespace:
 
 
 def test_apply_with_wait_shows_the_last_words_of_what_crashed(cluster: Cluster, namespace: str) -> None:
-    manifest = pod("sad", "echo the disk is on fire; exit 3")
+    never_ready = "readinessProbe: {exec: {command: [/bin/false]}}"
+    manifest = pod("sad", "echo the disk is on fire; exit 3", extra=never_ready)
 
     result = cluster.wherry("apply", "-n", namespace, "-f", "-", "--wait", stdin=manifest)
 
