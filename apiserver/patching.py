@@ -5,7 +5,7 @@ Source: RFC 6902, RFC 7386; kubernetes.io/docs/tasks/manage-kubernetes-objects/u
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
@@ -103,7 +103,8 @@ class Patch:
             part = self._changed(type(obj)(**{name: getattr(obj, name) for name in fields}))
         except ApiError:
             return self._changed(obj)  # Which is refused too, and shown whole.
-        return replace(obj, **{name: getattr(part, name) for name in fields})
+        changed: Resource = replace(cast("Any", obj), **{name: getattr(part, name) for name in fields})
+        return changed
 
     def _fields_of(self, cls: type[Resource]) -> list[str] | None:
         """Return the fields at the top of an object that the patch is about, None where it may be about all of it.

@@ -46,7 +46,7 @@ class Answer(web.StreamResponse):
     ) -> None:
         """closes: the connection ends with this answer."""
         self._code = status
-        self._body = body
+        self._content = body
         self._type = content_type
         self._more = headers
         self._closes = closes
@@ -68,18 +68,18 @@ class Answer(web.StreamResponse):
     @property
     def json(self) -> bytes:
         """The body, if it is JSON."""
-        return bytes(self._body) if self._type == JSON else b""
+        return bytes(self._content) if self._type == JSON else b""
 
     def reword(self, content_type: str, body: bytes) -> None:
         """Say the same in another form."""
-        self._body, self._type = body, content_type
+        self._content, self._type = body, content_type
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write everything."""
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client has gone")
-        body, headers = self._body, list(self._more)
+        body, headers = self._content, list(self._more)
         if len(body) >= GZIP_FROM_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
             body = await asyncio.to_thread(_gzip, bytes(body))
             headers += (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
