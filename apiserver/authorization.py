@@ -7,8 +7,9 @@ Source: kubernetes.io/docs/reference/access-authn-authz/authorization, .../node
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+import msgspec
 
 from apiserver.authentication import BOOTSTRAPPERS
 from apiserver.identity import AUTHENTICATED, MASTERS, User
@@ -18,8 +19,7 @@ from kube.kinds import Kind
 from kube.selectors import SelectorError, parse_field_selector
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True):
     """What a request is about, as far as permission goes. path: of a request that is for no resource."""
 
     user: User

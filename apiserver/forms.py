@@ -15,6 +15,7 @@ from apiserver import printing
 from apiserver.accepting import JSON, accepted
 from apiserver.fanout import Told
 from apiserver.item import Item
+from apiserver.pieces import Pieces
 from apiserver.versions import stored_kind
 from kube.client import EventType
 from kube.codec import encode
@@ -48,7 +49,7 @@ class Form(Protocol):
     def one(self, item: Item) -> bytes:
         """Write one object."""
 
-    def many(self, items: Iterable[Item], info: ListInfo) -> bytes:
+    def many(self, items: Iterable[Item], info: ListInfo) -> bytes | Pieces:
         """Write a list."""
 
     def payload(self, told: Iterable[Told]) -> bytes:
@@ -87,17 +88,12 @@ class ObjectForm:
         """Write one object."""
         return item.data_as(self.kind)
 
-    def many(self, items: Iterable[Item], info: ListInfo) -> bytes:
+    def many(self, items: Iterable[Item], info: ListInfo) -> Pieces:
         """Write a list."""
         kind = self.kind
         parts = [item.data for item in items] if stored_kind(kind) is kind else [item.data_as(kind) for item in items]
         head = f'{{"kind":"{kind.kind}List","apiVersion":"{kind.api_version}","metadata":'.encode()
-        head = b'%b%b,"items":[' % (head, info.encoded())
-        if not parts:
-            return head + b"]}"
-        parts[0] = head + parts[0]
-        parts[-1] += b"]}"
-        return b",".join(parts)  # Megabytes, so they are copied once.
+        return Pieces(b'%b%b,"items":[' % (head, info.encoded()), parts, b"]}")
 
     def payload(self, told: Iterable[Told]) -> bytes:
         """Write lines, each of which is made once per change."""

@@ -5,9 +5,10 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final, cast
 
+import msgspec
 from aiohttp import web
 
 from apiserver.applying import read_configuration
@@ -59,15 +60,14 @@ _VERBS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One HTTP request for a resource. warnings: what its sender is to know, whatever the answer."""
 
     request: web.BaseRequest
     user: User
     target: Target
     query: Query
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
 
     @property
     def content_type(self) -> str:

@@ -4,9 +4,19 @@ Source: RFC 6902, RFC 7386; kubernetes.io/docs/tasks/manage-kubernetes-objects/u
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, cast
 
-from apiserver.decoding import duplicate_keys, keys_in_order, media_type_of, strict_problems, tell_forgetting
+from msgspec.structs import replace
+
+from apiserver.decoding import (
+    duplicate_keys,
+    keys_in_order,
+    may_repeat_keys,
+    media_type_of,
+    strict_problems,
+    tell_forgetting,
+)
 from apiserver.versions import as_served
 from kube.client import PatchType
 from kube.codec import DecodeError, decode_plain, encode, from_plain, to_plain
@@ -86,6 +96,28 @@ class Patch:
         obj = as_served(stored, kind)
         if not self._names_managers:
             obj = with_metadata(obj, managed_fields=())
+        fields = self._fields_of(type(obj))
+        if fields is None:
+            return self._changed(obj)
+        try:
+            part = self._changed(type(obj)(**{name: getattr(obj, name) for name in fields}))
+        except ApiError:
+            return self._changed(obj)  # Which is refused too, and shown whole.
+        changed: Resource = replace(cast("Any", obj), **{name: getattr(part, name) for name in fields})
+        return changed
+
+    def _fields_of(self, cls: type[Resource]) -> list[str] | None:
+        """Return the fields at the top of an object that the patch is about, None where it may be about all of it.
+
+        What a merge patch leaves out stays as it is, and needn't be turned to plain JSON and back.
+        """
+        if self._type is PatchType.JSON:
+            return None
+        names = _names_on_the_wire(cls)
+        return [names[key] for key in self._patch] if self._patch.keys() <= names.keys() else None
+
+    def _changed(self, obj: Resource) -> Resource:
+        kind = self._kind
         patched = self._patched(to_plain(obj), type(obj))
         if not isinstance(patched, dict):
             raise bad_request(f"the patch leaves no {kind.kind}; it must leave an object")
@@ -122,7 +154,7 @@ class Patch:
 
     def _problems_in(self, body: bytes) -> tuple[str, ...]:
         """Return what strict decoding objects to in the patch itself."""
-        may_repeat = len(encode(self._patch)) != len(body.strip())
+        may_repeat = may_repeat_keys(body, self._patch)
         if self._type is not PatchType.JSON:
             return tuple(f'duplicate field "{path}"' for path in duplicate_keys(body)) if may_repeat else ()
         unknown = {
@@ -154,6 +186,12 @@ class Patch:
             raise unprocessable(str(error)) from error
         except StrategicPatchError as error:
             raise bad_request(str(error)) from error
+
+
+@lru_cache(maxsize=512)
+def _names_on_the_wire(cls: Any) -> dict[str, str]:
+    """Return the fields of a struct by their names in JSON."""
+    return dict(zip(cls.__struct_encode_fields__, cls.__struct_fields__, strict=True))
 
 
 def _patch_type(content_type: str) -> PatchType:

@@ -6,8 +6,9 @@ Source: kubernetes.io/docs/reference/access-authn-authz/authorization, section o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, cast
+
+from msgspec.structs import replace
 
 from apiserver.applying import Configuration
 from apiserver.authorization import Attributes, Authorizer, permits, refusal

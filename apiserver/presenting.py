@@ -28,10 +28,11 @@ async def present(answer: Answer, request: web.BaseRequest, query: Query) -> Non
         media_type, wording = JSON, _indented
     else:
         return
-    if len(answer.json) > INLINE_MAX_BYTES:
-        answer.reword(media_type, await asyncio.to_thread(wording, answer.json))
-    elif answer.json:
-        answer.reword(media_type, wording(answer.json))
+    json = answer.json
+    if len(json) > INLINE_MAX_BYTES:
+        answer.reword(media_type, await asyncio.to_thread(wording, json))
+    elif json:
+        answer.reword(media_type, wording(json))
 
 
 def _is_for_people(request: web.BaseRequest, query: Query) -> bool:

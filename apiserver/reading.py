@@ -1,6 +1,6 @@
 """GET and LIST: objects and collections as of the latest write, or of the revision that was asked for.
 
-Answers come from the cache; the store is asked only for a past revision that the cache no longer shows.
+Answers come from the cache, also as of a revision since when it knows every change; an older one is asked of the store.
 Source: kubernetes.io/docs/reference/using-api/api-concepts, sections on resource versions and on chunks.
 """
 
@@ -17,7 +17,7 @@ from apiserver.forms import ListInfo
 from apiserver.item import Item, prefix_of, split_key
 from apiserver.options import ListOptions
 from apiserver.selection import Selection
-from apiserver.shelf import Place, Shelf
+from apiserver.shelf import Past, Place, Shelf
 from apiserver.store.contract import Compacted, FutureRevision, Store, StoreUnavailable
 from apiserver.strategy import R
 from apiserver.unreadable import Unreadable, read, refusal
@@ -95,6 +95,12 @@ class Readings:
         """cache: fed by `store`."""
         self.cache = cache
         self._store = store
+        self._compacted = 0
+
+    async def compact(self, revision: int) -> None:
+        """Forget how things came to be up to a revision: no list goes on from an earlier one."""
+        await self._store.compact(revision)
+        self._compacted = revision
 
     async def get(self, kind: Kind, namespace: str, name: str, resource_version: str = "") -> Item:
         """Return an object. Raises ApiError 404, or 504 for a revision that isn't there yet."""
@@ -134,10 +140,14 @@ class Readings:
         return await self._at(shelf, selection, place.revision, place.start, options.limit)
 
     async def _at(self, shelf: Shelf, selection: Selection, revision: int, start: str, limit: int) -> Listed:
-        """Return a page of the state at a revision: from the cache if nothing of the kind has changed since."""
-        if shelf.revision <= revision <= self.cache.revision:
-            return self._now(shelf, selection, start, limit, revision)
+        """Return a page of the state at a revision, from the cache if it knows all that has changed since."""
         try:
+            if revision < self._compacted:
+                raise Compacted(self._compacted, revision)
+            if shelf.revision <= revision <= self.cache.revision:
+                return self._now(shelf, selection, start, limit, revision)
+            if shelf.floor <= revision <= self.cache.revision:
+                return self._then(shelf, selection, start, limit, revision)
             return await self._stored(shelf, selection, revision, start, limit)
         except Compacted as error:
             token = Continue(-1, start).encoded() if start else ""
@@ -150,20 +160,18 @@ class Readings:
 
     def _now(self, shelf: Shelf, selection: Selection, start: str, limit: int, revision: int = 0) -> Listed:
         """Return a page of what the cache holds. revision: that of the list, 0 for the cache's own."""
-        revision = revision or self.cache.revision
         self.cache.check_readable(shelf.kind, selection.namespace, selection.name)
         found = self.cache.select(shelf, selection, _place(start))
-        if not limit:
-            return Listed(list(found), ListInfo(revision))
-        page: list[Item] = []
-        for item in found:
-            if len(page) == limit:
-                token = Continue(revision, _relative(page[-1])).encoded()
-                told = (page[-1].namespace, page[-1].name)
-                remaining = None if selection.is_partial else shelf.count_after(selection.namespace, told)
-                return Listed(page, ListInfo(revision, token, remaining))
-            page.append(item)
-        return Listed(page, ListInfo(revision))
+        return _page(shelf, found, selection, limit, revision or self.cache.revision)
+
+    def _then(self, shelf: Shelf, selection: Selection, start: str, limit: int, revision: int) -> Listed:
+        """Return a page of what the cache held at a revision."""
+        self.cache.check_readable(shelf.kind, selection.namespace, selection.name)
+        past = shelf.past(revision)
+        found = past.in_order(selection.namespace, _place(start))
+        if selection.is_partial:
+            found = (item for item in found if selection.matches(item))
+        return _page(past, found, selection, limit, revision)
 
     async def _stored(self, shelf: Shelf, selection: Selection, revision: int, start: str, limit: int) -> Listed:
         kind = shelf.kind
@@ -187,6 +195,21 @@ class Readings:
                     return Listed(found, ListInfo(revision, token, None if selection.is_partial else rest))
             if not page.more:
                 return Listed(found, ListInfo(revision))
+
+
+def _page(at: Shelf | Past, found: Iterator[Item], selection: Selection, limit: int, revision: int) -> Listed:
+    """Return the first of what was found, and where to go on. at: where it was found, as of `revision`."""
+    if not limit:
+        return Listed(list(found), ListInfo(revision))
+    page: list[Item] = []
+    for item in found:
+        if len(page) == limit:
+            token = Continue(revision, _relative(page[-1])).encoded()
+            told = (page[-1].namespace, page[-1].name)
+            remaining = None if selection.is_partial else at.count_after(selection.namespace, told)
+            return Listed(page, ListInfo(revision, token, remaining))
+        page.append(item)
+    return Listed(page, ListInfo(revision))
 
 
 def _place(start: str) -> Place | None:

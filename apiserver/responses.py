@@ -16,13 +16,13 @@ from aiohttp.abc import AbstractStreamWriter
 from msgspec.structs import replace
 
 from apiserver.documents import Document
+from apiserver.pieces import BLOCK_BYTES, Pieces, blocks
 from kube.api.meta_v1 import Status
 from kube.codec import encode
 from kube.errors import ApiError
 
 JSON: Final = "application/json"
 GZIP_FROM_BYTES: Final = 128 * 1024
-_WRITE_BYTES: Final = 64 * 1024
 _USUAL: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-cache, private\r\n"
     b"Date: %b\r\nContent-Length: %d\r\n\r\n"
@@ -36,11 +36,17 @@ class Answer(web.StreamResponse):
     """A whole answer. aiohttp calls `prepare` and `write_eof`; nothing else of it is used."""
 
     def __init__(
-        self, status: int, body: bytes, content_type: str = JSON, headers: Headers = (), *, closes: bool = False
+        self,
+        status: int,
+        body: bytes | Pieces,
+        content_type: str = JSON,
+        headers: Headers = (),
+        *,
+        closes: bool = False,
     ) -> None:
         """closes: the connection ends with this answer."""
         self._code = status
-        self._bytes = body
+        self._content = body
         self._type = content_type
         self._more = headers
         self._closes = closes
@@ -62,20 +68,20 @@ class Answer(web.StreamResponse):
     @property
     def json(self) -> bytes:
         """The body, if it is JSON."""
-        return self._bytes if self._type == JSON else b""
+        return bytes(self._content) if self._type == JSON else b""
 
     def reword(self, content_type: str, body: bytes) -> None:
         """Say the same in another form."""
-        self._bytes, self._type = body, content_type
+        self._content, self._type = body, content_type
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write everything."""
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client has gone")
-        body, headers = self._bytes, list(self._more)
+        body, headers = self._content, list(self._more)
         if len(body) >= GZIP_FROM_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
-            body = await asyncio.to_thread(_gzip, body)
+            body = await asyncio.to_thread(_gzip, bytes(body))
             headers += (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
         self._closes = self._closes or not request.keep_alive
         head = _head(self._code, self._type, len(body), headers, closes=self._closes)
@@ -83,21 +89,14 @@ class Answer(web.StreamResponse):
             await request.writer.drain()
         if request.method == "HEAD":
             transport.write(head)
-        elif len(body) < _WRITE_BYTES:
-            transport.write(head + body)
+        elif len(body) < BLOCK_BYTES:
+            transport.write(head + bytes(body))
         else:
-            await self._write_parts(request, transport, head, body)
+            transport.write(head)
+            for block in body.blocks() if isinstance(body, Pieces) else blocks(body):
+                transport.write(block)
+                await request.writer.drain()
         return None
-
-    async def _write_parts(
-        self, request: web.BaseRequest, transport: asyncio.WriteTransport, head: bytes, body: bytes
-    ) -> None:
-        """Write what is large in parts that stay in the processor's cache while they are encrypted and sent."""
-        transport.write(head)
-        view = memoryview(body)
-        for start in range(0, len(body), _WRITE_BYTES):
-            transport.write(view[start : start + _WRITE_BYTES])
-            await request.writer.drain()
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to write."""

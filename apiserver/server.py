@@ -215,7 +215,7 @@ class ApiServer:
         keep_from = self._cache.revision
         while True:
             await self._clock.sleep(COMPACT_S)
-            await self._store.compact(keep_from)
+            await self.pipeline.readings.compact(keep_from)
             keep_from = self._cache.revision
             await self._cache.catch_up()
             await self._repair(allocators)

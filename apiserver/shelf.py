@@ -3,6 +3,7 @@
 Plain data: the cache feeds it, readers look at it; nothing here waits.
 """
 
+import heapq
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -189,6 +190,10 @@ class Shelf:
         found.reverse()
         return found
 
+    def past(self, revision: int) -> "Past":
+        """Return the objects as they were at a revision, which is not below the floor."""
+        return Past(self, revision)
+
     def _reindex(self, previous: Item | None, item: Item | None) -> None:
         if not self._indexed_field:
             return
@@ -201,3 +206,38 @@ class Shelf:
                 del self._index[before]
         if item is not None and after is not None:
             self._index.setdefault(after, {})[item.namespace, item.name] = item
+
+
+class Past:
+    """A shelf's objects as they were at a revision: those of now, with the changes since then undone."""
+
+    def __init__(self, shelf: Shelf, revision: int) -> None:
+        """revision: not below the shelf's floor. To be used before the shelf changes again."""
+        self._shelf = shelf
+        self._undone: dict[Place, Item | None] = {}
+        for change in reversed(shelf.since(revision)):
+            self._undone[change.item.namespace, change.item.name] = change.previous
+
+    def in_order(self, namespace: str = "", after: Place | None = None) -> Iterator[Item]:
+        """Yield the objects (that follow a place) in the order of their store keys."""
+        now = self._shelf.in_order(namespace, after)
+        unchanged = (item for item in now if (item.namespace, item.name) not in self._undone)
+        earlier = [item for item in self._undone.values() if item is not None and _is_in(item, namespace, after)]
+        return heapq.merge(unchanged, sorted(earlier, key=_order), key=_order)
+
+    def count_after(self, namespace: str, after: Place) -> int:
+        """Return how many objects of a namespace ("": all) follow a place."""
+        count = self._shelf.count_after(namespace, after)
+        for place, before in self._undone.items():
+            now = self._shelf.get(*place)
+            count += before is not None and _is_in(before, namespace, after)
+            count -= now is not None and _is_in(now, namespace, after)
+        return count
+
+
+def _is_in(item: Item, namespace: str, after: Place | None) -> bool:
+    return namespace in ("", item.namespace) and (after is None or item.follows(*after))
+
+
+def _order(item: Item) -> Place:
+    return item.namespace + "/", item.name

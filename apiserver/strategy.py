@@ -18,10 +18,10 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts; github.com/kubernet
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from apiserver.identity import User
@@ -79,8 +79,7 @@ class Allocators(Protocol):
         """Release a port that `owner` holds; nothing happens if it doesn't."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What a request brings along for the hooks.
 
     node_patience_s: how long pods that say nothing of it stay on a node that is away.

@@ -9,9 +9,11 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts; github.com/kubernet
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
+
+import msgspec
 
 from apiserver.admission import admit_into_namespace
 from apiserver.cache import Cache
@@ -65,8 +67,7 @@ Change = Callable[[Resource], Resource]
 """Makes the new state of an object from the stored one; may raise ApiError, and may be asked more than once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """Who writes where, and how. subresource: "" for the object itself; is_conditional: a conflict is the client's.
 
     manager: under which name the fields that change are managed, "" where that is not kept (the server's own writes).

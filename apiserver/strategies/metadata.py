@@ -10,7 +10,7 @@ from kube import names
 from kube.api.meta_v1 import ObjectMeta, OwnerReference
 from kube.errors import FieldError, forbidden_field, immutable, invalid, required, too_long
 
-from .checks import Errors, fits, labels, named
+from .checks import Errors, fits, labels, named, problems
 
 ANNOTATIONS_MAX_BYTES: Final = 256 * 1024
 FINALIZERS_OF_THE_API: Final = ("foregroundDeletion", "orphan", "kubernetes")
@@ -67,11 +67,12 @@ def template_metadata_errors(meta: ObjectMeta, path: str) -> Errors:
 
 def annotation_errors(meta: ObjectMeta, path: str) -> Errors:
     """Check the keys of annotations, and that all of them together are not too big."""
-    total = 0
-    for key, value in meta.annotations.items():
-        yield from fits(path, key, _check_annotation_key)
-        total += len(key) + (len(value) if value.isascii() else len(value.encode()))
-    if total > ANNOTATIONS_MAX_BYTES:
+    for key in meta.annotations:
+        for problem in problems(_check_annotation_key, key):
+            yield invalid(path, key, problem)
+    texts = (*meta.annotations.keys(), *meta.annotations.values())
+    may_be_long = sum(map(len, texts)) > ANNOTATIONS_MAX_BYTES // 4  # No letter has more than four bytes.
+    if may_be_long and sum(len(text.encode()) for text in texts) > ANNOTATIONS_MAX_BYTES:
         yield too_long(path, ANNOTATIONS_MAX_BYTES)
 
 
