@@ -90,20 +90,43 @@ def test_only_what_cannot_be_left_out_is_required() -> None:
 def test_a_document_asked_for_by_its_hash_may_be_kept_for_ever() -> None:
     """Else kubectl fetches it again on every run."""
     kept = find(f"{ROOT}/api/v1", "application/json", {"hash": [code_hash()]})
-    other = find(f"{ROOT}/api/v1", "application/json", {"hash": ["old"]})
+    other = find(f"{ROOT}/api/v1", "application/json", {})
 
     assert kept is not None
     assert other is not None
     assert "immutable" in kept.headers["Cache-Control"]
     assert "immutable" not in other.headers["Cache-Control"]
-    assert kept.etag == other.etag
+    assert (kept.etag, kept.body) == (other.etag, other.body)
+
+
+def test_who_asks_by_an_older_hash_is_sent_to_the_document_of_now() -> None:
+    found = find(f"{ROOT}/api/v1", "application/json", {"hash": ["old"]})
+
+    assert found is not None
+    assert (found.status, found.body) == (301, b"")
+    assert found.headers["Location"] == f"{ROOT}/api/v1?hash={code_hash()}"
 
 
 def test_the_older_version_is_served_in_the_form_that_kubectl_reads() -> None:
     found = find("/openapi/v2", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", {})
 
     assert found is not None
-    assert found.body == b"\n\x032.0\x12\x19\n\nKubernetes\x12\x0bunversionedB\x00"
+    assert found.body.startswith(b"\n\x032.0\x12")
+    assert found.content_type == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
+
+def test_every_reference_of_the_older_version_leads_to_a_definition() -> None:
+    """kubectl refuses a document with a hole as a whole."""
+    found = find("/openapi/v2", "application/json", {})
+
+    assert found is not None
+    content = json.loads(found.body)
+    named = set(re.findall(r'"#/definitions/([^"]+)"', found.body.decode()))
+    assert named - set(content["definitions"]) == set()
+    assert b"#/components" not in found.body
+    metadata = content["definitions"]["io.k8s.api.core.v1.Pod"]["properties"]["metadata"]
+    assert metadata["$ref"] == "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+    assert metadata["description"]
 
 
 @pytest.mark.parametrize("path", ["/openapi/v3/apis/nothing/v1", "/openapi/v4", "/openapi"])
