@@ -155,10 +155,9 @@ def invite_body(request: web.BaseRequest) -> None:
 
     A refusal that needs no body goes out without it, and the body is never sent. Source: RFC 9110, section 10.1.1
     """
-    expected = request.headers.get("Expect")
-    if expected is not None and expected.lower() == "100-continue" and request.version >= HttpVersion11:
-        if request.transport is not None and not request.content.is_eof():
-            request.transport.write(_CONTINUE)
+    is_awaited = request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11
+    if is_awaited and request.transport is not None and not request.content.is_eof():
+        request.transport.write(_CONTINUE)
 
 
 def within_descriptors(bounds: Bounds) -> Bounds:

@@ -82,6 +82,31 @@ def test_kinds_and_fields_are_explained_in_our_words() -> None:
     assert pod["x-kubernetes-group-version-kind"] == [{"group": "", "version": "v1", "kind": "Pod"}]
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "field", "expected"),
+    [
+        ("apis/apps/v1", "apps.v1.DeploymentSpec", "template", {}),
+        ("api/v1", "core.v1.ContainerStatus", "ready", False),
+        ("api/v1", "core.v1.Container", "name", ""),
+        ("api/v1", "core.v1.Container", "workingDir", None),
+        ("api/v1", "core.v1.PodSpec", "securityContext", None),
+    ],
+)
+def test_what_is_always_written_tells_what_is_written_where_nothing_is_given(
+    path: str, name: str, field: str, expected: Any
+) -> None:
+    assert schema(path, f"io.k8s.api.{name}")["properties"][field].get("default") == expected
+
+
+def test_moments_to_the_microsecond_and_raw_objects_have_types_of_their_own() -> None:
+    event = schema("api/v1", "io.k8s.api.core.v1.Event")["properties"]
+    revision = schema("apis/apps/v1", "io.k8s.api.apps.v1.ControllerRevision")["properties"]
+
+    assert "meta.v1.MicroTime" in json.dumps(event["eventTime"])
+    assert "meta.v1.Time" in json.dumps(event["firstTimestamp"])
+    assert "runtime.RawExtension" in json.dumps(revision["data"])
+
+
 def test_only_what_cannot_be_left_out_is_required() -> None:
     assert schema("api/v1", POD_SPEC)["required"] == ["containers"]
     assert "required" not in schema("api/v1", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")
@@ -137,7 +162,7 @@ def test_there_is_no_document_for_what_is_not_served(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "name", "field", "expected"),
     [
-        ("api/v1", "core.v1.ContainerPort", "containerPort", {"type": "integer", "format": "int32"}),
+        ("api/v1", "core.v1.ContainerPort", "containerPort", {"type": "integer", "format": "int32", "default": 0}),
         ("api/v1", "core.v1.PodSecurityContext", "runAsUser", {"type": "integer", "format": "int64"}),
         (
             "api/v1",

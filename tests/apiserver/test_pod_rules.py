@@ -14,7 +14,6 @@ from kube.api.node_v1 import RuntimeClass
 from kube.api.scheduling_v1 import PriorityClass
 from kube.codec import to_plain
 from kube.errors import ApiError
-from kube.objects import with_metadata
 from tests.apiserver.material import context, defaulted, parsed, rules_of, told, wrong_changes, wrongs
 
 WEB = """
