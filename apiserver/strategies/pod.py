@@ -99,7 +99,11 @@ class PodStrategy(Strategy[Pod]):
     def validate_update(self, new: Pod, old: Pod) -> list[FieldError]:
         if new.spec is old.spec or new.spec == old.spec:
             return []
-        return [*pod_spec_errors(new.spec, "spec"), *change_errors(new.spec, old.spec)]
+        return [
+            *pod_spec_errors(new.spec, "spec"),
+            *ephemeral_containers_errors(new.spec, "spec"),
+            *change_errors(new.spec, old.spec),
+        ]
 
     def validate_status_update(self, new: Pod, old: Pod) -> list[FieldError]:
         return list(_restart_errors(new, old))

@@ -18,12 +18,14 @@ from kube.api.core_v1 import (
     Volume,
     VolumeProjection,
 )
+from kube.api.meta_v1 import ObjectMeta
 from kube.errors import FieldError, duplicate, forbidden_field, invalid, required, too_long
 from kube.quantity import Quantity
 
 from .checks import Errors, between, fits, local_paths, named, one_of_if_set
 from .claims import claim_spec_errors
 from .environment import POD_FIELDS, field_errors, resource_field_errors
+from .metadata import template_metadata_errors
 
 HOST_PATH_TYPES: Final = (
     "",
@@ -196,7 +198,17 @@ def _ephemeral_errors(source: Any, path: str) -> Errors:
     if template is None:
         yield required(here)
     else:
+        yield from template_metadata_errors(template.metadata, f"{here}.metadata")
+        yield from _only_told_errors(template.metadata, f"{here}.metadata")
         yield from claim_spec_errors(template.spec, f"{here}.spec")
+
+
+def _only_told_errors(meta: ObjectMeta, path: str) -> Errors:
+    """Check that a template of a claim says no more of the claim's metadata than labels and annotations."""
+    nothing = ObjectMeta()
+    for field, wire in zip(meta.__struct_fields__, meta.__struct_encode_fields__, strict=True):
+        if field not in ("labels", "annotations") and getattr(meta, field) != getattr(nothing, field):
+            yield forbidden_field(f"{path}.{wire}", "cannot be set")
 
 
 def _image_errors(source: Any, path: str) -> Errors:

@@ -183,6 +183,11 @@ def test_every_error_of_a_pod_is_told_at_once_with_its_path() -> None:
             'spec.volumes[0].projected: Invalid value: "c": conflicting duplicate paths',
         ),
         (
+            "{containers: [{name: a, image: b}], volumes: [{name: v, ephemeral: {volumeClaimTemplate: {metadata:"
+            " {name: mine}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}}]}",
+            "spec.volumes[0].ephemeral.volumeClaimTemplate.metadata.name: Forbidden: cannot be set",
+        ),
+        (
             "{containers: [{name: a, image: b}], volumes: [{name: v, rbd: {image: x}}]}",
             "spec.volumes[0].rbd.monitors: Required value",
         ),
