@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 
@@ -29,6 +29,7 @@ BODY_MAX_BYTES: Final = 3 * 1024 * 1024
 LINE_MAX_BYTES: Final = 64 * 1024
 KEEPALIVE_S: Final = 180.0
 LINGER_S: Final = 2.0
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 DESCRIPTORS_KEPT: Final = 256
 """For the store, node agents and listeners: what connections may not use up."""
 
@@ -147,6 +148,16 @@ class HttpServer(web.Server):
         task: asyncio.Task[None],
     ) -> web.BaseRequest:
         return web.BaseRequest(message, payload, protocol, writer, task, self._loop, client_max_size=BODY_MAX_BYTES)
+
+
+def invite_body(request: web.BaseRequest) -> None:
+    """Tell a client that waits for it (`Expect: 100-continue`) to send its request's body; to be called once.
+
+    A refusal that needs no body goes out without it, and the body is never sent. Source: RFC 9110, section 10.1.1
+    """
+    is_awaited = request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11
+    if is_awaited and request.transport is not None and not request.content.is_eof():
+        request.transport.write(_CONTINUE)
 
 
 def within_descriptors(bounds: Bounds) -> Bounds:

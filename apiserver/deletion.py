@@ -153,8 +153,10 @@ async def delete(writings: Writings, write: Write, options: DeleteOptions, now: 
         try:
             if not plan.ends:
                 return Deleted(await writings.keep(strategy, item, plan.obj, context), is_gone=False)
+            if strategy.is_graceful and not write.dry_run:
+                item = await writings.keep(strategy, item, plan.obj, context)  # Watchers hear that its grace is over.
             gone = await writings.remove(strategy, item, context)
-            return Deleted(_as_it_ended(gone, plan) if strategy.is_graceful else gone, is_gone=True)
+            return Deleted(_as_it_ended(gone, plan) if write.dry_run else gone, is_gone=True)
         except RevisionMismatch as error:
             await writings.cache.wait_seen(error.entry.mod_revision)
         except KeyMissing as error:

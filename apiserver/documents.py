@@ -10,9 +10,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Bytes that are made once. etag: with its quotes, "" for none. headers: beyond Content-Type and Etag."""
+    """Bytes that are made once. etag: with its quotes, "" for none. headers: beyond Content-Type and Etag.
+
+    status: 200, or 301 where headers say where it is to be found instead.
+    """
 
     body: bytes
     content_type: str = "application/json"
     etag: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200

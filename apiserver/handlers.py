@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from apiserver.applying import read_configuration
-from apiserver.connections import BODY_MAX_BYTES, Connection
+from apiserver.connections import BODY_MAX_BYTES, Connection, invite_body
 from apiserver.decoding import decode_delete_options, decode_object, media_type_of
 from apiserver.deletion import deletion_warnings
 from apiserver.forms import PLAIN, Form, Shape, form_for
@@ -98,6 +98,7 @@ async def read_body(request: web.BaseRequest) -> bytes:
         raise _over_limit()
     if not request.body_exists:
         return b""
+    invite_body(request)
     patience_s = cast("Connection", request.protocol).bounds.body_s
     try:
         if request.content.is_eof():  # As most are; a timeout would cost more than the reading.

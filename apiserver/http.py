@@ -153,7 +153,7 @@ class Shell:
             case "":
                 return Answer(200, encode({"paths": sorted((*discovery.paths(), *PATHS))}))
         accept = request.headers.get("Accept", "")
-        document = discovery.find(path, accept) or openapi.find(path, accept, query)
+        document = discovery.find(path, accept) or await asyncio.to_thread(openapi.find, path, accept, query)
         if document is None:
             raise no_such_path()
         return document_answer(document, request.headers.get("If-None-Match", ""))

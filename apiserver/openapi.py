@@ -1,17 +1,19 @@
 """Describe the API to clients: OpenAPI v3, one document for each group version, made from the types when first asked.
 
 kubectl reads in it how lists merge (apply), that the server checks fields itself (create), and what types are for
-(explain). A document's hash names the code that it is made from, so clients keep it until that changes. The older v2
-is served in its least form, which is all that kubectl needs of it.
+(explain). A document's hash names the code that it is made from, so clients keep it until that changes. Who asks with
+another hash is sent to the right one. `openapi_v2` has the older form.
 Source: kubernetes.io/docs/concepts/overview/kubernetes-api, the section on OpenAPI; spec.openapis.org/oas/v3.0.3
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from apiserver import openapi_v2
 from apiserver.documents import Document
 from apiserver.options import Query, text_of
 from apiserver.schemas import components, list_type, schema_name
@@ -41,8 +43,6 @@ _LISTING: Final = {
 }
 """What the list of a kind can be asked with, and the type of each."""
 _PROTOBUF_V2: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-_LEAST_V2: Final = b"\x0a\x032.0\x12\x19\x0a\x0aKubernetes\x12\x0bunversioned\x42\x00"
-_LEAST_V2_JSON: Final = b'{"swagger":"2.0","info":{"title":"Kubernetes","version":"unversioned"},"paths":{}}'
 _FOR_EVER: Final = {"Cache-Control": "public, immutable", "Expires": "Fri, 31 Dec 2099 23:59:59 GMT"}
 _ASK_AGAIN: Final = {"Cache-Control": "no-cache, private", "Vary": "Accept"}
 _FIELD_VALIDATION: Final = "How fields that the type doesn't have are treated: Ignore, Warn or Strict."
@@ -57,13 +57,13 @@ def find(path: str, accept: str, query: Query) -> Document | None:
         return _root()
     if not path.startswith(f"{ROOT}/"):
         return None
-    return _group_version(path.removeprefix(f"{ROOT}/"), is_hashed=text_of(query, "hash") == code_hash())
+    return _group_version(path.removeprefix(f"{ROOT}/"), text_of(query, "hash"))
 
 
 def _oldest(accept: str) -> Document:
     if "protobuf" in accept:
-        return _document(_LEAST_V2, _PROTOBUF_V2, _ASK_AGAIN)
-    return _document(_LEAST_V2_JSON, "application/json", _ASK_AGAIN)
+        return _document(openapi_v2.as_protobuf(), _PROTOBUF_V2, _ASK_AGAIN)
+    return _document(openapi_v2.as_json(), "application/json", _ASK_AGAIN)
 
 
 def _document(body: bytes, content_type: str, headers: Mapping[str, str]) -> Document:
@@ -85,18 +85,31 @@ def code_hash() -> str:
 @cache
 def _root() -> Document:
     found = sorted({kind.root.removeprefix("/") for kind in KINDS})
-    paths = {path: {"serverRelativeURL": f"{ROOT}/{path}?hash={code_hash()}"} for path in found}
+    paths = {path: {"serverRelativeURL": _hashed(path)} for path in found}
     return _document(encode({"paths": paths}), "application/json", _ASK_AGAIN)
 
 
+def _hashed(path: str) -> str:
+    """Return where the document of a group version is that may be kept for ever."""
+    return f"{ROOT}/{path}?hash={code_hash()}"
+
+
+def _group_version(path: str, asked: str) -> Document | None:
+    """Return a document; asked: the hash that the client knows, "" for none."""
+    whole = _whole(path)
+    if whole is None or not asked:
+        return whole
+    if asked == code_hash():
+        return replace(whole, headers=_FOR_EVER)
+    return replace(whole, body=b"", headers={**_ASK_AGAIN, "Location": _hashed(path)}, status=301)
+
+
 @cache
-def _group_version(path: str, *, is_hashed: bool) -> Document | None:
+def _whole(path: str) -> Document | None:
     body = _body(path)
-    headers = _FOR_EVER if is_hashed else _ASK_AGAIN
-    return _document(body, "application/json", headers) if body else None
+    return _document(body, "application/json", _ASK_AGAIN) if body else None
 
 
-@cache
 def _body(path: str) -> bytes:
     """Return the document of one group version as bytes, none where no such version is served."""
     found = [kind for kind in KINDS if kind.root == f"/{path}"]

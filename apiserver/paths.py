@@ -74,8 +74,8 @@ def _parse_rest(group: str, version: str, rest: Sequence[str]) -> Target | None:
         if inner is not None and inner.namespaced:
             return _target(inner, rest[1], rest[3:])
     kind = find_resource(group, version, rest[0])
-    if kind is None or (kind.namespaced and len(rest) > 1):
-        return None
+    if kind is None or (kind.namespaced and (len(rest) > 1 or "list" not in kind.verbs)):
+        return None  # What can't be listed isn't there in all namespaces at once.
     return _target(kind, "", rest[1:])
 
 

@@ -17,6 +17,7 @@ from aiohttp import HttpVersion11, web
 from yarl import URL
 
 from apiserver.agents import CONNECT_TIMEOUT_S, Agents
+from apiserver.connections import invite_body
 from apiserver.links import Links
 from apiserver.paths import Target
 from apiserver.places import Place, place_of
@@ -132,6 +133,7 @@ def _unverified() -> ssl.SSLContext:
 
 
 async def _body(request: web.BaseRequest) -> AsyncIterator[bytes]:
+    invite_body(request)
     async for piece in request.content.iter_any():
         yield piece
 

@@ -200,7 +200,7 @@ def document_answer(document: Document, if_none_match: str) -> Answer:
         headers.append(("Etag", document.etag))
         if if_none_match and document.etag in if_none_match:
             return Answer(304, b"", document.content_type, headers)
-    return Answer(200, document.body, document.content_type, headers)
+    return Answer(document.status, document.body, document.content_type, headers)
 
 
 def warning_headers(warnings: Iterable[str]) -> list[tuple[str, str]]:

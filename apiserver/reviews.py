@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from apiserver.authentication import Authenticator
-from apiserver.authorization import Attributes, Authorizer, permits
+from apiserver.authorization import KNOWN_PATHS, PUBLIC_PATHS, SELF_REVIEWS, Attributes, Authorizer, permits
 from apiserver.identity import AUTHENTICATED, User
 from apiserver.strategy import Reader
 from apiserver.tokens import AUDIENCES, Bound, Claims, TokenError, TokenKeeper, new_token_id
@@ -29,6 +29,12 @@ _TOKEN_REQUEST: Final = Kind("authentication.k8s.io", "v1", "TokenRequest", "tok
 def user_info(user: User) -> authentication_v1.UserInfo:
     """Return a user in the API's form."""
     return authentication_v1.UserInfo(username=user.name, uid=user.uid, groups=user.groups, extra=user.extra)
+
+
+_SELF_REVIEW_RULES: Final = tuple(
+    authorization_v1.ResourceRule(verbs=("create",), api_groups=(group,), resources=(resource,))
+    for group, resource in sorted(SELF_REVIEWS)
+)
 
 
 class Reviews:
@@ -103,18 +109,16 @@ class Reviews:
         return authorization_v1.SubjectAccessReviewStatus(allowed=permits(self._authorizers, asked))
 
     def _rules(self, review: authorization_v1.SelfSubjectRulesReview, user: User, _now: datetime) -> Any:
-        """Tell what can be told as a list: all or nothing, the rules for nodes being no such list."""
+        """Tell what can be told as a list: all or what everybody may, the rules for nodes being no such list."""
         everything = permits(self._authorizers, Attributes(user, "*", "*", "*"))
-        star = ("*",)
-        resources = (authorization_v1.ResourceRule(verbs=star, api_groups=star, resources=star),) if everything else ()
-        paths = (
-            star if everything else ("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/readyz", "/version")
-        )
-        known = AUTHENTICATED in user.groups
-        verbs = star if everything else ("get",)
-        others = (authorization_v1.NonResourceRule(verbs=verbs, non_resource_urls=paths),) if known else ()
+        star, known = ("*",), AUTHENTICATED in user.groups
+        resources = [*_SELF_REVIEW_RULES] if known else []
+        others = [authorization_v1.NonResourceRule(verbs=("get",), non_resource_urls=_paths(known=known))]
+        if everything:
+            resources.insert(0, authorization_v1.ResourceRule(verbs=star, api_groups=star, resources=star))
+            others.insert(0, authorization_v1.NonResourceRule(verbs=star, non_resource_urls=star))
         status = authorization_v1.SubjectRulesReviewStatus(
-            incomplete=bool(user.node_name), resource_rules=resources, non_resource_rules=others
+            incomplete=bool(user.node_name), resource_rules=tuple(resources), non_resource_rules=tuple(others)
         )
         return replace(review, status=status)
 
@@ -198,6 +202,11 @@ class Reviews:
                 f"the UID in the bound object reference ({reference.uid}) does not match the UID in record"
             )
         return reference.kind, Bound(found.metadata.name, found.metadata.uid), node
+
+
+def _paths(*, known: bool) -> tuple[str, ...]:
+    """Return the paths that anybody, or anybody known, may read, with what is below them."""
+    return tuple(form for path in (KNOWN_PATHS if known else PUBLIC_PATHS) for form in (path, f"{path}/*"))
 
 
 def _lifetime_errors(seconds: int) -> list[FieldError]:

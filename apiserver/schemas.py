@@ -18,7 +18,7 @@ from apiserver.schema_tables import DEFAULTS, ENUMS, OPTIONAL, REQUIRED, UNIONS
 from apiserver.schema_words import EVERYWHERE, FIELDS
 from kube.api.meta_v1 import ListMeta
 from kube.api.object import Atomic, Granular, ListAtomic, ListMap, ListSet, Patch, is_atomic
-from kube.api.scalars import Int32, Int64, RawObject
+from kube.api.scalars import Int32, Int64, MicroTime, RawObject
 from kube.codec import encode
 from kube.kinds import Kind
 from kube.quantity import Quantity
@@ -38,13 +38,16 @@ _SCALARS: Final[Mapping[Any, Schema]] = {
     bool: {"type": "boolean"},
     float: {"type": "number", "format": "double"},
     bytes: {"type": "string", "format": "byte"},
-    RawObject: {"type": "object"},
 }
+_ZEROS: Final[Mapping[Any, Any]] = {str: "", int: 0, bool: False}
 QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 JSON_VALUE: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON"
 SCHEMA_NODE: Final = f"{JSON_VALUE}SchemaProps"
 TIME: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.Time"
+FIELD_SET: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1"
+RAW: Final = "io.k8s.apimachinery.pkg.runtime.RawExtension"
+MICRO_TIME: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"
 _SHARED: Final[Mapping[str, Schema]] = {
     QUANTITY: {
         "description": 'A number with a unit: "500m" is half of one, "64Mi" is 64 times 1024 times 1024.',
@@ -56,6 +59,13 @@ _SHARED: Final[Mapping[str, Schema]] = {
         "oneOf": [{"type": "integer"}, {"type": "string"}],
     },
     TIME: {"description": 'A moment: "2026-01-02T15:04:05Z".', "type": "string", "format": "date-time"},
+    MICRO_TIME: {
+        "description": 'A moment to the microsecond: "2026-01-02T15:04:05.123456Z".',
+        "type": "string",
+        "format": "date-time",
+    },
+    FIELD_SET: {"description": "A set of fields: each as a key, with those below it as its value.", "type": "object"},
+    RAW: {"description": "Any JSON object; its meaning is that of its reader.", "type": "object"},
     JSON_VALUE: {"description": "Any JSON value."},
     f"{SCHEMA_NODE}OrArray": {"description": "A schema node, or a list of them."},
     f"{SCHEMA_NODE}OrBool": {"description": "A schema node, or whether anything goes."},
@@ -113,7 +123,10 @@ def _struct(cls: type) -> Schema:
     hints, name = _hints(cls), _table_name(cls)
     fields = msgspec.structs.fields(cls)
     properties = {
-        field.encode_name: _told_of(_property(hints[field.name]), (name, field.encode_name)) for field in fields
+        field.encode_name: _told_of(
+            _zeroed(_property(hints[field.name]), hints[field.name], field), (name, field.encode_name)
+        )
+        for field in fields
     }
     if hints.get("metadata") is ListMeta:
         del properties["items"]["x-kubernetes-list-type"]  # A list is never merged with another.
@@ -124,6 +137,21 @@ def _struct(cls: type) -> Schema:
         schema["x-kubernetes-unions"] = [UNIONS[name]]
     required = [field.encode_name for field in fields if _is_required(cls, field)]
     return {**schema, "required": required} if required else schema
+
+
+def _zeroed(schema: Schema, hint: Any, field: msgspec.structs.FieldInfo) -> Schema:
+    """Return the schema of a field with the value that it has where nothing is given but something is written."""
+    bare = _bare(hint)
+    if _is_struct(bare) and not _may_be_none(hint):
+        whole = {"allOf": [schema]} if "$ref" in schema else schema
+        return {**whole, "default": {}}
+    is_written = inspect.isfunction(field.default_factory) and field.name not in ("api_version", "kind")
+    zero = _ZEROS.get(bare) if is_written and not _is_time(hint) else None
+    return schema if zero is None else {**schema, "default": zero}
+
+
+def _may_be_none(hint: Any) -> bool:
+    return type(None) in typing.get_args(hint.__origin__ if typing.get_origin(hint) is typing.Annotated else hint)
 
 
 def _table_name(cls: type) -> str:
@@ -210,7 +238,7 @@ def _property(hint: Any) -> Schema:
 def _schema(hint: Any) -> Schema:
     hint = _without_none(hint)
     if _is_time(hint):
-        return _reference(TIME)
+        return _reference(MICRO_TIME if hint == MicroTime else TIME)
     if hint in _SCALARS:
         return _SCALARS[hint]
     if typing.get_origin(hint) is typing.Annotated:
@@ -220,12 +248,14 @@ def _schema(hint: Any) -> Schema:
         return {"type": "array", "items": _schema(arguments[0])}
     if origin is not None and issubclass(_class_of(origin), Mapping):
         if arguments[1] is Any:
-            return {"type": "object"}
+            return _reference(RAW)
         return {"type": "object", "additionalProperties": _schema(arguments[1])}
     if origin in (UnionType, typing.Union):
         return _reference(_either(arguments))
     if hint is Any:
         return _reference(JSON_VALUE)
+    if hint is RawObject:
+        return _reference(FIELD_SET)
     if hint is Quantity:
         return _reference(QUANTITY)
     if _is_struct(hint):

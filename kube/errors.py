@@ -70,9 +70,9 @@ def duplicate(path: str, value: Any, detail: str = "") -> FieldError:
     return FieldError(path, "FieldValueDuplicate", _joined(f"Duplicate value: {_shown(value)}", detail))
 
 
-def missing_reference(path: str, value: Any) -> FieldError:
+def missing_reference(path: str, value: Any, detail: str = "") -> FieldError:
     """Say that what a field names isn't there."""
-    return FieldError(path, "FieldValueNotFound", f"Not found: {_shown(value)}")
+    return FieldError(path, "FieldValueNotFound", _joined(f"Not found: {_shown(value)}", detail))
 
 
 def forbidden_field(path: str, detail: str) -> FieldError:

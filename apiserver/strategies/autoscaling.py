@@ -62,7 +62,13 @@ class AutoscalerStrategy(Ungenerated[HorizontalPodAutoscaler]):
         return obj if spec is obj.spec else replace(obj, spec=spec)
 
     def validate(self, obj: HorizontalPodAutoscaler) -> list[FieldError]:
-        return list(_errors(obj.spec))
+        errors = list(_errors(obj.spec))
+        if not obj.spec.scale_target_ref.api_version:  # Those that are stored without one may be changed.
+            errors.append(invalid("spec.scaleTargetRef.apiVersion", "", "apiVersion must specify API group"))
+        return errors
+
+    def validate_update(self, new: HorizontalPodAutoscaler, old: HorizontalPodAutoscaler) -> list[FieldError]:
+        return list(_errors(new.spec)) if not old.spec.scale_target_ref.api_version else self.validate(new)
 
 
 def _default_behavior(behavior: HorizontalPodAutoscalerBehavior) -> HorizontalPodAutoscalerBehavior:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from apiserver.strategy import Context, Strategy
 from kube.api.batch_v1 import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec, PodFailurePolicy
-from kube.api.core_v1 import PodTemplateSpec
+from kube.api.core_v1 import Affinity, Container, PodSpec, PodTemplateSpec
 from kube.api.meta_v1 import LabelSelector
 from kube.errors import FieldError, immutable, invalid, not_supported, required
 from kube.objects import with_defaults, with_metadata
@@ -182,8 +182,8 @@ def _change_errors(new: Job, old: Job) -> Errors:
     for field, wire in _FIXED.items():
         if getattr(new.spec, field) != getattr(old.spec, field):
             yield immutable(f"spec.{wire}", getattr(new.spec, field))
-    if new.spec.template != old.spec.template and not _may_change_template(old):
-        yield immutable("spec.template", new.spec.template)
+    if new.spec.template != old.spec.template:
+        yield from _template_change_errors(new.spec.template, old)
     if new.spec.completions != old.spec.completions:
         if old.spec.completion_mode != "Indexed":
             yield immutable("spec.completions", new.spec.completions)
@@ -192,9 +192,34 @@ def _change_errors(new: Job, old: Job) -> Errors:
             yield invalid("spec.completions", new.spec.completions, detail)
 
 
-def _may_change_template(old: Job) -> bool:
-    """A Job that is suspended and never ran may still be told where to run."""
-    return bool(old.spec.suspend) and old.status.start_time is None
+def _template_change_errors(new: PodTemplateSpec, old: Job) -> Errors:
+    """Check that a Job's template stays; a suspended one that never ran may be told where to, and on how much."""
+    before = old.spec.template
+    if not old.spec.suspend or old.status.start_time is not None:
+        yield immutable("spec.template", new)
+    elif _placed_as(new.spec, before.spec) != before.spec:
+        yield immutable("spec.template.spec", new.spec)
+
+
+def _placed_as(new: PodSpec, old: PodSpec) -> PodSpec:
+    """Return `new` with everything that may change as in `old`: what still differs then may not."""
+    affinity, node_affinity = new.affinity or Affinity(), old.affinity.node_affinity if old.affinity else None
+    affinity = replace(affinity, node_affinity=node_affinity)
+    return replace(
+        new,
+        affinity=old.affinity if affinity == (old.affinity or Affinity()) else affinity,
+        node_selector=old.node_selector,
+        tolerations=old.tolerations,
+        scheduling_gates=old.scheduling_gates,
+        containers=_sized_as(new.containers, old.containers),
+        init_containers=_sized_as(new.init_containers, old.init_containers),
+    )
+
+
+def _sized_as(new: tuple[Container, ...], old: tuple[Container, ...]) -> tuple[Container, ...]:
+    if len(new) != len(old):
+        return new
+    return tuple([replace(mine, resources=theirs.resources) for mine, theirs in zip(new, old, strict=True)])
 
 
 class CronJobStrategy(Strategy[CronJob]):

@@ -17,6 +17,7 @@ from kube.api.core_v1 import (
     PodSpec,
     Probe,
     TCPSocketAction,
+    Volume,
     VolumeMount,
 )
 from kube.errors import duplicate, forbidden_field, invalid, missing_reference, not_supported, required
@@ -36,7 +37,7 @@ from .checks import (
     port_or_name,
 )
 from .environment import env_from_errors, variable_errors
-from .resources import resource_errors
+from .resources import claims_errors, resource_errors
 from .security import container_security_errors
 
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
@@ -54,9 +55,13 @@ _WIRE_NAME: Final = {
 AnyContainer = Container | EphemeralContainer
 
 
-def containers_errors(spec: PodSpec, path: str) -> Errors:
-    """Check all containers of a pod: each by itself, and their names and host ports against one another."""
-    volumes = frozenset([volume.name for volume in spec.volumes])
+def containers_errors(spec: PodSpec, volumes: Collection[str], path: str) -> Errors:
+    """Check all containers of a pod: each by itself, and their names and host ports against one another.
+
+    volumes: the names of those that they can mount.
+    """
+    claims = frozenset([claim.name for claim in spec.resource_claims])
+    grace_s = spec.termination_grace_period_seconds
     if not spec.containers:
         yield required(f"{path}.containers")
     seen: set[str] = set()
@@ -67,11 +72,28 @@ def containers_errors(spec: PodSpec, path: str) -> Errors:
                 yield duplicate(f"{here}.name", container.name)
             seen.add(container.name)
             yield from container_errors(container, volumes, here)
-            if field == "initContainers":
-                yield from _init_errors(container, here)
+            yield from claims_errors(container.resources.claims, claims, f"{here}.resources.claims")
+            yield from _restart_policy_errors(container, here)
+            if field == "initContainers" and container.restart_policy != "Always":
+                yield from _passing_errors(container, here)
             else:
-                yield from _restart_policy_errors(container, here)
+                yield from _lasting_errors(container, grace_s, here)
+            yield from _file_volume_errors(container, spec.volumes, here)
     yield from _host_port_errors(spec, path)
+
+
+def _file_volume_errors(container: Container, volumes: tuple[Volume, ...], path: str) -> Errors:
+    """Check that what is read from files into variables comes from a volume that containers of the pod can write."""
+    for index, variable in enumerate(container.env):
+        wanted = variable.value_from.file_key_ref if variable.value_from is not None else None
+        if wanted is None:
+            continue
+        here = f"{path}.env[{index}].valueFrom.fileKeyRef.volumeName"
+        found = next((volume for volume in volumes if volume.name == wanted.volume_name), None)
+        if found is None:
+            yield missing_reference(here, wanted.volume_name)
+        elif found.empty_dir is None:
+            yield invalid(here, wanted.volume_name, "referenced volume must be of type emptyDir")
 
 
 def ephemeral_containers_errors(spec: PodSpec, path: str) -> Errors:
@@ -98,11 +120,6 @@ def container_errors(container: AnyContainer, volumes: Collection[str], path: st
         yield from env_from_errors(source, f"{path}.envFrom[{index}]")
     if container.volume_mounts or container.volume_devices:
         yield from mounts_errors(container, volumes, path)
-    for field in PROBES:
-        probe = getattr(container, field)
-        if probe is not None:
-            yield from probe_errors(probe, f"{path}.{_WIRE_NAME[field]}", field)
-    yield from _lifecycle_errors(container, path)
     yield from resource_errors(container.resources, f"{path}.resources")
     if container.resize_policy:
         yield from _resize_policy_errors(container.resize_policy, f"{path}.resizePolicy")
@@ -110,13 +127,18 @@ def container_errors(container: AnyContainer, volumes: Collection[str], path: st
         yield from container_security_errors(container.security_context, f"{path}.securityContext")
 
 
-def _lifecycle_errors(container: AnyContainer, path: str) -> Errors:
+def _lasting_errors(container: Container, grace_s: int | None, path: str) -> Errors:
+    """Check what only containers have that are to go on. grace_s: how long the pod has to end."""
+    for field in PROBES:
+        probe = getattr(container, field)
+        if probe is not None:
+            yield from probe_errors(probe, f"{path}.{_WIRE_NAME[field]}", field)
     if container.lifecycle is None:
         return
     if container.lifecycle.post_start is not None:
-        yield from handler_errors(container.lifecycle.post_start, f"{path}.lifecycle.postStart")
+        yield from handler_errors(container.lifecycle.post_start, grace_s, f"{path}.lifecycle.postStart")
     if container.lifecycle.pre_stop is not None:
-        yield from handler_errors(container.lifecycle.pre_stop, f"{path}.lifecycle.preStop")
+        yield from handler_errors(container.lifecycle.pre_stop, grace_s, f"{path}.lifecycle.preStop")
 
 
 def _resize_policy_errors(policies: tuple[ContainerResizePolicy, ...], path: str) -> Errors:
@@ -133,7 +155,6 @@ def _resize_policy_errors(policies: tuple[ContainerResizePolicy, ...], path: str
 def _restart_rules_errors(container: Container, path: str) -> Errors:
     if container.restart_policy_rules and container.restart_policy is None:
         yield required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
-        return
     for index, rule in enumerate(container.restart_policy_rules):
         here = f"{path}.restartPolicyRules[{index}]"
         if rule.action not in ("Restart", "RestartAllContainers"):
@@ -144,11 +165,8 @@ def _restart_rules_errors(container: Container, path: str) -> Errors:
             yield not_supported(f"{here}.exitCodes.operator", rule.exit_codes.operator, ("In", "NotIn"))
 
 
-def _init_errors(container: Container, path: str) -> Errors:
-    """Check what only init containers that keep running (sidecars) may have."""
-    yield from _restart_policy_errors(container, path)
-    if container.restart_policy == "Always":
-        return
+def _passing_errors(container: Container, path: str) -> Errors:
+    """Check that an init container which runs to its end has nothing of those that go on."""
     for field, wire in _WIRE_NAME.items():
         if getattr(container, field) is not None:
             yield forbidden_field(f"{path}.{wire}", "may not be set for init containers without restartPolicy=Always")
@@ -266,8 +284,8 @@ def probe_errors(probe: Probe, path: str, field: str) -> Errors:
         yield invalid(f"{path}.terminationGracePeriodSeconds", grace_s, detail)
 
 
-def handler_errors(handler: LifecycleHandler, path: str) -> Errors:
-    """Check what a lifecycle hook does."""
+def handler_errors(handler: LifecycleHandler, grace_s: int | None, path: str) -> Errors:
+    """Check what a lifecycle hook does, and that it can do so within the pod's grace."""
     handlers = {
         "exec": handler.exec,
         "httpGet": handler.http_get,
@@ -275,6 +293,9 @@ def handler_errors(handler: LifecycleHandler, path: str) -> Errors:
         "sleep": handler.sleep,
     }
     yield from _handlers_errors(handlers, path)
+    if handler.sleep is not None and grace_s is not None and not 0 <= handler.sleep.seconds <= grace_s:
+        detail = f"must be non-negative and less than terminationGracePeriodSeconds ({grace_s})"
+        yield invalid(f"{path}.sleep", handler.sleep.seconds, detail)
 
 
 def _handlers_errors(handlers: Mapping[str, Any], path: str) -> Errors:

@@ -7,7 +7,14 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from kube import names
-from kube.api.core_v1 import EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector
+from kube.api.core_v1 import (
+    EnvFromSource,
+    EnvVar,
+    EnvVarSource,
+    FileKeySelector,
+    ObjectFieldSelector,
+    ResourceFieldSelector,
+)
 from kube.errors import invalid, not_supported, required
 from kube.quantity import Quantity
 
@@ -53,7 +60,9 @@ def _value_source_errors(variable: EnvVar, source: EnvVarSource, path: str) -> E
     found = [name for name in source.__struct_fields__ if getattr(source, name) is not None]
     if not found:
         yield invalid(
-            path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+            path,
+            "",
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
         )
     elif variable.value:
         yield invalid(path, "", "may not be specified when `value` is not empty")
@@ -67,11 +76,22 @@ def _value_source_errors(variable: EnvVar, source: EnvVarSource, path: str) -> E
         yield from _key_errors(source.config_map_key_ref, f"{path}.configMapKeyRef")
     if source.secret_key_ref is not None:
         yield from _key_errors(source.secret_key_ref, f"{path}.secretKeyRef")
+    if source.file_key_ref is not None:
+        yield from _file_key_errors(source.file_key_ref, f"{path}.fileKeyRef")
 
 
 def _key_errors(selector: Any, path: str) -> Errors:
     yield from fits(f"{path}.name", selector.name, names.check_dns_subdomain)
     yield from named(f"{path}.key", selector.key, names.check_config_map_key)
+
+
+def _file_key_errors(selector: FileKeySelector, path: str) -> Errors:
+    yield from named(f"{path}.key", selector.key, names.check_env_name)
+    yield from named(f"{path}.volumeName", selector.volume_name, names.check_dns_label)
+    if not selector.path:
+        yield required(f"{path}.path")
+    elif ".." in selector.path.split("/"):
+        yield invalid(f"{path}.path", selector.path, "must not contain '..'")
 
 
 def field_errors(reference: ObjectFieldSelector, path: str, allowed: Collection[str] = POD_FIELDS) -> Errors:

@@ -174,7 +174,7 @@ def _label_keys_errors(keys: tuple[str, ...], path: str, *, has_selector: bool) 
 
 def spread_errors(constraints: tuple[TopologySpreadConstraint, ...], path: str) -> Errors:
     """Check how evenly pods are to be spread; a topology may stand once with each way of acting."""
-    seen: set[tuple[str, str]] = set()
+    seen: dict[tuple[str, str], str] = {}
     for index, constraint in enumerate(constraints):
         here = f"{path}[{index}]"
         if constraint.max_skew <= 0:
@@ -189,8 +189,8 @@ def spread_errors(constraints: tuple[TopologySpreadConstraint, ...], path: str) 
         yield from _label_keys_errors(keys, f"{here}.matchLabelKeys", has_selector=has_selector)
         pair = (constraint.topology_key, constraint.when_unsatisfiable)
         if pair in seen:
-            yield duplicate(here, f"{{{pair[0]}, {pair[1]}}}")
-        seen.add(pair)
+            yield duplicate(f"{seen[pair]}.{{topologyKey, whenUnsatisfiable}}", f"{{{pair[0]}, {pair[1]}}}")
+        seen[pair] = here
         if constraint.min_domains is not None:
             yield from positive(f"{here}.minDomains", constraint.min_domains)
             if constraint.when_unsatisfiable != "DoNotSchedule":

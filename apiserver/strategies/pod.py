@@ -26,8 +26,8 @@ from kube.objects import with_metadata
 from kube.times import to_time
 
 from .checks import Errors
-from .containers import container_errors
-from .pod_admission import admit_pod
+from .containers import container_errors, ephemeral_containers_errors
+from .pod_admission import admit_pod, readmit_pod
 from .pod_defaults import TEMPLATES_MAX, default_pod, default_requests, default_template
 from .pod_spec import pod_spec_errors, template_errors
 from .resources import resource_errors
@@ -63,7 +63,7 @@ class PodStrategy(Strategy[Pod]):
         return default_pod(obj)
 
     async def admit(self, obj: Pod, old: Pod | None, context: Context) -> Pod:
-        return obj if old is not None else await admit_pod(obj, self.kind, context)
+        return await admit_pod(obj, self.kind, context) if old is None else readmit_pod(obj, old, context)
 
     def prepare_create(self, obj: Pod, context: Context) -> Pod:
         status = PodStatus(phase="Pending", qos_class=qos_class(obj.spec))
@@ -90,6 +90,7 @@ class PodStrategy(Strategy[Pod]):
     def validate(self, obj: Pod) -> list[FieldError]:
         errors = list(_spec_errors(obj.spec))
         if obj.spec.ephemeral_containers:
+            errors += ephemeral_containers_errors(obj.spec, "spec")
             errors.append(forbidden_field("spec.ephemeralContainers", "cannot be set on create"))
         if obj.spec.scheduling_gates and obj.spec.node_name:
             errors.append(forbidden_field("spec.nodeName", "cannot be set until all schedulingGates have been cleared"))
@@ -98,7 +99,11 @@ class PodStrategy(Strategy[Pod]):
     def validate_update(self, new: Pod, old: Pod) -> list[FieldError]:
         if new.spec is old.spec or new.spec == old.spec:
             return []
-        return [*pod_spec_errors(new.spec, "spec"), *change_errors(new.spec, old.spec)]
+        return [
+            *pod_spec_errors(new.spec, "spec"),
+            *ephemeral_containers_errors(new.spec, "spec"),
+            *change_errors(new.spec, old.spec),
+        ]
 
     def validate_status_update(self, new: Pod, old: Pod) -> list[FieldError]:
         return list(_restart_errors(new, old))
@@ -175,18 +180,24 @@ _COUNTED: Final = frozenset({"cpu", "memory"})
 
 def change_errors(new: PodSpec, old: PodSpec) -> Errors:
     """Check that an update of a pod changes only what may change while it lives."""
-    if len(new.containers) != len(old.containers) or len(new.init_containers) != len(old.init_containers):
-        yield forbidden_field("spec", "pod updates may not add or remove containers")
+    counts = (
+        ("containers", len(new.containers), len(old.containers)),
+        ("initContainers", len(new.init_containers), len(old.init_containers)),
+    )
+    changed = [field for field, now, before in counts if now != before]
+    if changed:
+        yield from (forbidden_field(f"spec.{name}", "pod updates may not add or remove containers") for name in changed)
         return
     yield from _deadline_errors(new, old)
     if old.tolerations and any(toleration not in new.tolerations for toleration in old.tolerations):
         detail = "existing toleration can not be modified except its tolerationSeconds"
         if len(_without_seconds(new) & _without_seconds(old)) < len(_without_seconds(old)):
             yield forbidden_field("spec.tolerations", detail)
-    added = {gate.name for gate in new.scheduling_gates} - {gate.name for gate in old.scheduling_gates}
-    for name in sorted(added):
-        detail = f"only deletion is allowed, but found new scheduling gate '{name}'"
-        yield forbidden_field("spec.schedulingGates", detail)
+    known = {gate.name for gate in old.scheduling_gates}
+    for index, gate in enumerate(new.scheduling_gates):
+        if gate.name not in known:
+            detail = f"only deletion is allowed, but found new scheduling gate '{gate.name}'"
+            yield forbidden_field(f"spec.schedulingGates[{index}].name", detail)
     if _with_changeable(new, old) != old:
         yield forbidden_field("spec", _CHANGEABLE)
 

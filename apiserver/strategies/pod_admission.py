@@ -82,6 +82,16 @@ async def admit_pod(pod: Pod, kind: Kind, context: Context) -> Pod:
     return replace(pod, spec=with_tolerations(spec, context.node_patience_s))
 
 
+def readmit_pod(pod: Pod, old: Pod, context: Context) -> Pod:
+    """Return a changed pod with what its cluster added to it and the change left out."""
+    spec = with_tolerations(pod.spec, context.node_patience_s)
+    if spec.priority is None and old.spec.priority is not None:
+        spec = replace(spec, priority=old.spec.priority)
+    if spec.preemption_policy is None and old.spec.preemption_policy is not None:
+        spec = replace(spec, preemption_policy=old.spec.preemption_policy)
+    return pod if spec is pod.spec else replace(pod, spec=spec)
+
+
 async def with_service_account(pod: Pod, kind: Kind, context: Context) -> PodSpec:
     """Return the spec with its service account, that account's pull secrets, and the account's token in a volume."""
     spec = pod.spec
@@ -164,9 +174,16 @@ def with_priority(pod: Pod, kind: Kind, context: Context) -> PodSpec:
             pod,
             kind,
             f"the integer value of priority ({spec.priority}) must not be provided in pod spec;"
-            " priority admission controller computes it from the given PriorityClass name",
+            f" priority admission controller computed {found.value} from the given PriorityClass name",
         )
-    policy = spec.preemption_policy or found.preemption_policy or "PreemptLowerPriority"
+    policy = found.preemption_policy or "PreemptLowerPriority"
+    if spec.preemption_policy not in (None, policy):
+        raise refused(
+            pod,
+            kind,
+            f"the string value of PreemptionPolicy ({spec.preemption_policy}) must not be provided in pod spec;"
+            f" priority admission controller computed {policy} from the given PriorityClass name",
+        )
     return _of_class(spec, found.metadata.name, found.value, policy)
 
 

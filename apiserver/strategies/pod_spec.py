@@ -16,7 +16,7 @@ from .metadata import template_metadata_errors
 from .placement import deadline_errors, placement_errors
 from .resources import resource_errors
 from .security import pod_security_errors
-from .volumes import volumes_errors
+from .volumes import check_volumes
 
 RESTART_POLICIES: Final = ("Always", "OnFailure", "Never")
 DNS_POLICIES: Final = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -29,16 +29,18 @@ _PREEMPTION_POLICIES: Final = ("PreemptLowerPriority", "Never")
 
 def pod_spec_errors(spec: PodSpec, path: str) -> Errors:
     """Check a pod's spec; every error of it is told at once."""
-    if spec.volumes:
-        yield from volumes_errors(spec.volumes, f"{path}.volumes")
-    yield from containers_errors(spec, path)
+    wrong, volumes = check_volumes(spec.volumes, f"{path}.volumes")
+    yield from wrong
+    yield from containers_errors(spec, volumes, path)
     yield from one_of(f"{path}.restartPolicy", spec.restart_policy, RESTART_POLICIES)
     yield from one_of(f"{path}.dnsPolicy", spec.dns_policy, DNS_POLICIES)
     yield from placement_errors(spec, path)
     yield from pod_security_errors(spec, path)
     yield from _name_errors(spec, path)
-    if spec.dns_config is not None or spec.dns_policy == "None":
-        yield from _dns_errors(spec.dns_config or PodDNSConfig(), spec.dns_policy, f"{path}.dnsConfig")
+    if spec.dns_config is not None:
+        yield from _dns_errors(spec.dns_config, spec.dns_policy, f"{path}.dnsConfig")
+    elif spec.dns_policy == "None":
+        yield required(f"{path}.dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None")
     yield from deadline_errors(spec.active_deadline_seconds, f"{path}.activeDeadlineSeconds")
     if spec.preemption_policy is not None:
         yield from one_of(f"{path}.preemptionPolicy", spec.preemption_policy, _PREEMPTION_POLICIES)
@@ -107,7 +109,7 @@ def _name_errors(spec: PodSpec, path: str) -> Errors:
     for index, alias in enumerate(spec.host_aliases):
         yield from ip(f"{path}.hostAliases[{index}].ip", alias.ip)
         for place, hostname in enumerate(alias.hostnames):
-            yield from named(f"{path}.hostAliases[{index}].hostnames[{place}]", hostname, names.check_dns_subdomain)
+            yield from fits(f"{path}.hostAliases[{index}].hostnames[{place}]", hostname, names.check_dns_subdomain)
 
 
 def _override_errors(spec: PodSpec, path: str) -> Errors:

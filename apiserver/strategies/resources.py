@@ -3,17 +3,24 @@
 Source: kubernetes.io/docs/concepts/configuration/manage-resources-containers
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from kube import names
-from kube.api.core_v1 import ResourceRequirements
-from kube.errors import forbidden_field, invalid, required
+from kube.api.core_v1 import ResourceClaim, ResourceRequirements
+from kube.errors import duplicate, forbidden_field, invalid, missing_reference, required
 from kube.quantity import Quantity
 
 from .checks import Errors, named_if_set
 
 NATIVE: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
+_STANDARD: Final = frozenset(
+    {
+        *("configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas", "secrets"),
+        *("services", "services.loadbalancers", "services.nodeports", "storage"),
+    }
+)
+"""What quotas count beside: names that are known, but no container's."""
 _HUGE_PAGES: Final = "hugepages-"
 _ZERO: Final = Quantity("0")
 _NO_CLAIM: Final = ResourceRequirements()
@@ -30,11 +37,11 @@ def resource_errors(resources: ResourceRequirements, path: str) -> Errors:
         if limit is None:
             if not _may_overcommit(name):
                 yield required(f"{path}.limits", "Limit must be set for non overcommitable resources")
+        elif request != limit and not _may_overcommit(name):
+            yield invalid(f"{path}.requests", request.text, f"must be equal to {name} limit of {limit}")
         elif request > limit:
             detail = f"must be less than or equal to {name} limit of {limit}"
             yield invalid(f"{path}.requests", request.text, detail)
-        elif request != limit and not _may_overcommit(name):
-            yield invalid(f"{path}.requests", request.text, f"must be equal to {name} limit of {limit}")
     if _huge_without_native(resources):
         yield forbidden_field(path, "HugePages require cpu or memory")
 
@@ -46,20 +53,52 @@ def amounts_errors(amounts: Mapping[str, Quantity], path: str) -> Errors:
         yield from name_errors(name, here)
         if amount < _ZERO:
             yield invalid(here, amount.text, "must be greater than or equal to 0")
-        elif name not in NATIVE and amount.value != amount.whole:
+        elif ("/" in name or name in _STANDARD - {"storage"}) and amount.value != amount.whole:
             yield invalid(here, amount.text, "must be an integer")
+        if name.startswith(_HUGE_PAGES) and not _is_whole_pages(name, amount):
+            yield invalid(here, amount.text, f"{amount.text} is not positive integer multiple of {name}")
+
+
+def _is_whole_pages(name: str, amount: Quantity) -> bool:
+    """Say whether an amount is so many pages of the size that stands in the name."""
+    try:
+        size = Quantity(name.removeprefix(_HUGE_PAGES)).whole
+    except ValueError:
+        return False
+    return size > 0 and amount.whole % size == 0
+
+
+def claims_errors(claims: tuple[ResourceClaim, ...], known: Collection[str], path: str) -> Errors:
+    """Check which of its pod's claims a container uses. known: the names of those."""
+    seen: set[tuple[str, str]] = set()
+    for index, claim in enumerate(claims):
+        here = f"{path}[{index}]"
+        if not claim.name:
+            yield required(here)
+            continue
+        key = (claim.name, claim.request)
+        if key in seen or (claim.name, "") in seen or (not claim.request and claim.name in {name for name, _ in seen}):
+            yield duplicate(here, "/".join(part for part in key if part))
+        yield from named_if_set(f"{here}.request", claim.request, names.check_dns_label)
+        seen.add(key)
+        if claim.name not in known:
+            told = f": {', '.join(sorted(known))}" if known else " which is empty"
+            yield missing_reference(here, claim.name, f"must be one of the names in pod.spec.resourceClaims{told}")
 
 
 def name_errors(name: str, path: str) -> Errors:
     """Check that a name is one of a container's resources: native, or qualified by a domain."""
-    yield from named_if_set(path, name, names.check_label_key)
+    wrong = list(named_if_set(path, name, names.check_label_key))
+    yield from wrong
     if "/" not in name and name not in NATIVE and not name.startswith(_HUGE_PAGES):
-        yield invalid(path, name, "must be a standard resource type or fully qualified")
+        if not wrong and name not in _STANDARD:
+            yield invalid(path, name, "must be a standard resource type or fully qualified")
         yield invalid(path, name, "must be a standard resource for containers")
 
 
 def _may_overcommit(name: str) -> bool:
-    return name in NATIVE
+    """Say whether more may be asked for than there is: of everything but huge pages and what a domain names."""
+    return "/" not in name and not name.startswith(_HUGE_PAGES)
 
 
 def _huge_without_native(resources: ResourceRequirements) -> bool:

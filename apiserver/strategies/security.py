@@ -23,11 +23,12 @@ def pod_security_errors(spec: PodSpec, path: str) -> Errors:
     context = spec.security_context
     if spec.share_process_namespace and spec.host_pid:
         detail = "ShareProcessNamespace and HostPID cannot both be enabled"
-        yield invalid(f"{path}.shareProcessNamespace", True, detail)
+        yield invalid(f"{path}.securityContext.shareProcessNamespace", True, detail)
     if spec.host_users is False and (spec.host_network or spec.host_pid or spec.host_ipc):
         yield forbidden_field(f"{path}.hostUsers", "when hostUsers is false, host namespaces are not allowed")
     if context is not None and context != _UNSET:
         yield from _context_errors(context, f"{path}.securityContext")
+        yield from _host_sysctl_errors(spec, context, f"{path}.securityContext.sysctls")
 
 
 _UNSET: Final = PodSecurityContext()
@@ -62,6 +63,18 @@ def _context_errors(context: PodSecurityContext, path: str) -> Errors:
         elif sysctl.name in seen:
             yield duplicate(here, sysctl.name)
         seen.add(sysctl.name)
+
+
+def _host_sysctl_errors(spec: PodSpec, context: PodSecurityContext, path: str) -> Errors:
+    """Check that a pod sets nothing of the kernel for the whole node."""
+    for index, sysctl in enumerate(context.sysctls):
+        name = sysctl.name.replace("/", ".")
+        for field, is_host, prefixes in (
+            ("hostNetwork", spec.host_network, ("net.",)),
+            ("hostIPC", spec.host_ipc, ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")),
+        ):
+            if is_host and name.startswith(prefixes):
+                yield invalid(f"{path}[{index}].name", sysctl.name, f"may not be specified when '{field}' is true")
 
 
 def container_security_errors(context: SecurityContext, path: str) -> Errors:
@@ -113,5 +126,5 @@ def _app_armor_errors(profile: AppArmorProfile, path: str) -> Errors:
             yield invalid(here, local, "must not be padded with whitespace")
         elif local is not None and len(local) > _APP_ARMOR_MAX:
             yield too_long(here, _APP_ARMOR_MAX)
-    elif local is not None:
+    elif profile.type in _PROFILES and local is not None:
         yield invalid(here, local, "can only be set when AppArmor type is Localhost")

@@ -3,7 +3,7 @@
 Source: kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/volume
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -18,12 +18,14 @@ from kube.api.core_v1 import (
     Volume,
     VolumeProjection,
 )
-from kube.errors import duplicate, forbidden_field, invalid, required, too_long
+from kube.api.meta_v1 import ObjectMeta
+from kube.errors import FieldError, duplicate, forbidden_field, invalid, required, too_long
 from kube.quantity import Quantity
 
 from .checks import Errors, between, fits, local_paths, named, one_of_if_set
 from .claims import claim_spec_errors
 from .environment import POD_FIELDS, field_errors, resource_field_errors
+from .metadata import template_metadata_errors
 
 HOST_PATH_TYPES: Final = (
     "",
@@ -44,22 +46,31 @@ _TOKEN_MIN_SECONDS: Final = 600
 _TOKEN_MAX_SECONDS: Final = 1 << 32
 
 
-def volumes_errors(volumes: tuple[Volume, ...], path: str) -> Errors:
-    """Check all volumes of a pod: each has one source and a name of its own."""
-    seen: set[str] = set()
+def check_volumes(volumes: tuple[Volume, ...], path: str) -> tuple[list[FieldError], frozenset[str]]:
+    """Check all volumes of a pod, and return the names of the sound ones: those that containers can mount."""
+    wrong: list[FieldError] = []
+    sound: set[str] = set()
     for index, volume in enumerate(volumes):
-        here = f"{path}[{index}]"
-        yield from named(f"{here}.name", volume.name, names.check_dns_label)
-        if volume.name in seen:
-            yield duplicate(f"{here}.name", volume.name)
-        seen.add(volume.name)
-        yield from _source_errors(volume, here)
+        found = list(_volume_errors(volume, sound, f"{path}[{index}]"))
+        wrong += found
+        if not found:
+            sound.add(volume.name)
+    return wrong, frozenset(sound)
+
+
+def _volume_errors(volume: Volume, taken: Collection[str], path: str) -> Errors:
+    """Check one volume: it has one source and a name of its own."""
+    yield from _source_errors(volume, path)
+    yield from named(f"{path}.name", volume.name, names.check_dns_label)
+    if volume.name in taken:
+        yield duplicate(f"{path}.name", volume.name)
 
 
 @cache
 def _source_fields() -> tuple[tuple[str, str], ...]:
-    fields = zip(Volume.__struct_fields__, Volume.__struct_encode_fields__, strict=True)
-    return tuple((field, wire) for field, wire in fields if field != "name")
+    """Return the fields of sources with their names on the wire, in the order in which the first one set counts."""
+    wire = dict(zip(Volume.__struct_fields__, Volume.__struct_encode_fields__, strict=True))
+    return tuple((field, wire[field]) for field in _SOURCES)
 
 
 def _source_errors(volume: Volume, path: str) -> Errors:
@@ -70,9 +81,13 @@ def _source_errors(volume: Volume, path: str) -> Errors:
     for _, wire in found[1:]:
         yield forbidden_field(f"{path}.{wire}", "may not specify more than 1 volume type")
     field, wire = found[0]
+    source, here = getattr(volume, field), f"{path}.{wire}"
+    for name, wire in _NEEDED.get(field, {}).items():
+        if not getattr(source, name):
+            yield required(f"{here}.{wire}")
     check = _CHECKS.get(field)
     if check is not None:
-        yield from check(getattr(volume, field), f"{path}.{wire}")
+        yield from check(source, here)
 
 
 def _empty_dir_errors(source: EmptyDirVolumeSource, path: str) -> Errors:
@@ -167,6 +182,11 @@ def _fc_errors(source: Any, path: str) -> Errors:
         yield from between(f"{path}.lun", source.lun, 0, 255)
 
 
+def _flocker_errors(source: Any, path: str) -> Errors:
+    if not source.dataset_name and not source.dataset_uuid:
+        yield required(path, "one of datasetName and datasetUUID is required")
+
+
 def _git_errors(source: Any, path: str) -> Errors:
     if not source.repository:
         yield required(f"{path}.repository")
@@ -178,7 +198,17 @@ def _ephemeral_errors(source: Any, path: str) -> Errors:
     if template is None:
         yield required(here)
     else:
+        yield from template_metadata_errors(template.metadata, f"{here}.metadata")
+        yield from _only_told_errors(template.metadata, f"{here}.metadata")
         yield from claim_spec_errors(template.spec, f"{here}.spec")
+
+
+def _only_told_errors(meta: ObjectMeta, path: str) -> Errors:
+    """Check that a template of a claim says no more of the claim's metadata than labels and annotations."""
+    nothing = ObjectMeta()
+    for field, wire in zip(meta.__struct_fields__, meta.__struct_encode_fields__, strict=True):
+        if field not in ("labels", "annotations") and getattr(meta, field) != getattr(nothing, field):
+            yield forbidden_field(f"{path}.{wire}", "cannot be set")
 
 
 def _image_errors(source: Any, path: str) -> Errors:
@@ -225,11 +255,26 @@ def _downward_files_errors(files: tuple[DownwardAPIVolumeFile, ...], path: str) 
 
 def _projected_errors(source: ProjectedVolumeSource, path: str) -> Errors:
     yield from _mode_errors(source.default_mode, f"{path}.defaultMode")
+    taken: set[str] = set()
     for index, projection in enumerate(source.sources):
-        yield from _projection_errors(projection, f"{path}.sources[{index}]")
+        yield from _projection_errors(projection, f"{path}.sources[{index}]", path)
+        for owner, file in _files_of(projection):
+            if file in taken:
+                yield invalid(path, owner, "conflicting duplicate paths")
+            taken.add(file)
 
 
-def _projection_errors(projection: VolumeProjection, path: str) -> Errors:
+def _files_of(projection: VolumeProjection) -> Iterator[tuple[str, str]]:
+    """Yield the files that one source of a projected volume names, each with what is to blame if it is there twice."""
+    for plain in (projection.secret, projection.config_map):
+        if plain is not None:
+            yield from ((plain.name, item.path) for item in plain.items if item.path)
+    if projection.downward_api is not None:
+        yield from ((file.path, file.path) for file in projection.downward_api.items if file.path)
+
+
+def _projection_errors(projection: VolumeProjection, path: str, volume: str) -> Errors:
+    """Check one source of a projected volume. volume: the path of that, which errors of a token's file name."""
     fields = zip(projection.__struct_fields__, projection.__struct_encode_fields__, strict=True)
     found = [wire for field, wire in fields if getattr(projection, field) is not None]
     if len(found) > 1:
@@ -242,10 +287,10 @@ def _projection_errors(projection: VolumeProjection, path: str) -> Errors:
     if projection.downward_api is not None:
         yield from _downward_files_errors(projection.downward_api.items, f"{path}.downwardAPI")
     if projection.service_account_token is not None:
-        yield from _token_errors(projection.service_account_token, f"{path}.serviceAccountToken")
+        yield from _token_errors(projection.service_account_token, f"{path}.serviceAccountToken", f"{volume}.path")
 
 
-def _token_errors(token: ServiceAccountTokenProjection, path: str) -> Errors:
+def _token_errors(token: ServiceAccountTokenProjection, path: str, file: str) -> Errors:
     seconds = token.expiration_seconds or 0
     if seconds < _TOKEN_MIN_SECONDS:
         detail = "may not specify a duration less than 10 minutes"
@@ -253,9 +298,9 @@ def _token_errors(token: ServiceAccountTokenProjection, path: str) -> Errors:
     elif seconds > _TOKEN_MAX_SECONDS:
         yield invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
     if not token.path:
-        yield required(f"{path}.path")
+        yield required(file)
     else:
-        yield from local_paths(f"{path}.path", token.path)
+        yield from local_paths(file, token.path)
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any, str], Errors]]] = {
@@ -273,4 +318,29 @@ _CHECKS: Final[Mapping[str, Callable[[Any, str], Errors]]] = {
     "ephemeral": _ephemeral_errors,
     "image": _image_errors,
     "projected": _projected_errors,
+    "flocker": _flocker_errors,
 }
+_SOURCES: Final = (
+    *("empty_dir", "host_path", "git_repo", "gce_persistent_disk", "aws_elastic_block_store", "secret", "nfs"),
+    *("iscsi", "glusterfs", "flocker", "persistent_volume_claim", "rbd", "cinder", "cephfs", "quobyte"),
+    *("downward_api", "fc", "flex_volume", "config_map", "azure_file", "vsphere_volume", "photon_persistent_disk"),
+    *("portworx_volume", "azure_disk", "storageos", "projected", "scale_io", "csi", "ephemeral", "image"),
+)
+_NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
+    "gce_persistent_disk": {"pd_name": "pdName"},
+    "aws_elastic_block_store": {"volume_id": "volumeID"},
+    "glusterfs": {"endpoints": "endpoints", "path": "path"},
+    "rbd": {"monitors": "monitors", "image": "image"},
+    "cinder": {"volume_id": "volumeID"},
+    "cephfs": {"monitors": "monitors"},
+    "quobyte": {"registry": "registry", "volume": "volume"},
+    "flex_volume": {"driver": "driver"},
+    "azure_file": {"secret_name": "secretName", "share_name": "shareName"},
+    "vsphere_volume": {"volume_path": "volumePath"},
+    "photon_persistent_disk": {"pd_id": "pdID"},
+    "portworx_volume": {"volume_id": "volumeID"},
+    "azure_disk": {"disk_name": "diskName", "disk_uri": "diskURI"},
+    "storageos": {"volume_name": "volumeName"},
+    "scale_io": {"gateway": "gateway", "system": "system", "volume_name": "volumeName"},
+}
+"""What must be said of sources of which nothing else is checked: the fields and their names on the wire."""

@@ -20,7 +20,7 @@ _RFC3339 = rf"^{_DATE}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){{2}}(?:\.[0-9]+)?(?:Z
 Time: TypeAlias = Annotated[str, msgspec.Meta(pattern=_RFC3339)]
 """A moment to the second, RFC 3339."""
 
-MicroTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=_RFC3339)]
+MicroTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=_RFC3339, title="MicroTime")]
 """A moment to the microsecond, RFC 3339 with six decimals."""
 
 Duration: TypeAlias = str

@@ -82,6 +82,21 @@ async def test_a_field_is_explained(kubectl: Kubectl, path: str, told: str) -> N
     assert told in output
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("deploy.spec.strategy", "Whether old pods are replaced gradually or all stopped first."),
+        ("pod.spec.containers.ports", "containerPort"),
+        ("crd.spec.versions.schema.openAPIV3Schema", "additionalProperties"),
+    ],
+)
+async def test_a_field_is_explained_from_the_older_document_too(kubectl: Kubectl, path: str, told: str) -> None:
+    code, output = await kubectl("explain", path, "--output=plaintext-openapiv2")
+
+    assert code == 0, output
+    assert told in output
+
+
 async def test_objects_can_be_described(kubectl: Kubectl) -> None:
     await kubectl("apply", "-f", str(MANIFEST))
 

@@ -82,6 +82,31 @@ def test_kinds_and_fields_are_explained_in_our_words() -> None:
     assert pod["x-kubernetes-group-version-kind"] == [{"group": "", "version": "v1", "kind": "Pod"}]
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "field", "expected"),
+    [
+        ("apis/apps/v1", "apps.v1.DeploymentSpec", "template", {}),
+        ("api/v1", "core.v1.ContainerStatus", "ready", False),
+        ("api/v1", "core.v1.Container", "name", ""),
+        ("api/v1", "core.v1.Container", "workingDir", None),
+        ("api/v1", "core.v1.PodSpec", "securityContext", None),
+    ],
+)
+def test_what_is_always_written_tells_what_is_written_where_nothing_is_given(
+    path: str, name: str, field: str, expected: Any
+) -> None:
+    assert schema(path, f"io.k8s.api.{name}")["properties"][field].get("default") == expected
+
+
+def test_moments_to_the_microsecond_and_raw_objects_have_types_of_their_own() -> None:
+    event = schema("api/v1", "io.k8s.api.core.v1.Event")["properties"]
+    revision = schema("apis/apps/v1", "io.k8s.api.apps.v1.ControllerRevision")["properties"]
+
+    assert "meta.v1.MicroTime" in json.dumps(event["eventTime"])
+    assert "meta.v1.Time" in json.dumps(event["firstTimestamp"])
+    assert "runtime.RawExtension" in json.dumps(revision["data"])
+
+
 def test_only_what_cannot_be_left_out_is_required() -> None:
     assert schema("api/v1", POD_SPEC)["required"] == ["containers"]
     assert "required" not in schema("api/v1", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")
@@ -90,20 +115,43 @@ def test_only_what_cannot_be_left_out_is_required() -> None:
 def test_a_document_asked_for_by_its_hash_may_be_kept_for_ever() -> None:
     """Else kubectl fetches it again on every run."""
     kept = find(f"{ROOT}/api/v1", "application/json", {"hash": [code_hash()]})
-    other = find(f"{ROOT}/api/v1", "application/json", {"hash": ["old"]})
+    other = find(f"{ROOT}/api/v1", "application/json", {})
 
     assert kept is not None
     assert other is not None
     assert "immutable" in kept.headers["Cache-Control"]
     assert "immutable" not in other.headers["Cache-Control"]
-    assert kept.etag == other.etag
+    assert (kept.etag, kept.body) == (other.etag, other.body)
+
+
+def test_who_asks_by_an_older_hash_is_sent_to_the_document_of_now() -> None:
+    found = find(f"{ROOT}/api/v1", "application/json", {"hash": ["old"]})
+
+    assert found is not None
+    assert (found.status, found.body) == (301, b"")
+    assert found.headers["Location"] == f"{ROOT}/api/v1?hash={code_hash()}"
 
 
 def test_the_older_version_is_served_in_the_form_that_kubectl_reads() -> None:
     found = find("/openapi/v2", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", {})
 
     assert found is not None
-    assert found.body == b"\n\x032.0\x12\x19\n\nKubernetes\x12\x0bunversionedB\x00"
+    assert found.body.startswith(b"\n\x032.0\x12")
+    assert found.content_type == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
+
+def test_every_reference_of_the_older_version_leads_to_a_definition() -> None:
+    """kubectl refuses a document with a hole as a whole."""
+    found = find("/openapi/v2", "application/json", {})
+
+    assert found is not None
+    content = json.loads(found.body)
+    named = set(re.findall(r'"#/definitions/([^"]+)"', found.body.decode()))
+    assert named - set(content["definitions"]) == set()
+    assert b"#/components" not in found.body
+    metadata = content["definitions"]["io.k8s.api.core.v1.Pod"]["properties"]["metadata"]
+    assert metadata["$ref"] == "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+    assert metadata["description"]
 
 
 @pytest.mark.parametrize("path", ["/openapi/v3/apis/nothing/v1", "/openapi/v4", "/openapi"])
@@ -114,7 +162,7 @@ def test_there_is_no_document_for_what_is_not_served(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "name", "field", "expected"),
     [
-        ("api/v1", "core.v1.ContainerPort", "containerPort", {"type": "integer", "format": "int32"}),
+        ("api/v1", "core.v1.ContainerPort", "containerPort", {"type": "integer", "format": "int32", "default": 0}),
         ("api/v1", "core.v1.PodSecurityContext", "runAsUser", {"type": "integer", "format": "int64"}),
         (
             "api/v1",

@@ -40,7 +40,7 @@ BOUND = "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}"
         ),
         (
             HorizontalPodAutoscaler,
-            "spec: {maxReplicas: 1, minReplicas: 2, scaleTargetRef: {kind: Deployment, name: a}}",
+            "spec: {maxReplicas: 1, minReplicas: 2, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: a}}",
             "spec.maxReplicas: Invalid value: 1: must be greater than or equal to `minReplicas`",
         ),
         (
@@ -88,7 +88,10 @@ def test_a_wrong_object_is_refused_with_the_field_that_is_wrong(cls: type[Resour
         (Lease, "spec: {holderIdentity: n1, leaseDurationSeconds: 40}"),
         (Lease, 'spec: {holderIdentity: "", leaseDurationSeconds: 1}'),  # Its holder has let go.
         (PodDisruptionBudget, "spec: {maxUnavailable: 1}"),
-        (HorizontalPodAutoscaler, "spec: {maxReplicas: 3, scaleTargetRef: {kind: Deployment, name: a}}"),
+        (
+            HorizontalPodAutoscaler,
+            "spec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: a}}",
+        ),
         (PersistentVolumeClaim, "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}"),
         (Ingress, "spec: {defaultBackend: {service: {name: a, port: {name: http}}}}"),
         (NetworkPolicy, "spec: {podSelector: {}, egress: [{ports: [{port: 53, protocol: UDP}]}]}"),

@@ -14,7 +14,6 @@ from kube.api.node_v1 import RuntimeClass
 from kube.api.scheduling_v1 import PriorityClass
 from kube.codec import to_plain
 from kube.errors import ApiError
-from kube.objects import with_metadata
 from tests.apiserver.material import context, defaulted, parsed, rules_of, told, wrong_changes, wrongs
 
 WEB = """
@@ -155,8 +154,48 @@ def test_every_error_of_a_pod_is_told_at_once_with_its_path() -> None:
         ),
         (
             "{containers: [{name: a, image: b}], dnsPolicy: None}",
-            "spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is"
-            " None",
+            "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None",
+        ),
+        (
+            "{containers: [{name: a, image: b, lifecycle: {preStop: {sleep: {seconds: 31}}}}]}",
+            "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and less than"
+            " terminationGracePeriodSeconds (30)",
+        ),
+        (
+            "{containers: [{name: a, image: b, resources: {claims: [{name: gpu}]}}]}",
+            'spec.containers[0].resources.claims[0]: Not found: "gpu": must be one of the names in'
+            " pod.spec.resourceClaims which is empty",
+        ),
+        (
+            "{containers: [{name: a, image: b}], overhead: {cpu: 1, hugepages-2Mi: 3Mi}}",
+            'spec.overhead.limits[hugepages-2Mi]: Invalid value: "3Mi": 3Mi is not positive integer'
+            " multiple of hugepages-2Mi",
+        ),
+        (
+            "{containers: [{name: a, image: b}], hostNetwork: true,"
+            " securityContext: {sysctls: [{name: net.core.somaxconn, value: '1'}]}}",
+            'spec.securityContext.sysctls[0].name: Invalid value: "net.core.somaxconn": may not be specified when'
+            " 'hostNetwork' is true",
+        ),
+        (
+            "{containers: [{name: a, image: b}], volumes: [{name: v, projected: {sources: ["
+            "{secret: {name: s, items: [{key: k, path: f}]}}, {configMap: {name: c, items: [{key: k, path: f}]}}]}}]}",
+            'spec.volumes[0].projected: Invalid value: "c": conflicting duplicate paths',
+        ),
+        (
+            "{containers: [{name: a, image: b}], volumes: [{name: v, ephemeral: {volumeClaimTemplate: {metadata:"
+            " {name: mine}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}}]}",
+            "spec.volumes[0].ephemeral.volumeClaimTemplate.metadata.name: Forbidden: cannot be set",
+        ),
+        (
+            "{containers: [{name: a, image: b}], volumes: [{name: v, rbd: {image: x}}]}",
+            "spec.volumes[0].rbd.monitors: Required value",
+        ),
+        (
+            "{containers: [{name: a, image: b, env: [{name: E, valueFrom: {fileKeyRef:"
+            " {key: K, path: f, volumeName: v}}}]}], volumes: [{name: v, secret: {secretName: s}}]}",
+            'spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName: Invalid value: "v": referenced volume must be'
+            " of type emptyDir",
         ),
         (
             "{containers: [{name: a, image: b}], ephemeralContainers: [{name: e, image: b}]}",
@@ -215,7 +254,7 @@ def test_containers_cannot_be_added_to_a_pod() -> None:
     main = old.spec.containers[0]
     new = replace(old, spec=replace(old.spec, containers=(main, replace(main, name="more"))))
 
-    assert wrong_changes(new, old) == ["spec: Forbidden: pod updates may not add or remove containers"]
+    assert wrong_changes(new, old) == ["spec.containers: Forbidden: pod updates may not add or remove containers"]
 
 
 def test_a_new_pod_is_pending_whatever_its_author_says_of_its_status() -> None:
@@ -315,6 +354,16 @@ async def test_a_pod_gets_the_number_of_its_priority_class_and_the_overhead_of_i
     assert pod.spec.overhead["memory"].text == "64Mi"
 
 
+@pytest.mark.parametrize("policy", ["Never", "Sometimes", ""])
+async def test_a_pod_cannot_choose_its_own_way_of_preemption(policy: str) -> None:
+    pod = replace(
+        parsed(Pod, WEB), spec=replace(parsed(Pod, WEB).spec, preemption_policy=policy, service_account_name="default")
+    )
+
+    with pytest.raises(ApiError, match="computed PreemptLowerPriority from the given PriorityClass name"):
+        await PODS.admit(pod, None, context(ACCOUNT))
+
+
 async def test_a_pod_cannot_choose_its_own_priority() -> None:
     pod = defaulted(Pod, WEB.replace("spec:", "spec:\n  priority: 7", 1))
 
@@ -322,11 +371,22 @@ async def test_a_pod_cannot_choose_its_own_priority() -> None:
         await PODS.admit(pod, None, context(ACCOUNT))
 
 
-async def test_an_update_of_a_pod_is_not_admitted_a_second_time() -> None:
-    """Else every update would ask for the account again, and fail once it is gone."""
-    pod = with_metadata(defaulted(Pod, WEB), labels={"a": "b"})
+async def test_an_update_of_a_pod_asks_nothing_of_its_account_again() -> None:
+    """Else every update would fail once the account is gone."""
+    pod = defaulted(Pod, WEB)
 
-    assert await PODS.admit(pod, pod, with_changes(context(), now=context().now)) is pod
+    admitted = await PODS.admit(pod, pod, with_changes(context(), now=context().now))
+
+    assert admitted.spec.service_account_name == ""
+    assert await PODS.admit(admitted, admitted, context()) is admitted
+
+
+async def test_what_the_cluster_added_to_a_pod_cannot_be_taken_away_by_an_update() -> None:
+    """A client that sends back only what it wrote itself changes nothing."""
+    stored = await PODS.admit(defaulted(Pod, WEB), None, context(ACCOUNT))
+    sent = replace(stored, spec=replace(stored.spec, tolerations=(), priority=None, preemption_policy=None))
+
+    assert (await PODS.admit(sent, stored, context())).spec == stored.spec
 
 
 def test_defaults_and_checks_of_a_pod_cost_far_less_than_the_rest_of_its_post() -> None:

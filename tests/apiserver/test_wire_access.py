@@ -52,6 +52,18 @@ async def test_a_fixed_token_speaks_for_its_user(pki_dir: Path, tmp_path: Path) 
     assert (allowed.status, refused.status, discovery.status) == (200, 403, 200)
 
 
+async def test_what_everybody_may_stands_in_the_list_of_what_one_may(server: ApiServer, wire: Wire) -> None:
+    """`kubectl auth can-i --list` prints it."""
+    token = (await wire.send("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", {})).json
+    path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    async with Wire.connect(server, token=token["status"]["token"]) as account:
+        status = (await account.send("POST", path, {"spec": {"namespace": "default"}})).json["status"]
+
+    reviews = [(rule["verbs"], rule["resources"]) for rule in status["resourceRules"]]
+    assert (["create"], ["selfsubjectaccessreviews"]) in reviews
+    assert {"/openapi", "/openapi/*", "/version"} <= set(status["nonResourceRules"][0]["nonResourceURLs"])
+
+
 async def test_a_service_account_token_holds_as_long_as_its_account(server: ApiServer, wire: Wire) -> None:
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
     path = "/api/v1/namespaces/default/serviceaccounts/default"

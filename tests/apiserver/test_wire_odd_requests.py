@@ -33,6 +33,35 @@ async def test_bytes_that_are_no_text_are_quoted_as_well_as_can_be(server: ApiSe
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["message"].startswith('pods is forbidden: User "?"')
 
 
+async def test_who_waits_to_be_asked_for_a_body_is_asked(server: ApiServer) -> None:
+    """curl does so with bodies of more than a megabyte, and sends them unasked only after a second."""
+    body = json.dumps(config_map()).encode()
+    head = f"POST {MAPS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+
+    async with asyncio.timeout(PATIENCE_S), connection(server) as (reader, writer):
+        writer.write(f"{head}Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n".encode())
+        asked = await reader.readuntil(b"\r\n\r\n")
+        writer.write(body)
+        answer = await reader.read()
+
+    assert asked == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert answer.startswith(b"HTTP/1.1 201 ")
+
+
+async def test_who_would_send_too_much_is_told_before_it_is_sent(server: ApiServer) -> None:
+    head = f"POST {MAPS} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\nExpect: 100-continue\r\n\r\n"
+
+    assert (await raw(server, head.encode())).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/bindings", "/api/v1/watch/bindings", "/apis/authorization.k8s.io/v1/localsubjectaccessreviews"]
+)
+async def test_what_cannot_be_listed_is_not_there_in_all_namespaces_at_once(wire: Wire, path: str) -> None:
+    assert (await wire.send("GET", path)).status == 404
+    assert (await wire.send("POST", path, {})).status == 404
+
+
 async def test_a_watch_ends_with_the_connection_where_the_client_asked_for_that(server: ApiServer, wire: Wire) -> None:
     answer = await raw(
         server, f"GET {MAPS}?watch=1&timeoutSeconds=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()

@@ -1,5 +1,6 @@
 """Writes over HTTPS: what is stored, what is kept from it, and what a deletion leaves."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.kube.fake_clock import FakeClock
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+PATIENCE_S = 10.0
 MERGE = "application/merge-patch+json"
 
 
@@ -109,6 +111,21 @@ async def test_a_scale_is_read_and_written_alone(wire: Wire) -> None:
     assert (scale["kind"], scale["status"]["selector"]) == ("Scale", "app=web")
     assert (put["spec"]["replicas"], stale.status, patched.json["spec"]["replicas"]) == (4, 409, 5)
     assert (await wire.send("GET", f"{DEPLOYMENTS}/web")).json["spec"]["replicas"] == 5
+
+
+async def test_watchers_hear_that_a_pod_s_grace_is_over_before_it_is_gone(wire: Wire) -> None:
+    """Who acts on the mark of deletion would else never see it on a pod that goes at once."""
+    made = (await wire.send("POST", PODS, pod())).json
+
+    deleted = await wire.send("DELETE", f"{PODS}/web", {"gracePeriodSeconds": 0})
+
+    query = f"?watch=1&resourceVersion={made['metadata']['resourceVersion']}"
+    async with asyncio.timeout(PATIENCE_S), wire.lines(PODS + query) as lines:
+        heard = [await anext(lines), await anext(lines)]
+    assert [event["type"] for event in heard] == ["MODIFIED", "DELETED"]
+    for meta in (*(event["object"]["metadata"] for event in heard), deleted.json["metadata"]):
+        assert (meta["deletionGracePeriodSeconds"], meta["generation"]) == (0, 2)
+        assert meta["deletionTimestamp"]
 
 
 async def test_a_deletion_answers_with_a_status_or_the_object_by_its_kind(wire: Wire) -> None:

@@ -1,12 +1,14 @@
 """Deployments, ReplicaSets, ReplicationControllers, DaemonSets, StatefulSets, Jobs, CronJobs."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from apiserver.strategies.schedules import schedule_problem, time_zone_problem
 from kube.api.apps_v1 import DaemonSet, Deployment, ReplicaSet, StatefulSet
 from kube.api.batch_v1 import CronJob, Job
-from kube.api.core_v1 import ReplicationController
+from kube.api.core_v1 import Affinity, NodeAffinity, PodAffinity, ReplicationController, Toleration
 from kube.api.meta_v1 import LabelSelector
 from kube.kinds import Resource
 from kube.objects import with_metadata
@@ -190,3 +192,23 @@ def test_a_schedule_that_never_comes_is_refused_by_its_part(schedule: str, part:
 def test_a_time_zone_has_a_name_of_the_tz_database() -> None:
     assert time_zone_problem("Etc/UTC") == ""
     assert time_zone_problem("Middle/Earth") == "unknown time zone Middle/Earth"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"node_selector": {"disk": "ssd"}}, []),
+        ({"tolerations": (Toleration(key="a"),)}, []),
+        ({"affinity": Affinity(node_affinity=NodeAffinity())}, []),
+        ({"affinity": Affinity(pod_affinity=PodAffinity())}, ["spec.template.spec: Invalid value"]),
+        ({"hostname": "web"}, ["spec.template.spec: Invalid value"]),
+    ],
+)
+def test_a_suspended_job_that_never_ran_may_be_told_where_to_run(changes: dict[str, Any], told: list[str]) -> None:
+    job = defaulted(Job, f"{{{META}, spec: {{suspend: true, template: {ONCE}}}}}")
+    template = replace(job.spec.template, spec=replace(job.spec.template.spec, **changes))
+    moved = replace(job, spec=replace(job.spec, template=template))
+    awake = replace(job, spec=replace(job.spec, suspend=False))
+
+    assert [error.partition(": {")[0] for error in wrong_changes(moved, job) if "immutable" in error] == told
+    assert any(error.startswith("spec.template: ") for error in wrong_changes(moved, awake))
