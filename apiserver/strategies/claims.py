@@ -19,7 +19,9 @@ from kube.api.core_v1 import (
 from kube.api.storage_v1 import StorageClass
 from kube.errors import FieldError, forbidden_field, immutable, invalid, not_supported, required
 from kube.names import check_dns_label, check_dns_subdomain
+from kube.objects import with_finalizer
 from kube.quantity import Quantity
+from kube.volumes import CLAIM_PROTECTION, default_class
 
 from .checks import Errors, label_selector, named_if_set, one_of_if_given
 from .generations import Ungenerated
@@ -27,7 +29,6 @@ from .pod_defaults import default_claim_spec
 
 ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 VOLUME_MODES: Final = ("Block", "Filesystem")
-DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 _CHANGEABLE: Final = (
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 )
@@ -51,16 +52,14 @@ class ClaimStrategy(Ungenerated[PersistentVolumeClaim]):
     ) -> PersistentVolumeClaim:
         if old is not None or obj.spec.storage_class_name is not None:
             return obj
-        classes = [
-            item for item in context.objects.all(StorageClass) if item.metadata.annotations.get(DEFAULT_CLASS) == "true"
-        ]
-        if not classes:
+        chosen = default_class(context.objects.all(StorageClass))
+        if chosen is None:
             return obj
-        newest = max(classes, key=lambda item: (item.metadata.creation_timestamp or "", item.metadata.name))
-        return replace(obj, spec=replace(obj.spec, storage_class_name=newest.metadata.name))
+        return replace(obj, spec=replace(obj.spec, storage_class_name=chosen.metadata.name))
 
     def prepare_create(self, obj: PersistentVolumeClaim, context: Context) -> PersistentVolumeClaim:
-        return replace(obj, spec=with_sources(obj.spec), status=PersistentVolumeClaimStatus(phase="Pending"))
+        held = with_finalizer(obj, CLAIM_PROTECTION)
+        return replace(held, spec=with_sources(obj.spec), status=PersistentVolumeClaimStatus(phase="Pending"))
 
     def prepare_update(
         self, new: PersistentVolumeClaim, old: PersistentVolumeClaim, context: Context
