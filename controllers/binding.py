@@ -15,6 +15,7 @@ from kube.volumes import (
     BOUND_BY_CONTROLLER,
     LOCAL_PATH,
     NO_PROVISIONER,
+    NODE_LABEL,
     PROVISIONED_BY,
     SELECTED_NODE,
     class_of,
@@ -175,8 +176,11 @@ def _is_provisioned(volume: PersistentVolume) -> bool:
     return PROVISIONED_BY in volume.metadata.annotations
 
 
-def is_stranded(volume: PersistentVolume, node_exists: bool) -> bool:
-    """Say whether a volume of the built-in provisioner is to go, and its node is no longer there to delete it."""
-    is_ours = volume.metadata.annotations.get(PROVISIONED_BY) == LOCAL_PATH
-    is_deleted = volume.spec.persistent_volume_reclaim_policy == "Delete"
-    return is_ours and is_deleted and volume.status.phase == "Released" and not node_exists
+def is_stranded(volume: PersistentVolume, nodes: Collection[str]) -> bool:
+    """Say whether a volume of the built-in provisioner waits for a node to let go of it that is no longer there.
+
+    nodes: the names of those that are.
+    """
+    is_held = LOCAL_PATH in volume.metadata.finalizers and volume.metadata.labels.get(NODE_LABEL) not in nodes
+    is_going = volume.spec.persistent_volume_reclaim_policy == "Delete" or volume.metadata.deletion_timestamp
+    return is_held and bool(is_going) and volume.status.phase not in ("Bound", "Available", "Pending")

@@ -65,7 +65,10 @@ def volume_for(claim: PersistentVolumeClaim, storage_class: StorageClass, node: 
     terms = (NodeSelectorTerm(match_expressions=(on_node,)),)
     return PersistentVolume(
         metadata=ObjectMeta(
-            name=name, annotations={PROVISIONED_BY: LOCAL_PATH}, labels={NODE_LABEL: node.metadata.name}
+            name=name,
+            annotations={PROVISIONED_BY: LOCAL_PATH},
+            labels={NODE_LABEL: node.metadata.name},
+            finalizers=(LOCAL_PATH,),
         ),
         spec=PersistentVolumeSpec(
             access_modes=claim.spec.access_modes,

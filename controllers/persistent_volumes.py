@@ -15,6 +15,7 @@ from controllers.binding import Bind, Free, Lose, Phase, Wait, is_stranded, plan
 from controllers.world import World, again_after_conflict
 from kube.api.core_v1 import Node, ObjectReference, PersistentVolume, PersistentVolumeClaim
 from kube.api.storage_v1 import StorageClass
+from kube.client import Preconditions
 from kube.controller import Controller
 from kube.errors import ApiError
 from kube.events import EventRecorder, reference_to
@@ -23,7 +24,7 @@ from kube.times import to_time
 from kube.volumes import (
     BIND_COMPLETED,
     BOUND_BY_CONTROLLER,
-    NODE_LABEL,
+    LOCAL_PATH,
     PROVISIONER,
     class_of,
     default_class,
@@ -179,8 +180,8 @@ class Volumes:
         volume = self._volumes.get(key.name)
         if volume is None:
             return None
-        if is_stranded(volume, node_exists=self._nodes.get(volume.metadata.labels.get(NODE_LABEL, "")) is not None):
-            await self._world.client.delete(PersistentVolume, key.name)
+        if is_stranded(volume, {node.metadata.name for node in self._nodes.all()}):
+            await self._abandon(volume)
             return None
         match plan_volume(volume, await self._claim_of(volume)):
             case Phase() as step:
@@ -188,6 +189,14 @@ class Volumes:
             case Free() as step:
                 self.controller.wrote(key, await self._world.client.update(freed_volume(volume, step)))
         return None
+
+    async def _abandon(self, volume: PersistentVolume) -> None:
+        """Delete a volume whose node took its data with it."""
+        meta = volume.metadata
+        kept = tuple(name for name in meta.finalizers if name != LOCAL_PATH)
+        await self._world.client.update(with_metadata(volume, finalizers=kept))
+        if not is_terminating(volume):
+            await self._world.client.delete(PersistentVolume, meta.name, preconditions=Preconditions(uid=meta.uid))
 
     async def _claim_of(self, volume: PersistentVolume) -> PersistentVolumeClaim | None:
         """Return the claim that the volume names; the API itself is asked before it counts as gone."""

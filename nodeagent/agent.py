@@ -19,10 +19,12 @@ from kube.informer import Informer
 from kube.objects import ObjectKey
 from kube.quantity import Quantity
 from kube.runner import Runner
+from kube.volumes import LOCAL_PATH
 from nodeagent import machine
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import RuntimeVersion
 from nodeagent.dns.server import DnsServer, DnsSettings
+from nodeagent.local_volumes import LocalVolumes
 from nodeagent.log_rotation import keep_rotating
 from nodeagent.node import NodeKeeper
 from nodeagent.node_routes import follow_nodes, gateway_of
@@ -102,6 +104,9 @@ class _Agent:
         runner.start("node status", keeper.keep_status)
         runner.start("node lease", keeper.keep_lease)
         runner.start("pods", roster.run)
+        volumes = LocalVolumes(self._client, self._clock, settings.node_name, room.dirs.local_volumes)
+        runner.start("informer of local volumes", volumes.informer.run)
+        runner.start("local volumes", volumes.controller.run)
         runner.start("pod CIDR", lambda: self._tell_restarts(keeper))
         runner.start("log rotation", lambda: self._rotate_logs(roster, room.dirs))
         if settings.serving_cert is not None:
@@ -149,6 +154,7 @@ class _Agent:
             info=machine.system_info(f"{version.name}://{version.version}"),
             labels=node_labels(settings.node_name, settings.labels),
             taints=tuple(parse_taint(text) for text in settings.taints),
+            annotations={LOCAL_PATH: str(NodeDirs(settings.state_dir, settings.run_dir).local_volumes)},
         )
 
     def _room(self, identity: NodeIdentity, version: RuntimeVersion, recorder: EventRecorder) -> PodRoom:

@@ -149,6 +149,8 @@ class Scheduler:
         shape = shape_of(pod, self._volumes.needs(pod))
         choice = self._placement.choose(shape)
         if isinstance(choice, Refusal):
+            if shape.volumes.is_coming:
+                entry.attempts = 0  # It is no failure, and no reason to pause.
             self.queue.fail(entry, self._clock.monotonic_s(), choice.filters)
             self._refused[pod.metadata.uid] = (pod, choice.message)
             self._refusal_wake.set()

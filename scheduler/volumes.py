@@ -40,11 +40,16 @@ class OpenClaim:
 
 @dataclass(frozen=True, slots=True)
 class VolumeNeeds:
-    """What the claims of a pod ask of a node. reach: one entry for each volume. objection: why no node will do."""
+    """What the claims of a pod ask of a node.
+
+    reach: one entry for each volume that there is. objection: why no node will do. is_coming: but one soon may, since
+    all that lacks is a claim that a controller is making.
+    """
 
     reach: tuple[tuple[NodeSelectorTerm, ...], ...] = ()
     open: tuple[OpenClaim, ...] = ()
     objection: str = ""
+    is_coming: bool = False
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -74,7 +79,7 @@ def needs_of_claims(
         claim = claims.get(name)
         why = _objection(pod, volume, name, claim)
         if why or claim is None:
-            return VolumeNeeds(objection=why)
+            return VolumeNeeds(objection=why, is_coming=claim is None and volume.ephemeral is not None)
         if ONCE in claim.spec.access_modes and is_taken(claim):
             told = "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
             return VolumeNeeds(objection=told)
