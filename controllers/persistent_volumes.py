@@ -19,8 +19,7 @@ from kube.client import Preconditions
 from kube.controller import Controller
 from kube.errors import ApiError
 from kube.events import EventRecorder, reference_to
-from kube.objects import ObjectKey, is_terminating, key_of, with_metadata
-from kube.times import to_time
+from kube.objects import ObjectKey, is_terminating, key_of, with_metadata, without_finalizer
 from kube.volumes import (
     BIND_COMPLETED,
     BOUND_BY_CONTROLLER,
@@ -193,8 +192,7 @@ class Volumes:
     async def _abandon(self, volume: PersistentVolume) -> None:
         """Delete a volume whose node took its data with it."""
         meta = volume.metadata
-        kept = tuple(name for name in meta.finalizers if name != LOCAL_PATH)
-        await self._world.client.update(with_metadata(volume, finalizers=kept))
+        await self._world.client.update(without_finalizer(volume, LOCAL_PATH))
         if not is_terminating(volume):
             await self._world.client.delete(PersistentVolume, meta.name, preconditions=Preconditions(uid=meta.uid))
 
@@ -217,8 +215,7 @@ class Volumes:
         before = volume.status
         if (before.phase, before.message) == (step.phase, step.message):
             return
-        since = before.last_phase_transition_time if before.phase == step.phase else to_time(self._world.clock.now())
-        status = replace(before, phase=step.phase, message=step.message, last_phase_transition_time=since)
+        status = replace(before, phase=step.phase, message=step.message)
         written = await self._world.client.update(replace(volume, status=status), subresource="status")
         self.controller.wrote(key, written)
         if step.reason:

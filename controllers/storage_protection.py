@@ -6,23 +6,18 @@ Source: kubernetes.io/docs/concepts/storage/persistent-volumes (storage object i
 """
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 from controllers.world import World, again_after_conflict
 from kube.api.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
 from kube.controller import Controller
 from kube.kinds import Resource
-from kube.objects import ObjectKey, is_terminating, with_metadata
+from kube.objects import ObjectKey, is_terminating, without_finalizer
 from kube.volumes import CLAIM_PROTECTION, VOLUME_PROTECTION, claim_name, claim_names, is_foreign
 
-T = TypeVar("T", bound=Resource)
 
-
-def without_finalizer(obj: T, finalizer: str) -> T | None:
-    """Return the object without its finalizer, None where it isn't going away or hasn't got it."""
-    if not is_terminating(obj) or finalizer not in obj.metadata.finalizers:
-        return None
-    return with_metadata(obj, finalizers=tuple(name for name in obj.metadata.finalizers if name != finalizer))
+def is_held(obj: Resource, finalizer: str) -> bool:
+    """Say whether an object is going away and only waits to be let go."""
+    return is_terminating(obj) and finalizer in obj.metadata.finalizers
 
 
 def uses(pod: Pod, claim: PersistentVolumeClaim) -> bool:
@@ -48,12 +43,12 @@ class ClaimProtection:
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Let one claim go if no pod uses it."""
         claim = self._claims.get(key.name, key.namespace)
-        freed = without_finalizer(claim, CLAIM_PROTECTION) if claim is not None else None
-        if claim is None or freed is None:
+        if claim is None or not is_held(claim, CLAIM_PROTECTION):
             return None
         if any(uses(pod, claim) for pod in self._pods.by_index("namespace", key.namespace)):
             return None
-        self.controller.wrote(key, await self._world.client.update(freed))
+        freed = await self._world.client.update(without_finalizer(claim, CLAIM_PROTECTION))
+        self.controller.wrote(key, freed)
         return None
 
 
@@ -74,7 +69,7 @@ class VolumeProtection:
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Let one volume go if no claim has it."""
         volume = self._volumes.get(key.name)
-        freed = without_finalizer(volume, VOLUME_PROTECTION) if volume is not None else None
-        if volume is not None and freed is not None and volume.status.phase != "Bound":
-            self.controller.wrote(key, await self._world.client.update(freed))
+        if volume is not None and is_held(volume, VOLUME_PROTECTION) and volume.status.phase != "Bound":
+            freed = await self._world.client.update(without_finalizer(volume, VOLUME_PROTECTION))
+            self.controller.wrote(key, freed)
         return None

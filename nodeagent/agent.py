@@ -24,6 +24,7 @@ from nodeagent import machine
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import RuntimeVersion
 from nodeagent.dns.server import DnsServer, DnsSettings
+from nodeagent.empty_dirs import keep_limits
 from nodeagent.local_volumes import LocalVolumes
 from nodeagent.log_rotation import keep_rotating
 from nodeagent.node import NodeKeeper
@@ -108,6 +109,7 @@ class _Agent:
         runner.start("informer of local volumes", volumes.informer.run)
         runner.start("local volumes", volumes.controller.run)
         runner.start("pod CIDR", lambda: self._tell_restarts(keeper))
+        runner.start("limits of emptyDirs", lambda: keep_limits(roster.workers, room.dirs, self._clock))
         runner.start("log rotation", lambda: self._rotate_logs(roster, room.dirs))
         if settings.serving_cert is not None:
             server = NodeServer(settings, roster, self._cri, room.dirs, self._clock)

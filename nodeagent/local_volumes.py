@@ -17,7 +17,7 @@ from kube.clock import Clock
 from kube.controller import Controller
 from kube.errors import ApiError
 from kube.informer import Informer
-from kube.objects import ObjectKey, is_terminating, with_metadata
+from kube.objects import ObjectKey, is_terminating, without_finalizer
 from kube.volumes import LOCAL_PATH, NODE_LABEL
 
 
@@ -72,10 +72,8 @@ class LocalVolumes:
         if farewell.delete:
             await self._client.delete(PersistentVolume, meta.name, preconditions=Preconditions(uid=meta.uid))
             return  # Its end comes back as a change, and takes the finalizer away.
-        kept = tuple(name for name in meta.finalizers if name != LOCAL_PATH)
-        self.controller.wrote(
-            ObjectKey("", meta.name), await self._client.update(with_metadata(volume, finalizers=kept))
-        )
+        freed = await self._client.update(without_finalizer(volume, LOCAL_PATH))
+        self.controller.wrote(ObjectKey("", meta.name), freed)
 
 
 def remove_files(folder: Path) -> None:

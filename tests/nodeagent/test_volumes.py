@@ -7,6 +7,7 @@ import pytest
 
 from kube.api.core_v1 import ConfigMap, Secret
 from kube.api.meta_v1 import ObjectMeta
+from nodeagent.empty_dirs import excess, used_bytes
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import References
 from nodeagent.pods.volumes import NodeDirs, PodVolumes
@@ -36,3 +37,40 @@ def test_no_container_writes_where_the_node_writes_files(kind: str, tmp_path: Pa
     (mount,) = volumes.mounts(wanted.spec.containers[0], {})
 
     assert mount.is_readonly is (kind != "emptyDir")
+
+
+def test_an_empty_dir_over_its_limit_is_told(tmp_path: Path) -> None:
+    dirs = NodeDirs(tmp_path, tmp_path / "run")
+    wanted = pod(volumes=[{"name": "v", "emptyDir": {"sizeLimit": "64Ki"}}, {"name": "w", "emptyDir": {}}])
+    PodVolumes(dirs, wanted).prepare(PodFacts(wanted), _HELD, {})
+    folder = dirs.pod(wanted.metadata.uid) / "volumes"
+    (folder / "w" / "file").write_bytes(b"x" * 200_000)
+    before = excess(wanted, dirs)
+
+    (folder / "v" / "file").write_bytes(b"x" * 100_000)
+
+    assert before == ""
+    assert excess(wanted, dirs) == 'Usage of EmptyDir volume "v" exceeds the limit "64Ki".'
+
+
+def test_a_file_with_two_names_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 100_000)
+    once = used_bytes(tmp_path)
+
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+
+    assert used_bytes(tmp_path) == once
+
+
+def test_what_containers_have_made_of_an_empty_dir_stays(tmp_path: Path) -> None:
+    """A change of a ConfigMap brings all volumes up to date: a database's own directory is not to be opened again."""
+    wanted = pod(volumes=[{"name": "v", "emptyDir": {}}])
+    volumes = PodVolumes(NodeDirs(tmp_path, tmp_path / "run"), wanted)
+    volumes.prepare(PodFacts(wanted), _HELD, {})
+    folder = tmp_path / "pods" / wanted.metadata.uid / "volumes" / "v"
+    made = folder.stat().st_mode & 0o777
+    folder.chmod(0o700)
+
+    volumes.prepare(PodFacts(wanted), _HELD, {})
+
+    assert (made, folder.stat().st_mode & 0o777) == (0o777, 0o700)
