@@ -14,7 +14,12 @@ from tests.e2e.conftest import Cluster, eventually, kubectl_binary, run, succeed
 pytestmark = pytest.mark.root
 
 ONE_GIB = "accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}"
-CLAIM = f"{{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {{name: data}}, spec: {{{ONE_GIB}}}}}"
+CLAIM = f"""
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: data}}
+spec: {{{ONE_GIB}}}
+"""
 
 
 class Place:
@@ -168,7 +173,7 @@ def test_an_ephemeral_volume_comes_and_goes_with_its_pod(place: Place) -> None:
 
 
 def test_what_stands_in_the_way_of_a_pods_volumes_is_told(place: Place) -> None:
-    place.apply(CLAIM.replace("{name: data}, spec: {", '{name: unclassed}, spec: {storageClassName: "", '))
+    place.apply(CLAIM.replace("data}", "unclassed}").replace("spec: {", 'spec: {storageClassName: "", '))
     mount = "{name: v, mountPath: /v}"
     place.pod("missing", "true", using("nowhere"), paths=mount)
     place.pod("unbound", "true", using("unclassed"), paths=mount)
