@@ -8,6 +8,8 @@ Source: kubernetes.io/docs/concepts/storage/storage-classes; docs/storage.md.
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from controllers.world import World, again_after_conflict
 from kube.api.core_v1 import (
     LocalVolumeSource,
@@ -33,7 +35,9 @@ from kube.volumes import (
     SELECTED_NODE,
     asked_of,
     class_of,
+    is_bound,
     is_held_by,
+    size_of,
     waits_for_consumer,
 )
 
@@ -107,7 +111,10 @@ class LocalPath:
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Make the volume of one claim, if that is due."""
         claim = self._claims.get(key.name, key.namespace)
-        if claim is None or claim.spec.volume_name or is_terminating(claim):
+        if claim is None or is_terminating(claim):
+            return None
+        if claim.spec.volume_name:
+            await self._grow(key, claim)
             return None
         storage_class = self._classes.get(class_of(claim))
         if storage_class is None or storage_class.provisioner != LOCAL_PATH:
@@ -125,6 +132,21 @@ class LocalPath:
             return None
         await self._create(key, claim, volume_for(claim, storage_class, node))
         return None
+
+    async def _grow(self, key: ObjectKey, claim: PersistentVolumeClaim) -> None:
+        """Let a volume of ours be as large as its claim asks by now: nothing but the numbers has to change."""
+        volume = self._volumes.get(claim.spec.volume_name)
+        if volume is None or volume.metadata.annotations.get(PROVISIONED_BY) != LOCAL_PATH or not is_bound(claim):
+            return
+        wanted = asked_of(claim)
+        if size_of(volume) < wanted:
+            spec = replace(volume.spec, capacity={"storage": wanted})
+            self.controller.wrote(key, await self._world.client.update(replace(volume, spec=spec)))
+        if claim.status.phase == "Bound" and claim.status.capacity.get("storage", wanted) < wanted:
+            status = replace(claim.status, capacity={"storage": wanted})
+            written = await self._world.client.update(replace(claim, status=status), subresource="status")
+            self.controller.wrote(key, written)
+            self.events.record(claim, "Normal", "FileSystemResizeSuccessful", f"the volume is {wanted} now")
 
     async def _create(self, key: ObjectKey, claim: PersistentVolumeClaim, volume: PersistentVolume) -> None:
         try:

@@ -20,6 +20,7 @@ def local_path_class() -> Json:
         "kind": "StorageClass",
         "metadata": {"name": "local-path", "annotations": {DEFAULT_CLASS: "true"}},
         "provisioner": LOCAL_PATH,
+        "allowVolumeExpansion": True,
         "reclaimPolicy": "Delete",
         "volumeBindingMode": "WaitForFirstConsumer",
     }
