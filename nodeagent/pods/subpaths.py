@@ -7,6 +7,7 @@ Reads the volume; writes missing directories in it, and mount points under the p
 
 import errno
 import os
+import stat
 from pathlib import Path, PurePosixPath
 
 from nodeagent.pods.mounts import bind, open_beneath
@@ -34,7 +35,7 @@ def bind_subpath(volume: Path, subpath: str, target: Path) -> None:
 
 
 def _is_folder(descriptor: int) -> bool:
-    return os.stat(descriptor).st_mode & 0o170000 == 0o040000
+    return stat.S_ISDIR(os.stat(descriptor).st_mode)
 
 
 def _open_or_make(root: int, subpath: str) -> int:
@@ -46,16 +47,23 @@ def _open_or_make(root: int, subpath: str) -> int:
 
 
 def _make_folders(root: int, subpath: str) -> None:
+    """Make what is missing of a path, as open to writers as the volume itself."""
+    mode = stat.S_IMODE(os.stat(root).st_mode)
     here = PurePosixPath()
     for part in PurePosixPath(subpath).parts:
         parent = open_beneath(root, str(here), os.O_PATH | os.O_DIRECTORY)
+        here /= part
         try:
-            os.mkdir(part, 0o755, dir_fd=parent)
+            os.mkdir(part, 0o700, dir_fd=parent)
         except FileExistsError:
-            pass
+            continue
         finally:
             os.close(parent)
-        here /= part
+        made = open_beneath(root, str(here), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchmod(made, mode)
+        finally:
+            os.close(made)
 
 
 def _make_target(target: Path, *, is_folder: bool) -> None:

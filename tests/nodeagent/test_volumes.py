@@ -10,6 +10,8 @@ from kube.api.meta_v1 import ObjectMeta
 from nodeagent.empty_dirs import excess, used_bytes
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import References
+from nodeagent.pods.mounts import unmount
+from nodeagent.pods.subpaths import bind_subpath
 from nodeagent.pods.volumes import NodeDirs, PodVolumes
 from tests.nodeagent.make import container, pod
 
@@ -74,3 +76,19 @@ def test_what_containers_have_made_of_an_empty_dir_stays(tmp_path: Path) -> None
     volumes.prepare(PodFacts(wanted), _HELD, {})
 
     assert (made, folder.stat().st_mode & 0o777) == (0o777, 0o700)
+
+
+@pytest.mark.root
+def test_a_sub_path_that_is_made_is_as_open_as_its_volume(tmp_path: Path) -> None:
+    """A container that doesn't run as root can write to an emptyDir, and so to a part of it."""
+    volume, target = tmp_path / "volume", tmp_path / "target"
+    volume.mkdir()
+    volume.chmod(0o2777)
+    (volume / "there").mkdir(mode=0o700)
+
+    bind_subpath(volume, "there/new", target)
+    try:
+        assert (volume / "there" / "new").stat().st_mode & 0o7777 == 0o2777
+        assert (volume / "there").stat().st_mode & 0o777 == 0o700
+    finally:
+        unmount(target)
