@@ -10,18 +10,25 @@ import os
 import stat
 from pathlib import Path, PurePosixPath
 
-from nodeagent.pods.mounts import bind, open_beneath
+from nodeagent.pods.mounts import bind, mounts_below, open_beneath, unmount
 from nodeagent.pods.projections import VolumeError
 
 
 def bind_subpath(volume: Path, subpath: str, target: Path) -> None:
-    """Make `subpath` of `volume` appear at `target`; a missing directory is made. Raises VolumeError."""
+    """Make `subpath` of `volume` appear at `target`; a missing directory is made. Raises VolumeError.
+
+    What was bound there before stays if it is still the same: a file that was changed all at once is another one.
+    """
     if subpath.startswith("/") or ".." in PurePosixPath(subpath).parts:
         raise VolumeError(f'subPath "{subpath}": must be a relative path without ".."')
     root = os.open(volume, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         found = _open_or_make(root, subpath)
         try:
+            if mounts_below(target):
+                if os.path.samestat(os.fstat(found), target.stat()):
+                    return
+                unmount(target)
             _make_target(target, is_folder=_is_folder(found))
             bind(found, target)
         finally:
@@ -68,6 +75,8 @@ def _make_folders(root: int, subpath: str) -> None:
 
 def _make_target(target: Path, *, is_folder: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    if target.exists() and target.is_dir() is not is_folder:
+        target.rmdir() if target.is_dir() else target.unlink()
     if is_folder:
         target.mkdir(exist_ok=True, mode=0o750)
     else:

@@ -198,8 +198,7 @@ class PodVolumes:
                 raise VolumeError(f'subPathExpr "{mount.sub_path_expr}": names a variable that is not set')
         if subpath:
             target = self._dirs.pod(self._uid) / "subpaths" / mount.name / container.name / str(index)
-            if not mounts_below(target):
-                bind_subpath(source, subpath, target)
+            bind_subpath(source, subpath, target)
             source = target
         return Mount(
             container_path=mount.mount_path,

@@ -10,7 +10,7 @@ from kube.api.meta_v1 import ObjectMeta
 from nodeagent.empty_dirs import excess, used_bytes
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import References
-from nodeagent.pods.mounts import unmount
+from nodeagent.pods.mounts import mounts_below, unmount
 from nodeagent.pods.subpaths import bind_subpath
 from nodeagent.pods.volumes import NodeDirs, PodVolumes
 from tests.nodeagent.make import container, pod
@@ -90,5 +90,28 @@ def test_a_sub_path_that_is_made_is_as_open_as_its_volume(tmp_path: Path) -> Non
     try:
         assert (volume / "there" / "new").stat().st_mode & 0o7777 == 0o2777
         assert (volume / "there").stat().st_mode & 0o777 == 0o700
+    finally:
+        unmount(target)
+
+
+@pytest.mark.root
+def test_a_container_that_starts_again_gets_what_a_sub_path_is_by_now(tmp_path: Path) -> None:
+    """A ConfigMap's file is another one after each change, and the old one can't be mounted any more."""
+    volume, target = tmp_path / "volume", tmp_path / "target"
+    volume.mkdir()
+    (volume / "file").write_text("old")
+    bind_subpath(volume, "file", target)
+    bind_subpath(volume, "file", target)
+    assert len(mounts_below(target)) == 1
+    (volume / "file").unlink()
+    (volume / "file").write_text("new")
+
+    bind_subpath(volume, "file", target)
+    try:
+        assert target.read_text() == "new"
+        (volume / "file").unlink()
+        (volume / "file").mkdir()
+        bind_subpath(volume, "file", target)
+        assert target.is_dir()
     finally:
         unmount(target)
