@@ -86,7 +86,8 @@ class PodVolumes:
         self._uid = pod.metadata.uid
         self._paths: dict[str, Path] = {}
         self._images: dict[str, ImageVolumeSource] = {}
-        self._readonly: set[str] = set()  # Of claims that ask for it; and where we write files: see docs/storage.md.
+        self._readonly: set[str] = set()
+        """Claims that ask for it, and whatever we write files to: a link planted among them would lead us out."""
 
     def is_prepared(self, name: str) -> bool:
         """Say whether a volume has been made before."""
@@ -165,7 +166,7 @@ class PodVolumes:
         if folder.stat().st_mode & 0o777 != _UNFINISHED:
             return folder  # What its containers have made of it since is theirs.
         if source.medium == _MEMORY and not mounts_below(folder):
-            mount_tmpfs(folder, _memory_bytes(source, facts))
+            mount_tmpfs(folder, _memory_bytes(source, facts), _UNFINISHED)
         group = group_of(facts.pod)
         if group is not None:
             os.chown(folder, -1, group)
@@ -181,21 +182,13 @@ class PodVolumes:
         return [self._mount(container, i, mount, environment) for i, mount in enumerate(container.volume_mounts)]
 
     def _mount(self, container: Container, index: int, mount: VolumeMount, environment: Mapping[str, str]) -> Mount:
+        subpath = _subpath(mount, environment)
         if mount.name in self._images:
-            return Mount(
-                mount.mount_path,
-                is_readonly=True,
-                image=self._images[mount.name].reference,
-                image_sub_path=mount.sub_path,
-            )
+            reference = self._images[mount.name].reference
+            return Mount(mount.mount_path, is_readonly=True, image=reference, image_sub_path=subpath)
         source = self._paths.get(mount.name)
         if source is None:
             raise VolumeError(f'volumeMounts: there is no volume "{mount.name}" in this pod')
-        subpath = mount.sub_path
-        if mount.sub_path_expr:
-            subpath = expand(mount.sub_path_expr, environment)
-            if "$(" in subpath:
-                raise VolumeError(f'subPathExpr "{mount.sub_path_expr}": names a variable that is not set')
         if subpath:
             target = self._dirs.pod(self._uid) / "subpaths" / mount.name / container.name / str(index)
             bind_subpath(source, subpath, target)
@@ -207,6 +200,15 @@ class PodVolumes:
             is_recursive=mount.recursive_read_only in ("Enabled", "IfPossible"),
             propagation=mount.mount_propagation or "",
         )
+
+
+def _subpath(mount: VolumeMount, environment: Mapping[str, str]) -> str:
+    if not mount.sub_path_expr:
+        return mount.sub_path
+    expanded = expand(mount.sub_path_expr, environment)
+    if "$(" in expanded:
+        raise VolumeError(f'subPathExpr "{mount.sub_path_expr}": names a variable that is not set')
+    return expanded
 
 
 def _refuse_devices(pod: Pod) -> None:

@@ -272,3 +272,15 @@ spec:
     eventually("it is refused", lambda: waiting().get("reason") == "CreateContainerConfigError")
 
     assert "leads out of its volume" in waiting()["message"]
+
+
+def test_an_image_is_a_volume_that_nobody_writes_to(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "tree" / "main").mkdir(parents=True)
+    (tmp_path / "tree" / "main" / "words").write_text("from an image\n")
+    succeed(place.cluster.wherry("image", "import", str(tmp_path / "tree"), "example.test/words:1"))
+    whole, part = "{name: v, mountPath: /v}", "{name: v, mountPath: /part, subPath: main}"
+
+    volume = "{name: v, image: {reference: 'example.test/words:1'}}"
+    place.pod("reader", "cat /v/main/words /part/words; ! touch /v/new", volume, paths=f"{whole}, {part}")
+
+    assert place.output("reader").splitlines()[:2] == ["from an image"] * 2
