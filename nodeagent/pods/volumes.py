@@ -147,7 +147,7 @@ class PodVolumes:
         group = group_of(pod)
         if claim is not None and claim.read_only:
             self._readonly.add(volume.name)
-        elif group is not None and behind.spec.host_path is None:
+        elif group is not None and behind.spec.host_path is None and not _has_begun(pod):
             security = pod.spec.security_context
             give_to_group(folder, group, (security.fs_group_change_policy if security is not None else "") or "")
         return folder
@@ -200,6 +200,11 @@ class PodVolumes:
             is_recursive=mount.recursive_read_only in ("Enabled", "IfPossible"),
             propagation=mount.mount_propagation or "",
         )
+
+
+def _has_begun(pod: Pod) -> bool:
+    """Say whether containers have run: after a restart of the node agent, what they made of their volumes stays."""
+    return any(told.container_id for told in (*pod.status.init_container_statuses, *pod.status.container_statuses))
 
 
 def _subpath(mount: VolumeMount, environment: Mapping[str, str]) -> str:

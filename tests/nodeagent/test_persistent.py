@@ -117,6 +117,18 @@ def test_where_the_root_of_a_volume_is_right_the_rest_may_be_left_alone(tmp_path
     assert (left, (tmp_path / "new").stat().st_mode & 0o777) == (0o600, 0o660)
 
 
+@pytest.mark.parametrize(("status", "group"), [({}, 2000), ({"containerStatuses": [{"containerID": "w://1"}]}, 0)])
+def test_a_volume_changes_hands_before_the_first_container_runs_and_never_after(
+    status: dict[str, Any], group: int, tmp_path: Path
+) -> None:
+    source = {"name": "v", "persistentVolumeClaim": {"claimName": "data"}}
+    wanted = pod(volumes=[source], securityContext={"fsGroup": 2000}, status=status)
+
+    PodVolumes(NodeDirs(tmp_path, tmp_path), wanted).prepare(PodFacts(wanted), References(), {}, {"v": local(tmp_path)})
+
+    assert tmp_path.stat().st_gid == group
+
+
 def test_a_token_belongs_to_the_user_that_all_containers_run_as() -> None:
     as_user = {"securityContext": {"runAsUser": 7}}
 

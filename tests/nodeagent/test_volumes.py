@@ -10,7 +10,9 @@ from kube.api.meta_v1 import ObjectMeta
 from nodeagent.empty_dirs import excess, used_bytes
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import References
+from nodeagent.pods.host_paths import host_path
 from nodeagent.pods.mounts import mounts_below, unmount
+from nodeagent.pods.projections import VolumeError
 from nodeagent.pods.subpaths import bind_subpath
 from nodeagent.pods.volumes import NodeDirs, PodVolumes
 from tests.nodeagent.make import container, pod
@@ -115,3 +117,50 @@ def test_a_container_that_starts_again_gets_what_a_sub_path_is_by_now(tmp_path: 
         assert target.is_dir()
     finally:
         unmount(target)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("", "nothing"),
+        ("Directory", "folder"),
+        ("DirectoryOrCreate", "folder"),
+        ("DirectoryOrCreate", "new/folder"),
+        ("File", "file"),
+        ("FileOrCreate", "file"),
+        ("FileOrCreate", "new"),
+        ("CharDevice", "/dev/null"),
+    ],
+)
+def test_a_host_path_is_of_the_type_that_was_asked_for(kind: str, path: str, host: Path) -> None:
+    found = host_path(str(host / path), kind)
+
+    assert found == host / path
+    if "Create" in kind:
+        assert found.is_dir() is kind.startswith("Directory")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "words"),
+    [
+        ("Directory", "nothing", "is not a directory"),
+        ("Directory", "file", "is not a directory"),
+        ("DirectoryOrCreate", "file", "is not a directory"),
+        ("File", "folder", "is not a file"),
+        ("FileOrCreate", "nothing/file", "make that first"),
+        ("Socket", "file", "is not a socket file"),
+        ("CharDevice", "file", "is not a character device"),
+        ("BlockDevice", "/dev/null", "is not a block device"),
+    ],
+)
+def test_a_host_path_of_another_type_is_refused(kind: str, path: str, words: str, host: Path) -> None:
+    with pytest.raises(VolumeError, match=words):
+        host_path(str(host / path), kind)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """A directory of the node with one file and one directory in it."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    return tmp_path
