@@ -7,16 +7,19 @@ Source: kubernetes.io/docs/reference/access-authn-authz/authorization, .../node
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from apiserver.authentication import BOOTSTRAPPERS
 from apiserver.identity import AUTHENTICATED, MASTERS, User
-from kube.api.core_v1 import EnvFromSource, EnvVar, Pod, Volume
+from kube.api.core_v1 import EnvFromSource, EnvVar, PersistentVolume, Pod, Volume
 from kube.errors import ApiError, forbidden
-from kube.kinds import Kind
+from kube.kinds import Kind, Resource
 from kube.selectors import SelectorError, parse_field_selector
+from kube.volumes import NODE_LABEL
+
+T = TypeVar("T", bound=Resource)
 
 
 class Attributes(msgspec.Struct, frozen=True):
@@ -46,8 +49,8 @@ class NodeObjects(Protocol):
     def pods_on(self, node: str) -> Iterable[Pod]:
         """Return the pods bound to a node."""
 
-    def get(self, cls: type[Pod], name: str, namespace: str = "") -> Pod | None:
-        """Return a pod."""
+    def get(self, cls: type[T], name: str, namespace: str = "") -> T | None:
+        """Return an object."""
 
 
 COMPONENTS: Final = frozenset(
@@ -153,6 +156,7 @@ class NodeAgents:
             ("", "secrets"): self._referred,
             ("", "configmaps"): self._referred,
             ("", "serviceaccounts"): self._accounts,
+            ("", "persistentvolumes"): self._own_volumes,
             ("coordination.k8s.io", "leases"): self._own_lease,
             ("certificates.k8s.io", "certificatesigningrequests"): _requests,
         }
@@ -176,6 +180,13 @@ class NodeAgents:
         if asked.verb == "create":
             return asked.name in ("", node) and not asked.subresource
         return asked.name == node and asked.verb in _WRITE and asked.subresource in ("", "status")
+
+    def _own_volumes(self, node: str, asked: Attributes) -> bool:
+        """Those that lie on the node it lets go of itself."""
+        if asked.verb not in ("update", "delete") or asked.subresource:
+            return False
+        volume = self._objects.get(PersistentVolume, asked.name)
+        return volume is not None and volume.metadata.labels.get(NODE_LABEL) == node
 
     def _own_pods(self, node: str, asked: Attributes) -> bool:
         if asked.verb in ("list", "watch") and not asked.subresource:

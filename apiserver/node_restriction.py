@@ -11,9 +11,11 @@ from typing import Final
 from apiserver.authorization import references
 from apiserver.strategies.pod_admission import MIRROR_ANNOTATION
 from kube.api.coordination_v1 import Lease
-from kube.api.core_v1 import Node, Pod
+from kube.api.core_v1 import Node, PersistentVolume, Pod
 from kube.errors import forbidden
 from kube.kinds import Kind, Resource
+from kube.objects import without_finalizer
+from kube.volumes import LOCAL_PATH
 
 _ITS_OWN_DOMAINS: Final = ("kubelet.kubernetes.io", "node.kubernetes.io")
 _ITS_OWN_LABELS: Final = frozenset(
@@ -51,9 +53,18 @@ def _objections(node: str, new: Resource, old: Resource | None) -> Iterator[str]
                 yield "cannot update labels through pod status"
         case Node(), _:
             yield from _node_objections(node, new, old if isinstance(old, Node) else None)
+        case PersistentVolume(), PersistentVolume():
+            if _without_own_finalizer(old) != _without_own_finalizer(new):
+                yield f"can only take the finalizer {LOCAL_PATH} from a persistent volume"
         case Lease(), _:
             if new.metadata.name != node:
                 yield "can only access the lease with its own name"
+
+
+def _without_own_finalizer(volume: PersistentVolume) -> tuple[object, ...]:
+    """Return all of a volume that its node's agent must leave as it is."""
+    meta = without_finalizer(volume, LOCAL_PATH).metadata
+    return volume.spec, meta.labels, meta.annotations, meta.finalizers, meta.owner_references
 
 
 def _pod_objections(node: str, pod: Pod) -> Iterator[str]:

@@ -14,6 +14,7 @@ from aiohttp import web
 from apiserver import port_forward, spdy_exec
 from apiserver.agents import Agent, Agents, agent_of, as_error
 from apiserver.channels import WAYS, Way, chosen_way
+from apiserver.log_options import log_options
 from apiserver.options import Query, flag_of, text_of
 from apiserver.responses import Answer, Ended, stream_head
 from apiserver.strategy import Reader
@@ -23,16 +24,6 @@ from kube.api.core_v1 import Pod
 from kube.errors import bad_request, internal
 from kube.kinds import Resource
 
-LOG_OPTIONS: Final = (
-    "follow",
-    "previous",
-    "sinceSeconds",
-    "sinceTime",
-    "timestamps",
-    "tailLines",
-    "limitBytes",
-    "stream",
-)
 STREAM_OPTIONS: Final = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 
 
@@ -67,7 +58,7 @@ class NodeRelay:
         return await self._stream(request, agent, url, subresource)
 
     async def _log(self, request: web.BaseRequest, pod: Pod, container: str, query: Query) -> web.StreamResponse:
-        options = [(name, query[name][0]) for name in LOG_OPTIONS if name in query]
+        options = log_options(pod.metadata.name, query)
         agent = agent_of(self._objects, pod.spec.node_name)
         url = agent.url(_parts("containerLogs", pod, container), options)
         transport = request.transport

@@ -8,12 +8,16 @@ from controllers.certificates import NodeCertificates
 from controllers.deployment import Deployments
 from controllers.endpoints import EndpointsObjects
 from controllers.endpointslice import EndpointSlices
+from controllers.ephemeral_claims import EphemeralClaims
 from controllers.garbage import Garbage
+from controllers.local_path import LocalPath
 from controllers.namespace import Namespaces
 from controllers.nodecidr import NodeCidrs
 from controllers.nodelifecycle import NodeLifecycle
+from controllers.persistent_volumes import Claims, Volumes
 from controllers.podgc import PodGarbage
 from controllers.replicas import Replicas
+from controllers.storage_protection import ClaimProtection, VolumeProtection
 from controllers.tainteviction import TaintEviction
 from controllers.world import ControllerSettings, World
 from kube.api.apps_v1 import ReplicaSet
@@ -78,6 +82,12 @@ def assemble(world: World) -> list[HasController]:
         NodeLifecycle(world),
         TaintEviction(world),
         PodGarbage(world),
+        EphemeralClaims(world),
+        Claims(world),
+        Volumes(world),
+        LocalPath(world),
+        ClaimProtection(world),
+        VolumeProtection(world),
     ]
     if world.settings.cluster_cidr:
         parts.append(NodeCidrs(world))

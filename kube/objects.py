@@ -93,6 +93,18 @@ def with_metadata(obj: S, **changes: Any) -> S:
     return replace(obj, metadata=replace(meta, **changes))  # type: ignore[type-var]
 
 
+def with_finalizer(obj: S, name: str) -> S:
+    """Return the object held by one more finalizer; the same one if it is already."""
+    present: tuple[str, ...] = obj.metadata.finalizers  # type: ignore[attr-defined]
+    return obj if name in present else with_metadata(obj, finalizers=(*present, name))
+
+
+def without_finalizer(obj: S, name: str) -> S:
+    """Return the object without a finalizer."""
+    present: tuple[str, ...] = obj.metadata.finalizers  # type: ignore[attr-defined]
+    return with_metadata(obj, finalizers=tuple(held for held in present if held != name))
+
+
 def with_defaults(obj: S, **defaults: Any) -> S:
     """Return the object with each named field that is absent or zero set to its default; the same one if none is."""
     missing = {

@@ -19,10 +19,13 @@ from kube.informer import Informer
 from kube.objects import ObjectKey
 from kube.quantity import Quantity
 from kube.runner import Runner
+from kube.volumes import LOCAL_PATH
 from nodeagent import machine
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import RuntimeVersion
 from nodeagent.dns.server import DnsServer, DnsSettings
+from nodeagent.empty_dirs import keep_limits
+from nodeagent.local_volumes import LocalVolumes
 from nodeagent.log_rotation import keep_rotating
 from nodeagent.node import NodeKeeper
 from nodeagent.node_routes import follow_nodes, gateway_of
@@ -102,7 +105,11 @@ class _Agent:
         runner.start("node status", keeper.keep_status)
         runner.start("node lease", keeper.keep_lease)
         runner.start("pods", roster.run)
+        volumes = LocalVolumes(self._client, self._clock, settings.node_name, room.dirs.local_volumes)
+        runner.start("informer of local volumes", volumes.informer.run)
+        runner.start("local volumes", volumes.controller.run)
         runner.start("pod CIDR", lambda: self._tell_restarts(keeper))
+        runner.start("limits of emptyDirs", lambda: keep_limits(roster.workers, room.dirs, self._clock))
         runner.start("log rotation", lambda: self._rotate_logs(roster, room.dirs))
         if settings.serving_cert is not None:
             server = NodeServer(settings, roster, self._cri, room.dirs, self._clock)
@@ -149,6 +156,7 @@ class _Agent:
             info=machine.system_info(f"{version.name}://{version.version}"),
             labels=node_labels(settings.node_name, settings.labels),
             taints=tuple(parse_taint(text) for text in settings.taints),
+            annotations={LOCAL_PATH: str(NodeDirs(settings.state_dir, settings.run_dir).local_volumes)},
         )
 
     def _room(self, identity: NodeIdentity, version: RuntimeVersion, recorder: EventRecorder) -> PodRoom:

@@ -2,7 +2,7 @@
 
 Keeps true: the Node is there and says what the machine has; its status is written when something changed, and every
 few minutes as a heartbeat; the Lease is renewed often enough that nobody takes the node for lost.
-Reads the machine, the runtime's readiness and the Node; writes Node metadata.labels, status and the Lease.
+Reads the machine, the runtime's readiness and the Node; writes Node labels and annotations, status and the Lease.
 Source: kubernetes.io/docs/concepts/architecture/nodes.
 """
 
@@ -59,7 +59,7 @@ class NodeKeeper:
         self.has_own_network = not settings.cri_endpoint
 
     async def register(self) -> None:
-        """Make the Node, or bring labels of an existing one up to date; keeps on trying until the API takes it."""
+        """Make the Node, or bring its labels and annotations up to date; keeps on trying until the API takes it."""
         while True:
             try:
                 await self._register()
@@ -78,8 +78,8 @@ class NodeKeeper:
         except ApiError as error:
             if error.reason != "AlreadyExists":
                 raise
-            labels = {"metadata": {"labels": dict(identity.labels)}}
-            await self._client.patch(Node, identity.name, labels, patch_type=PatchType.STRATEGIC)
+            own = {"metadata": {"labels": dict(identity.labels), "annotations": dict(identity.annotations)}}
+            await self._client.patch(Node, identity.name, own, patch_type=PatchType.STRATEGIC)
 
     async def keep_status(self) -> None:
         """Write the status whenever it changed, and now and then as a heartbeat, for ever."""

@@ -6,7 +6,7 @@ Source: kubernetes.io/docs/reference/node/node-status.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -47,6 +47,7 @@ class NodeIdentity:
     info: NodeSystemInfo
     labels: Mapping[str, str]
     taints: tuple[Taint, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def parse_taint(text: str) -> Taint:
 
 def new_node(identity: NodeIdentity, status: NodeStatus) -> Node:
     """Return the Node to register."""
-    meta = ObjectMeta(name=identity.name, labels=identity.labels)
+    meta = ObjectMeta(name=identity.name, labels=identity.labels, annotations=identity.annotations)
     return Node(metadata=meta, spec=NodeSpec(taints=identity.taints), status=status)
 
 

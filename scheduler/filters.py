@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
 from typing import Final
 
-from kube.api.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration
+from kube.api.core_v1 import Node, Taint, Toleration
+from scheduler.node_terms import compares, matches_term
 from scheduler.shape import Shape
 from scheduler.snapshot import NodeInfo
+from scheduler.volumes import choices, reaches
 
 UNSCHEDULABLE_TAINT: Final = "node.kubernetes.io/unschedulable"
 _REPELLING: Final = ("NoSchedule", "NoExecute")
@@ -27,6 +29,7 @@ class Filter(Enum):
     AFFINITY = "NodeAffinity"
     PORTS = "NodePorts"
     RESOURCES = "NodeResourcesFit"
+    VOLUMES = "VolumeBinding"
     SPREAD = "PodTopologySpread"
     PODS = "InterPodAffinity"
     UNSUPPORTED = "Unsupported"
@@ -42,6 +45,7 @@ class ClusterEvent(Enum):
     NODE_ALLOCATABLE = auto()
     POD_GONE = auto()
     POD_PLACED = auto()
+    STORAGE = auto()
 
 
 HELPED_BY: Final[Mapping[Filter, frozenset[ClusterEvent]]] = {
@@ -51,6 +55,9 @@ HELPED_BY: Final[Mapping[Filter, frozenset[ClusterEvent]]] = {
     Filter.AFFINITY: frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.NODE_LABELS}),
     Filter.PORTS: frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.POD_GONE}),
     Filter.RESOURCES: frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.NODE_ALLOCATABLE, ClusterEvent.POD_GONE}),
+    Filter.VOLUMES: frozenset(
+        {ClusterEvent.NODE_ADDED, ClusterEvent.NODE_LABELS, ClusterEvent.STORAGE, ClusterEvent.POD_GONE}
+    ),
     Filter.SPREAD: frozenset(ClusterEvent),
     Filter.PODS: frozenset(ClusterEvent),
     Filter.UNSUPPORTED: frozenset(),
@@ -140,6 +147,14 @@ def _check_resources(shape: Shape, info: NodeInfo, _: Node) -> tuple[str, ...]:
     return tuple(reasons)
 
 
+def _check_volumes(shape: Shape, _: NodeInfo, node: Node) -> tuple[str, ...]:
+    if not reaches(shape.volumes, node):
+        return ("node(s) didn't match PersistentVolume's node affinity",)
+    if choices(shape.volumes, node) is None:
+        return ("node(s) didn't find available persistent volumes to bind",)
+    return ()
+
+
 _CHECKS: Final[Sequence[tuple[Filter, Callable[[Shape, NodeInfo, Node], tuple[str, ...]]]]] = (
     (Filter.UNSCHEDULABLE, _check_unschedulable),
     (Filter.NAME, _check_name),
@@ -147,6 +162,7 @@ _CHECKS: Final[Sequence[tuple[Filter, Callable[[Shape, NodeInfo, Node], tuple[st
     (Filter.AFFINITY, _check_affinity),
     (Filter.PORTS, _check_ports),
     (Filter.RESOURCES, _check_resources),
+    (Filter.VOLUMES, _check_volumes),
 )
 
 
@@ -166,38 +182,5 @@ def _accepts(toleration: Toleration, taint: Taint) -> bool:
         case "" | "Equal":
             return bool(toleration.key) and toleration.value == taint.value
         case "Gt" | "Lt":
-            return _compares(taint.value, toleration.operator, toleration.value)
+            return compares(taint.value, toleration.operator, toleration.value)
     return False
-
-
-def matches_term(term: NodeSelectorTerm, labels: Mapping[str, str], name: str) -> bool:
-    """Say whether a node with these labels and this name passes all tests of `term`; an empty term matches none."""
-    if not term.match_expressions and not term.match_fields:
-        return False
-    fields = {"metadata.name": name}
-    return all(_passes(test, labels) for test in term.match_expressions) and all(
-        _passes(test, fields) for test in term.match_fields
-    )
-
-
-def _passes(test: NodeSelectorRequirement, values: Mapping[str, str]) -> bool:
-    found = values.get(test.key)
-    match test.operator:
-        case "In":
-            return found in test.values
-        case "NotIn":
-            return found not in test.values
-        case "Exists":
-            return found is not None
-        case "DoesNotExist":
-            return found is None
-        case "Gt" | "Lt":
-            return found is not None and len(test.values) == 1 and _compares(found, test.operator, test.values[0])
-    return False
-
-
-def _compares(left: str, operator: str, right: str) -> bool:
-    try:
-        return int(left) > int(right) if operator == "Gt" else int(left) < int(right)
-    except ValueError:
-        return False

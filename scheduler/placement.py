@@ -51,6 +51,9 @@ class Placement:
             return Refusal(frozenset({Filter.UNSUPPORTED}), "; ".join(shape.unsupported))
         if len(self._snapshot) == 0:
             return Refusal(frozenset({Filter.NAME}), "no nodes available to schedule pods")
+        if shape.volumes.objection:
+            told = f"0/{len(self._snapshot)} nodes are available: {shape.volumes.objection}."
+            return Refusal(frozenset({Filter.VOLUMES}), told)
         ranking = self._up_to_date(shape)
         around = surroundings(shape, self._snapshot)
         if around is not None:

@@ -159,4 +159,6 @@ class SchedulingQueue:
 
 
 def _pause_s(attempts: int) -> float:
+    if attempts == 0:
+        return 0.0
     return min(PAUSE_MAX_S, PAUSE_FIRST_S * 2.0 ** min(attempts - 1, 10))

@@ -1,6 +1,7 @@
 """Give every pod that has no node the best one that fits, and say why where none does.
 
-Reads Nodes and Pods from the informers; writes bindings, and the condition PodScheduled of pods that fit nowhere.
+Reads Nodes, Pods and what their claims are made of from the informers; writes bindings, and the condition PodScheduled
+of pods that fit nowhere. A pod whose claims waited for it is bound after them.
 Decides in `placement`, from a snapshot that the informers keep up to date; a pod takes its room in the snapshot as soon
 as its node is chosen, and gives it back if the binding fails.
 Source: kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler, .../scheduling-framework
@@ -27,6 +28,8 @@ from scheduler.placement import Placement, Refusal
 from scheduler.queue import SchedulingQueue, Waiting
 from scheduler.shape import shape_of
 from scheduler.snapshot import Snapshot, placed_pod
+from scheduler.volume_binder import VolumeBinder, VolumesUnbound
+from scheduler.volumes import Choice, choices
 
 FINISHED: Final = ("Succeeded", "Failed")
 BREATH: Final = 32
@@ -54,22 +57,25 @@ class Scheduler:
         self._placement = Placement(self.snapshot)
         self._nodes = informers.of(Node)
         self._pods = informers.of(Pod)
+        self._volumes = VolumeBinder(client, informers, self.snapshot.node_of)
         self._wake = asyncio.Event()
         self._chosen: asyncio.Queue[tuple[Waiting, str]] = asyncio.Queue(4 * settings.binders)
         self._refused: dict[str, tuple[Pod, str]] = {}
         self._refusal_wake = asyncio.Event()
         self._nodes.on_change(self._hear_node)
         self._pods.on_change(self._hear_pod)
+        self._volumes.on_change(lambda: self._hear((ClusterEvent.STORAGE,)))
 
     async def run(self) -> None:
         """Decide, bind and tell, for ever."""
         await self._nodes.wait_synced()
         await self._pods.wait_synced()
+        await self._volumes.wait_synced()
         async with asyncio.TaskGroup() as group:
             for number in range(self._settings.binders):
                 group.create_task(self._bind_all(), name=f"scheduler binder {number}")
             group.create_task(self._tell_refusals(), name="scheduler refusals")
-            await self._decide_all()
+            await self._decide_all(group)
 
     def _hear_node(self, old: Node | None, new: Node | None) -> None:
         if new is not None:
@@ -109,7 +115,7 @@ class Scheduler:
         self.queue.hear(events, self._clock.monotonic_s())
         self._wake.set()
 
-    async def _decide_all(self) -> None:
+    async def _decide_all(self, group: asyncio.TaskGroup) -> None:
         decided = 0
         while True:
             self._wake.clear()
@@ -118,7 +124,7 @@ class Scheduler:
             if entry is None:
                 await self._wait()
                 continue
-            await self._decide(entry)
+            await self._decide(entry, group)
             decided += 1
             if decided % BREATH == 0:
                 await asyncio.sleep(0)
@@ -138,17 +144,36 @@ class Scheduler:
             for task in tasks:
                 task.cancel()
 
-    async def _decide(self, entry: Waiting) -> None:
+    async def _decide(self, entry: Waiting, group: asyncio.TaskGroup) -> None:
         pod = entry.pod
-        choice = self._placement.choose(shape_of(pod))
+        shape = shape_of(pod, self._volumes.needs(pod))
+        choice = self._placement.choose(shape)
         if isinstance(choice, Refusal):
+            if shape.volumes.is_coming:
+                entry.attempts = 0  # It is no failure, and no reason to pause.
             self.queue.fail(entry, self._clock.monotonic_s(), choice.filters)
             self._refused[pod.metadata.uid] = (pod, choice.message)
             self._refusal_wake.set()
             return
         self.snapshot.put_pod(placed_pod(pod), choice)
         self._refused.pop(pod.metadata.uid, None)
-        await self._chosen.put((entry, choice))
+        info = self.snapshot.node(choice)
+        node = info.node if info is not None else None
+        open_claims = choices(shape.volumes, node) if node is not None else None
+        if open_claims:  # No binder is kept waiting for a provisioner.
+            group.create_task(self._bind_after_claims(entry, choice, open_claims), name=f"claims of {pod.metadata.uid}")
+        else:
+            await self._chosen.put((entry, choice))
+
+    async def _bind_after_claims(self, entry: Waiting, node: str, open_claims: list[Choice]) -> None:
+        try:
+            await self._volumes.bind(open_claims, node)
+        except (ApiError, ConnectionLost, VolumesUnbound) as error:
+            self._give_back(entry)
+            if not (isinstance(error, ApiError) and error.reason == "Conflict"):
+                self.events.record(entry.pod, "Warning", "FailedScheduling", f"binding volumes: {error}")
+            return
+        await self._chosen.put((entry, node))
 
     async def _bind_all(self) -> None:
         while True:

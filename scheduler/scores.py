@@ -7,7 +7,8 @@ NodeAffinity, TaintToleration); spreading the pods of one owner stands in for Po
 
 from typing import Final
 
-from scheduler.filters import matches_term, tolerates
+from scheduler.filters import tolerates
+from scheduler.node_terms import matches_term
 from scheduler.shape import Shape
 from scheduler.snapshot import NodeInfo
 

@@ -14,6 +14,7 @@ from kube.objects import controller_of
 from kube.selectors import SelectorError
 from scheduler.needs import Needs, needs_of
 from scheduler.terms import NO_DEMANDS, Demands, demands_of
+from scheduler.volumes import NO_VOLUMES, VolumeNeeds
 
 _NO_AFFINITY: Final = NodeAffinity()
 
@@ -25,7 +26,7 @@ class Shape:
     owner: uid of its controller, "" for none: pods of one owner are spread.
     node_terms: at least one must match; None where the pod has no required node affinity.
     demands: what it asks of the pods around it, and `namespace` and `labels` what others may ask of it.
-    unsupported: what it asks for that is not to be had, as sentences.
+    volumes: what its claims ask. unsupported: what it asks for that is not to be had, as sentences.
     """
 
     identity: tuple[object, ...]
@@ -39,6 +40,7 @@ class Shape:
     namespace: str
     labels: Mapping[str, str]
     demands: Demands
+    volumes: VolumeNeeds
     unsupported: tuple[str, ...]
 
     def __eq__(self, other: object) -> bool:
@@ -48,8 +50,8 @@ class Shape:
         return hash(self.identity)
 
 
-def shape_of(pod: Pod) -> Shape:
-    """Return the shape of `pod`."""
+def shape_of(pod: Pod, volumes: VolumeNeeds = NO_VOLUMES) -> Shape:
+    """Return the shape of `pod`. volumes: what its claims ask."""
     spec = pod.spec
     needs = needs_of(pod)
     owner = controller_of(pod)
@@ -72,6 +74,7 @@ def shape_of(pod: Pod) -> Shape:
         selector,
         encode(affinity) if spec.affinity else b"",
         spec.tolerations,
+        volumes.identity,
         unsupported,
     )
     return Shape(
@@ -86,6 +89,7 @@ def shape_of(pod: Pod) -> Shape:
         namespace=pod.metadata.namespace,
         labels=pod.metadata.labels,
         demands=demands,
+        volumes=volumes,
         unsupported=unsupported,
     )
 

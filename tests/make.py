@@ -18,10 +18,20 @@ from kube.api.apps_v1 import (
 from kube.api.core_v1 import (
     Container,
     ContainerPort,
+    HostPathVolumeSource,
     Node,
     NodeCondition,
+    NodeSelector,
+    NodeSelectorRequirement,
+    NodeSelectorTerm,
     NodeSpec,
     NodeStatus,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    PersistentVolumeClaimSpec,
+    PersistentVolumeClaimStatus,
+    PersistentVolumeSpec,
+    PersistentVolumeStatus,
     Pod,
     PodCondition,
     PodIP,
@@ -34,13 +44,18 @@ from kube.api.core_v1 import (
     ServiceSpec,
     Taint,
     Toleration,
+    VolumeNodeAffinity,
+    VolumeResourceRequirements,
 )
 from kube.api.meta_v1 import LabelSelector, ObjectMeta, OwnerReference
 from kube.api.scalars import IntOrString
+from kube.api.storage_v1 import StorageClass
+from kube.events import reference_to
 from kube.kinds import Resource
 from kube.objects import controller_reference
 from kube.quantity import Quantity
 from kube.times import to_time
+from kube.volumes import BIND_COMPLETED, DEFAULT_CLASS
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 WEB: Mapping[str, str] = {"app": "web"}
@@ -227,6 +242,103 @@ def service(
 def listening(name: str, port: int, protocol: str = "TCP") -> Container:
     """Return a container with a named port."""
     return Container(name="main", ports=(ContainerPort(name=name, container_port=port, protocol=protocol),))
+
+
+def claim(
+    name: str = "data",
+    *,
+    namespace: str = "default",
+    storage_class: str | None = "",
+    size: str = "1Gi",
+    modes: Sequence[str] = ("ReadWriteOnce",),
+    volume: str = "",
+    bound: bool = False,
+    phase: str = "",
+    of: Resource | None = None,
+    annotations: Mapping[str, str] = {},
+    terminating: bool = False,
+    finalizers: Sequence[str] = (),
+    **spec: Any,
+) -> PersistentVolumeClaim:
+    """Return a claim. volume: the one it names. bound: and has. of: the pod whose ephemeral volume it is."""
+    marks = {BIND_COMPLETED: "yes"} if bound else {}
+    return PersistentVolumeClaim(
+        metadata=ObjectMeta(
+            name=name,
+            namespace=namespace,
+            uid=f"uid-{name}",
+            annotations={**marks, **annotations},
+            deletion_timestamp=ago(0) if terminating else None,
+            finalizers=tuple(finalizers),
+            owner_references=(controller_reference(of),) if of else (),
+        ),
+        spec=PersistentVolumeClaimSpec(
+            access_modes=tuple(modes),
+            resources=VolumeResourceRequirements(requests=quantities({"storage": size})),
+            storage_class_name=storage_class,
+            volume_name=volume,
+            **spec,
+        ),
+        status=PersistentVolumeClaimStatus(phase=phase or ("Bound" if bound else "Pending")),
+    )
+
+
+def volume(
+    name: str = "disk",
+    *,
+    of: PersistentVolumeClaim | None = None,
+    storage_class: str = "",
+    size: str = "1Gi",
+    modes: Sequence[str] = ("ReadWriteOnce",),
+    policy: str = "Retain",
+    phase: str = "",
+    node: str = "",
+    labels: Mapping[str, str] = {},
+    annotations: Mapping[str, str] = {},
+    terminating: bool = False,
+    finalizers: Sequence[str] = (),
+    **spec: Any,
+) -> PersistentVolume:
+    """Return a volume. of: the claim it is bound to. node: the only one that reaches it."""
+    on_node = NodeSelectorRequirement(key="kubernetes.io/hostname", operator="In", values=(node,))
+    terms = (NodeSelectorTerm(match_expressions=(on_node,)),)
+    return PersistentVolume(
+        metadata=ObjectMeta(
+            name=name,
+            uid=f"uid-{name}",
+            labels=labels,
+            annotations=annotations,
+            deletion_timestamp=ago(0) if terminating else None,
+            finalizers=tuple(finalizers),
+        ),
+        spec=PersistentVolumeSpec(
+            access_modes=tuple(modes),
+            capacity=quantities({"storage": size}),
+            claim_ref=reference_to(of) if of is not None else None,
+            node_affinity=VolumeNodeAffinity(required=NodeSelector(node_selector_terms=terms)) if node else None,
+            persistent_volume_reclaim_policy=policy,
+            storage_class_name=storage_class,
+            **({"host_path": HostPathVolumeSource(path=f"/srv/{name}")} | spec),
+        ),
+        status=PersistentVolumeStatus(phase=phase or ("Bound" if of is not None else "Available")),
+    )
+
+
+def storage_class(
+    name: str = "fast",
+    *,
+    provisioner: str = "example.com/disks",
+    waits: bool = False,
+    default: bool = False,
+    **fields: Any,
+) -> StorageClass:
+    """Return a class. waits: for the first pod that uses a claim. default: of claims that name none."""
+    return StorageClass(
+        metadata=ObjectMeta(name=name, annotations={DEFAULT_CLASS: "true"} if default else {}),
+        provisioner=provisioner,
+        volume_binding_mode="WaitForFirstConsumer" if waits else "Immediate",
+        **fields,
+    )
 
 
 def with_image(obj: Deployment, image: str) -> Deployment:

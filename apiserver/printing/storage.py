@@ -15,10 +15,10 @@ from kube.api.storage_v1 import (
     VolumeAttachment,
     VolumeAttributesClass,
 )
+from kube.volumes import DEFAULT_CLASS
 
 from .column import AGE, NAME, UNSET, Column, Printer, age, flags, numbers, text, wide
 
-DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 _SHORT: Final = {
     "ReadWriteOnce": "RWO",
     "ReadOnlyMany": "ROX",

@@ -17,9 +17,12 @@ from kube.api.core_v1 import (
     TypedObjectReference,
 )
 from kube.api.storage_v1 import StorageClass
-from kube.errors import FieldError, forbidden_field, immutable, invalid, not_supported, required
+from kube.errors import FieldError, forbidden, forbidden_field, immutable, invalid, not_supported, required
+from kube.kinds import kind_of
 from kube.names import check_dns_label, check_dns_subdomain
+from kube.objects import with_finalizer
 from kube.quantity import Quantity
+from kube.volumes import CLAIM_PROTECTION, asked_of, class_of, default_class
 
 from .checks import Errors, label_selector, named_if_set, one_of_if_given
 from .generations import Ungenerated
@@ -27,11 +30,11 @@ from .pod_defaults import default_claim_spec
 
 ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 VOLUME_MODES: Final = ("Block", "Filesystem")
-DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 _CHANGEABLE: Final = (
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 )
 _CLAIM: Final = "PersistentVolumeClaim"
+_KIND: Final = kind_of(PersistentVolumeClaim)
 _ZERO: Final = Quantity("0")
 _COPIED: Final = (("", _CLAIM), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 """What a claim's dataSource may name; dataSourceRef may name anything."""
@@ -49,18 +52,19 @@ class ClaimStrategy(Ungenerated[PersistentVolumeClaim]):
     async def admit(
         self, obj: PersistentVolumeClaim, old: PersistentVolumeClaim | None, context: Context
     ) -> PersistentVolumeClaim:
-        if old is not None or obj.spec.storage_class_name is not None:
+        if old is not None:
+            _admit_growth(obj, old, context)
             return obj
-        classes = [
-            item for item in context.objects.all(StorageClass) if item.metadata.annotations.get(DEFAULT_CLASS) == "true"
-        ]
-        if not classes:
+        if obj.spec.storage_class_name is not None:
             return obj
-        newest = max(classes, key=lambda item: (item.metadata.creation_timestamp or "", item.metadata.name))
-        return replace(obj, spec=replace(obj.spec, storage_class_name=newest.metadata.name))
+        chosen = default_class(context.objects.all(StorageClass))
+        if chosen is None:
+            return obj
+        return replace(obj, spec=replace(obj.spec, storage_class_name=chosen.metadata.name))
 
     def prepare_create(self, obj: PersistentVolumeClaim, context: Context) -> PersistentVolumeClaim:
-        return replace(obj, spec=with_sources(obj.spec), status=PersistentVolumeClaimStatus(phase="Pending"))
+        held = with_finalizer(obj, CLAIM_PROTECTION)
+        return replace(held, spec=with_sources(obj.spec), status=PersistentVolumeClaimStatus(phase="Pending"))
 
     def prepare_update(
         self, new: PersistentVolumeClaim, old: PersistentVolumeClaim, context: Context
@@ -73,6 +77,23 @@ class ClaimStrategy(Ungenerated[PersistentVolumeClaim]):
 
     def validate_update(self, new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> list[FieldError]:
         return [*self.validate(new), *_change_errors(new, old)]
+
+
+def _admit_growth(new: PersistentVolumeClaim, old: PersistentVolumeClaim, context: Context) -> None:
+    """Raise ApiError 403 where a claim that is bound is to grow and its class doesn't let it.
+
+    Source: kubernetes.io/docs/reference/access-authn-authz/admission-controllers, PersistentVolumeClaimResize.
+    """
+    if asked_of(new) <= asked_of(old) or old.status.phase != "Bound":
+        return
+    storage_class = context.objects.get(StorageClass, class_of(old)) if class_of(old) else None
+    if storage_class is None or not storage_class.allow_volume_expansion:
+        told = (
+            "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support"
+            " resize"
+        )
+        name = new.metadata.name
+        raise forbidden(_KIND, name, f'{_KIND.resource} "{name}" is forbidden: {told}')
 
 
 def with_sources(spec: PersistentVolumeClaimSpec) -> PersistentVolumeClaimSpec:

@@ -18,9 +18,10 @@ from kube.api.core_v1 import (
 from kube.api.storage_v1 import StorageClass
 from kube.errors import FieldError, duplicate, forbidden_field, immutable, invalid, not_supported, required
 from kube.names import check_dns_label, check_dns_subdomain, check_label_key
-from kube.objects import with_defaults
+from kube.objects import with_defaults, with_finalizer
 from kube.quantity import Quantity
 from kube.times import to_time
+from kube.volumes import VOLUME_PROTECTION
 
 from .checks import Errors, fits, named, named_if_set, one_of_if_given, one_of_if_set, unchanged
 from .claims import access_modes_errors
@@ -53,9 +54,8 @@ class VolumeStrategy(Ungenerated[PersistentVolume]):
         return obj if spec is obj.spec else replace(obj, spec=spec)
 
     def prepare_create(self, obj: PersistentVolume, context: Context) -> PersistentVolume:
-        return replace(
-            obj, status=PersistentVolumeStatus(phase="Pending", last_phase_transition_time=to_time(context.now))
-        )
+        status = PersistentVolumeStatus(phase="Pending", last_phase_transition_time=to_time(context.now))
+        return replace(with_finalizer(obj, VOLUME_PROTECTION), status=status)
 
     def prepare_status_update(self, new: PersistentVolume, old: PersistentVolume, context: Context) -> PersistentVolume:
         """The moment at which a volume changed its phase is known where that is written."""

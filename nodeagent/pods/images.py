@@ -12,7 +12,7 @@ from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from kube.api.core_v1 import Container, Secret
+from kube.api.core_v1 import Secret
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import ImageRecord
 from proto import cri_v1
@@ -40,11 +40,10 @@ class ImagePuller:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def ensure(
-        self, container: Container, sandbox: cri_v1.PodSandboxConfig, secrets: Iterable[Secret], tell: Tell
+        self, name: str, policy: str, sandbox: cri_v1.PodSandboxConfig, secrets: Iterable[Secret], tell: Tell
     ) -> ImageRecord:
-        """Return the image of a container, pulled if its policy says so. Raises ImageError."""
-        name = container.image
-        policy = container.image_pull_policy or default_policy(name)
+        """Return an image, pulled if the policy ("" is the usual one) says so. Raises ImageError."""
+        policy = policy or default_policy(name)
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
             found = await self._cri.image(name) if policy != "Always" else None

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import ConfigError, References, environment, referred, service_variables
 from nodeagent.pods.hooks import HookPlace, run_hook
 from nodeagent.pods.images import ImageError
+from nodeagent.pods.persistent import persistent_volumes
 from nodeagent.pods.projections import VolumeError, referred_by_volumes
 from nodeagent.pods.resolver import dns_of, hostname_of, hosts_file
 from nodeagent.pods.resources import kernel_limits
@@ -66,7 +68,12 @@ class Operations:
         try:
             references = await self._references(pod, maps, secrets)
             held = await self.tokens.get(pod, tokens, self._room.clock.now())
-            self._volumes.prepare(facts, references, held)
+            prepared = self._volumes.is_prepared
+            persistent = await persistent_volumes(self._room.client, pod, lambda name: not prepared(name))
+            if persistent:  # Their files may be many, and all may have to change hands.
+                await asyncio.to_thread(self._volumes.prepare, facts, references, held, persistent)
+            else:
+                self._volumes.prepare(facts, references, held)
         except (VolumeError, OSError) as error:
             self._room.tell(pod, "Warning", "FailedMount", str(error))
             raise OperationFailed("FailedMount", str(error)) from error
@@ -152,7 +159,10 @@ class Operations:
         maps, secrets = referred(pod)
         references = await self._references(pod, maps, secrets | pull_names)
         pull = [secret for name in sorted(pull_names) if (secret := references.secrets.get(name)) is not None]
-        image = await self._image(pod, container, config, pull)
+        ensure = partial(self._image, pod, container.name, config, pull)
+        image = await ensure(name=container.image, policy=container.image_pull_policy)
+        for volume in self._volumes.images(container):
+            await ensure(name=volume.reference, policy=volume.pull_policy)
         links = pod.spec.enable_service_links is not False
         services = service_variables(room.services(), meta.namespace, links=links)
         variables = environment(container, self._facts(pod, record), references, services)
@@ -176,13 +186,13 @@ class Operations:
         return await room.cri.create_container(sandbox.id if sandbox is not None else "", made, config)
 
     async def _image(
-        self, pod: Pod, container: Container, config: cri_v1.PodSandboxConfig, secrets: list[Secret]
+        self, pod: Pod, who: str, config: cri_v1.PodSandboxConfig, secrets: list[Secret], *, name: str, policy: str
     ) -> ImageRecord:
         def tell(event_type: str, reason: str, message: str) -> None:
-            self._room.tell(pod, "Warning" if event_type == "Warning" else "Normal", reason, message, container.name)
+            self._room.tell(pod, "Warning" if event_type == "Warning" else "Normal", reason, message, who)
 
         try:
-            return await self._room.images.ensure(container, config, secrets, tell)
+            return await self._room.images.ensure(name, policy, config, secrets, tell)
         except ImageError as error:
             raise OperationFailed(error.reason, str(error)) from error
 

@@ -11,7 +11,8 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from nodeagent.pods.projections import Files
+from nodeagent.pods.ownership import GROUP_READS
+from nodeagent.pods.projections import File, Files
 
 DATA: Final = "..data"
 _NEW_LINK: Final = "..data_new"
@@ -29,7 +30,7 @@ def write_files(folder: Path, files: Files, group: int | None = None) -> bool:
     for path, file in files.items():
         target = made / path
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        _write(target, file.data, _mode(file.mode, group), group)
+        _write(target, file, group)
     old = current.readlink() if current.is_symlink() else None
     new_link = folder / _NEW_LINK
     new_link.unlink(missing_ok=True)
@@ -57,16 +58,17 @@ def _new_folder(folder: Path) -> Path:
 
 
 def _mode(mode: int, group: int | None) -> int:
-    return mode if group is None else mode | 0o040
+    return mode if group is None else mode | GROUP_READS
 
 
-def _write(path: Path, data: bytes, mode: int, group: int | None) -> None:
+def _write(path: Path, file: File, group: int | None) -> None:
+    data = file.data
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         os.write(descriptor, data) if len(data) < 65536 else _write_all(descriptor, data)
-        if group is not None:
-            os.fchown(descriptor, -1, group)
-        os.fchmod(descriptor, mode)
+        if group is not None or file.owner is not None:
+            os.fchown(descriptor, -1 if file.owner is None else file.owner, -1 if group is None else group)
+        os.fchmod(descriptor, _mode(file.mode, group))
     finally:
         os.close(descriptor)
 

@@ -13,6 +13,7 @@ from kube.api.core_v1 import (
     ConfigMap,
     DownwardAPIVolumeFile,
     KeyToPath,
+    Pod,
     ProjectedVolumeSource,
     Secret,
     ServiceAccountTokenProjection,
@@ -21,6 +22,7 @@ from kube.api.core_v1 import (
 )
 from nodeagent.pods.downward import FieldMissing, PodFacts, container_named, field_value, resource_value
 from nodeagent.pods.environment import References
+from nodeagent.pods.ownership import group_of, user_of
 
 DEFAULT_MODE: Final = 0o644
 
@@ -31,10 +33,11 @@ class VolumeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The content of one file and who may read it."""
+    """The content of one file and who may read it. owner: its user, None for root."""
 
     data: bytes
     mode: int
+    owner: int | None = None
 
 
 Files = Mapping[str, File]
@@ -159,11 +162,16 @@ def _source_files(
         return downward_files(facts, source.downward_api.items, mode)
     if source.service_account_token is not None:
         token = source.service_account_token
-        return {checked(token.path): File(tokens[token_key(token)].encode(), mode)}
-    raise VolumeError(
-        "projected: a source of a kind that this node doesn't know; use configMap, secret, downwardAPI"
-        " or serviceAccountToken"
-    )
+        return {checked(token.path): _token_file(tokens[token_key(token)], mode, facts.pod)}
+    kind = "clusterTrustBundle" if source.cluster_trust_bundle is not None else "podCertificate"
+    raise VolumeError(f"projected {kind}: can't be had; use configMap, secret, downwardAPI or serviceAccountToken")
+
+
+def _token_file(token: str, mode: int, pod: Pod) -> File:
+    """Return a token's file: where the pod says as whom it runs, it alone may read it."""
+    owner = user_of(pod)
+    is_private = owner is not None or group_of(pod) is not None
+    return File(token.encode(), 0o600 if is_private else mode, owner)
 
 
 def is_secret(volume: Volume) -> bool:

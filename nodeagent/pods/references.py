@@ -1,13 +1,13 @@
 """Have the ConfigMaps and Secrets that pods refer to at hand, and hear when one changes.
 
-Keeps true: an object is watched as long as some pod refers to it and no longer; what a pod gets is never older than
-its own binding, as each watch begins with a read.
+Keeps true: an object is watched as long as some pod refers to it and no longer, and not at all once it says that it is
+immutable; what a pod gets is never older than its own binding, as each watch begins with a read.
 Reads ConfigMaps and Secrets, one watch per object; writes nothing.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from kube.api.core_v1 import ConfigMap, Secret
@@ -23,11 +23,15 @@ SYNC_TIMEOUT_S: Final = 10.0
 
 @dataclass(slots=True)
 class _Watched(Generic[T]):
-    """One object that pods refer to. users: the uids of those pods, with what to call when it changes."""
+    """One object that pods refer to.
+
+    users: the uids of those pods, with what to call when it changes. is_final: it never will, and is watched no more.
+    """
 
     informer: Informer[T]
     task: asyncio.Task[None]
-    users: dict[str, Callable[[], None]] = field(default_factory=dict)
+    users: dict[str, Callable[[], None]]
+    is_final: bool = False
 
 
 class _Kept(Generic[T]):
@@ -40,17 +44,23 @@ class _Kept(Generic[T]):
         self._watched: dict[tuple[str, str], _Watched[T]] = {}
 
     async def get(self, namespace: str, name: str, uid: str, on_change: Callable[[], None]) -> T | None:
-        watched = self._watched.get((namespace, name)) or self._watch(namespace, name)
+        watched = self._watched.get((namespace, name))
+        if watched is None or (watched.is_final and uid not in watched.users):
+            watched = self._watch(namespace, name, watched.users if watched is not None else {})
         watched.users[uid] = on_change
         async with asyncio.timeout(SYNC_TIMEOUT_S):
             await watched.informer.wait_synced()
-        return watched.informer.get(name, namespace)
+        found = watched.informer.get(name, namespace)
+        if found is not None and found.immutable:
+            watched.is_final = True
+            watched.task.cancel()
+        return found
 
-    def _watch(self, namespace: str, name: str) -> _Watched[T]:
+    def _watch(self, namespace: str, name: str, users: dict[str, Callable[[], None]]) -> _Watched[T]:
         selection = Selection(namespace=namespace, field_selector=f"metadata.name={name}")
         informer = Informer(self._client, self._cls, selection)
         task = self._runner.start(f"{self._cls.__name__} {namespace}/{name}", informer.run)
-        watched = self._watched[namespace, name] = _Watched(informer, task)
+        watched = self._watched[namespace, name] = _Watched(informer, task, users)
 
         def tell(_old: T | None, _new: T | None) -> None:
             if informer.synced:

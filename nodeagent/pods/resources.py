@@ -91,6 +91,12 @@ def pod_requests(pod: Pod) -> Mapping[str, Quantity]:
     return total
 
 
+def memory_limit_bytes(pod: Pod) -> int:
+    """Return how much memory a pod may take in all, 0 where one of its containers has no limit."""
+    limits = [container.resources.limits.get("memory", ZERO).whole for container in pod.spec.containers]
+    return sum(limits) if all(limits) else 0
+
+
 def _add(total: dict[str, Quantity], more: Mapping[str, Quantity]) -> None:
     for name, amount in more.items():
         total[name] = total[name] + amount if name in total else amount

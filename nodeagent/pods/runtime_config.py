@@ -38,13 +38,15 @@ _PROPAGATION: Final = {"HostToContainer": "PROPAGATION_HOST_TO_CONTAINER", "Bidi
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A file or directory of the node inside a container."""
+    """A file or directory of the node, or an image, inside a container."""
 
     container_path: str
-    host_path: str
+    host_path: str = ""
     is_readonly: bool = False
     is_recursive: bool = False
     propagation: str = ""
+    image: str = ""
+    image_sub_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,8 @@ def _mount(mount: Mount) -> cri_v1.Mount:
         readonly=mount.is_readonly,
         recursive_read_only=mount.is_recursive,
         propagation=_PROPAGATION.get(mount.propagation),
+        image=cri_v1.ImageSpec(image=mount.image) if mount.image else None,
+        image_sub_path=mount.image_sub_path,
     )
 
 

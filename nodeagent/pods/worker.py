@@ -122,6 +122,12 @@ class PodWorker:
         )
         self._wake.set()
 
+    def evict(self, reason: str, message: str) -> None:
+        """End the pod for good: it took more than the node can give it."""
+        self._room.tell(self.pod, "Warning", reason, message)
+        self.rejection = Failure(reason, message, self._room.clock.now())
+        self._wake.set()
+
     def hear(self, event: ContainerEvent) -> None:
         """Hear that something happened in the runtime; what an operation brings about can wait for its end."""
         if event.record is None:

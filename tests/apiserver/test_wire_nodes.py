@@ -13,6 +13,7 @@ from tests.apiserver.wire import Wire, pod
 
 NODES = "/api/v1/nodes"
 PODS = "/api/v1/namespaces/default/pods"
+VOLUMES = "/api/v1/persistentvolumes"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 TOKEN = "/api/v1/namespaces/default/serviceaccounts/default/token"
 MERGE = "application/merge-patch+json"
@@ -157,3 +158,28 @@ async def test_a_node_gets_no_certificate_to_pass_for_a_service(here: Wire, addr
     )
 
     assert reply.status == status
+
+
+async def test_an_agent_lets_go_of_volumes_on_its_node_and_changes_nothing_else_of_them(here: Wire, wire: Wire) -> None:
+    """A volume that led to another node would give its agent files there."""
+    for name in ("here", "there"):
+        volume = {
+            "metadata": {"name": name, "labels": {"wherry.dev/node": name}, "finalizers": ["wherry.dev/local-path"]},
+            "spec": {
+                "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "hostPath": {"path": "/srv"},
+                "persistentVolumeReclaimPolicy": "Delete",
+            },
+        }
+        assert (await wire.send("POST", VOLUMES, volume)).status == 201
+    own = (await here.send("GET", f"{VOLUMES}/here")).json
+    theirs = (await here.send("GET", f"{VOLUMES}/there")).json
+    kept = {**own["metadata"], "finalizers": ["kubernetes.io/pv-protection"]}
+
+    larger = await here.send("PUT", f"{VOLUMES}/here", {**own, "spec": {**own["spec"], "capacity": {"storage": "2Gi"}}})
+    other = await here.send("PUT", f"{VOLUMES}/there", {**theirs, "metadata": {**theirs["metadata"], "finalizers": []}})
+    freed = await here.send("PUT", f"{VOLUMES}/here", {**own, "metadata": kept})
+    deleted = await here.send("DELETE", f"{VOLUMES}/here")
+
+    assert [reply.status for reply in (larger, other, freed, deleted)] == [403, 403, 200, 200]

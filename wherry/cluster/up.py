@@ -23,6 +23,7 @@ from wherry.cluster.layout import Layout
 from wherry.cluster.nodes import machine_name
 from wherry.cluster.processes import Record, find, last_words, spawn
 from wherry.cluster.shape import Shape, free_node_port, free_slot, load_shape, save_shape, taken_slots
+from wherry.cluster.storage import ensure_default_class
 from wherry.commands.doctor import examine, obstacles
 from wherry.connection import Connection, Json, Unreachable
 from wherry.targets import UsageError
@@ -75,6 +76,7 @@ def bring_up(wish: Wish, say: Callable[[str], None]) -> Layout:
     connection = _wait_for_server(layout, server, shape.port)
     say(f"server ready after {time.monotonic() - began:.1f} s at {connection.access.server}")
     write_private(token_file, make_token(connection, TOKEN_LIFETIME_S))
+    ensure_default_class(connection)
     _wait_for_nodes(layout, connection, agents, began_at)
     names = ", ".join(agents)
     say(f"{len(agents)} node{'s' if len(agents) > 1 else ''} ready after {time.monotonic() - began:.1f} s: {names}")
