@@ -5,7 +5,7 @@ Source: kubernetes.io/docs/concepts/configuration/manage-resources-containers an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kube.api.core_v1 import Container, Pod
@@ -41,6 +41,11 @@ def kernel_limits(pod: Pod, container: Container, memory_capacity_bytes: int) ->
         memory_bytes=limits["memory"].whole if "memory" in limits else 0,
         oom_score_adj=oom_score(pod, container, memory_capacity_bytes),
     )
+
+
+def unlimited_where_none(limits: KernelLimits) -> KernelLimits:
+    """Return limits that also take away what a container had before: -1 is no limit, 0 would leave it as it is."""
+    return replace(limits, cpu_quota_us=limits.cpu_quota_us or -1, memory_bytes=limits.memory_bytes or -1)
 
 
 def qos_class(pod: Pod) -> str:

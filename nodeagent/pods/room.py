@@ -11,6 +11,7 @@ from kube.events import EventRecorder
 from kube.quantity import Quantity
 from kube.runner import Runner
 from nodeagent.cri.client import Cri
+from nodeagent.pods.containers import field_path
 from nodeagent.pods.images import ImagePuller
 from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.resolver import DnsSettings
@@ -54,6 +55,5 @@ class PodRoom:
         self, pod: Pod, event_type: Literal["Normal", "Warning"], reason: str, message: str, container: str = ""
     ) -> None:
         """Record an Event about a pod or one of its containers."""
-        kind = "initContainers" if any(c.name == container for c in pod.spec.init_containers) else "containers"
-        field_path = f"spec.{kind}{{{container}}}" if container else ""
-        self.recorder.record(pod, event_type, reason, message, field_path=field_path)
+        path = field_path(pod, container) if container else ""
+        self.recorder.record(pod, event_type, reason, message, field_path=path)

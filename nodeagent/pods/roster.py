@@ -20,6 +20,7 @@ from nodeagent.cri.values import PodRecord
 from nodeagent.pods.admission import rejection
 from nodeagent.pods.operations import OperationFailed, remove_everything
 from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL
+from nodeagent.pods.resize import resize_refusal
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.view import Failure
 from nodeagent.pods.worker import PodWorker
@@ -87,7 +88,7 @@ class Roster:
 
     def _take(self, pod: Pod) -> None:
         record = self._found.get(pod.metadata.uid, PodRecord())
-        worker = PodWorker(self._room, pod, record, self._rejection(pod, record))
+        worker = PodWorker(self._room, pod, record, self._rejection(pod, record), self._resize_refusal)
         self._workers[pod.metadata.uid] = worker
 
         async def job() -> None:
@@ -102,14 +103,23 @@ class Roster:
         is_new = not record.sandboxes and pod.status.start_time is None
         if not is_new or pod.metadata.deletion_timestamp is not None or pod.status.phase in TERMINAL:
             return None
-        others = [w.pod for w in self.workers() if w.rejection is None and w.pod.status.phase not in TERMINAL]
         settings = self._room.settings
-        refused = rejection(pod, others, settings.allocatable, settings.node_labels)
+        refused = rejection(pod, self._others(pod), settings.allocatable, settings.node_labels)
         if refused is None:
             return None
         reason, message = refused
         self._room.tell(pod, "Warning", reason, message)
         return Failure(reason, message, self._room.clock.now())
+
+    def _others(self, pod: Pod) -> list[Pod]:
+        """Return the pods beside one that the node has room for, with what was granted them."""
+        uid = pod.metadata.uid
+        others = [w for w in self.workers() if w.uid != uid and w.rejection is None]
+        return [w.granted for w in others if w.pod.status.phase not in TERMINAL]
+
+    def _resize_refusal(self, pod: Pod) -> Failure | None:
+        refused = resize_refusal(pod, self._others(pod), self._room.settings.allocatable)
+        return Failure(*refused, self._room.clock.now()) if refused is not None else None
 
     # The runtime's side.
 

@@ -14,11 +14,18 @@ from msgspec.structs import replace
 from kube.api.core_v1 import ContainerStatus, HostIP, Pod, PodCondition, PodIP, PodStatus
 from kube.objects import condition, condition_is_true
 from kube.times import to_time
-from nodeagent.pods.container_status import Telling, container_status, init_container_status
+from nodeagent.pods.container_status import (
+    Telling,
+    container_status,
+    ephemeral_container_status,
+    init_container_status,
+)
+from nodeagent.pods.containers import ephemeral_containers
 from nodeagent.pods.plan import TERMINAL, ending_of, has_initialized
+from nodeagent.pods.resize import IN_PROGRESS, PENDING, resize_conditions
 from nodeagent.pods.view import View, is_sidecar
 
-OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", PENDING, IN_PROGRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ def pod_status(view: View, before: PodStatus, node: NodeFacts, now: datetime) ->
     telling = Telling(view, before, node.runtime, now)
     inits = tuple(init_container_status(telling, container) for container in pod.spec.init_containers)
     mains = tuple(container_status(telling, container) for container in pod.spec.containers)
+    added = tuple(ephemeral_container_status(telling, container) for container in ephemeral_containers(pod))
     phase = before.phase if before.phase in TERMINAL else pod_phase(pod, inits, mains)
     reason, message = before.reason, before.message
     ending = ending_of(view, now)
@@ -59,6 +67,7 @@ def pod_status(view: View, before: PodStatus, node: NodeFacts, now: datetime) ->
         pod_ips=tuple(PodIP(ip=ip) for ip in ips),
         init_container_statuses=inits,
         container_statuses=mains,
+        ephemeral_container_statuses=added,
         observed_generation=pod.metadata.generation,
     )
     return replace(changed, conditions=_conditions(view, changed, before, now))
@@ -121,6 +130,7 @@ def _conditions(view: View, status: PodStatus, before: PodStatus, now: datetime)
         _initialized(view, status),
         _ready(view, status, before),
         _containers_ready(view, status),
+        *resize_conditions(view),
     ]
     dated = [_dated(new, condition(before.conditions, new.type), view.pod, now) for new in own]
     others = tuple(c for c in before.conditions if c.type not in OWN_CONDITIONS)

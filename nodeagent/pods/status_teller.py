@@ -95,8 +95,8 @@ class StatusTeller:
         return pod_status(view, before, self._room.node, now)
 
     def _conditions_differ(self, wanted: PodStatus) -> bool:
-        told = {c.type: c for c in self.told.conditions}
-        return any(told.get(c.type) != c for c in wanted.conditions if c.type in OWN_CONDITIONS)
+        told = {c.type: c for c in self.told.conditions if c.type in OWN_CONDITIONS}
+        return told != {c.type: c for c in wanted.conditions if c.type in OWN_CONDITIONS}
 
     async def _write(self, pod: Pod, wanted: PodStatus) -> None:
         async with self._lock:

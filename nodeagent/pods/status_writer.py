@@ -40,7 +40,9 @@ def _changed_conditions(before: list[Mapping[str, Any]], after: list[Mapping[str
         if condition["type"] in OWN_CONDITIONS and condition != old:
             gone = {name: None for name in old or {} if name not in condition}
             changed.append({**gone, **condition})
-    return changed
+    kept = {condition["type"] for condition in after}
+    left = [kind for kind in known if kind in OWN_CONDITIONS and kind not in kept]
+    return [*changed, *({"$patch": "delete", "type": kind} for kind in left)]
 
 
 async def write_status(client: Client, pod: Pod, old: PodStatus, new: PodStatus) -> Pod | None:

@@ -7,20 +7,24 @@ Source: docs/pod-lifecycle.md.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from kube.api.core_v1 import Pod
+from kube.api.core_v1 import ContainerStatus, Pod, ResourceRequirements
+from kube.codec import decode
 from kube.objects import with_metadata
 from kube.runner import attempt
 from kube.times import to_time
 from nodeagent.cri.client import CriError
 from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord, with_sandbox
+from nodeagent.pods.containers import find_container
 from nodeagent.pods.messages import termination_message
 from nodeagent.pods.operations import OperationFailed, Operations
 from nodeagent.pods.plan import plan
 from nodeagent.pods.probes import Prober
+from nodeagent.pods.resize import granted_pod, is_resized
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.status_teller import StatusTeller
 from nodeagent.pods.view import (
@@ -36,6 +40,7 @@ from nodeagent.pods.view import (
     PrepareVolumes,
     RemoveContainer,
     RemoveSandbox,
+    ResizeContainer,
     StartContainer,
     StopSandbox,
     View,
@@ -43,11 +48,15 @@ from nodeagent.pods.view import (
 )
 
 LOOK_AGAIN: Final = timedelta(milliseconds=500)
+ASK_AGAIN: Final = timedelta(seconds=1)
+"""When a resize that didn't fit is tried again: others may have gone meanwhile."""
 PULL_TOLD: Final = timedelta(seconds=1)
 """How long ErrImagePull is shown before it is called ImagePullBackOff."""
 FIRST_RETRY_S: Final = 1.0
 FORCED_GRACE_S: Final = 2
 """What a pod gets to end in when its object was deleted by force."""
+
+Refusal = Callable[[Pod], Failure | None]
 
 _log = logging.getLogger(__name__)
 
@@ -59,10 +68,14 @@ class _Operation:
 
 
 class PodWorker:
-    """The worker of one pod. record: what the runtime has of it, as of now."""
+    """The worker of one pod.
 
-    def __init__(self, room: PodRoom, pod: Pod, record: PodRecord, rejection: Failure | None) -> None:
+    record: what the runtime has of it, as of now. refusal: says why the node can't give a pod what it asks for by now.
+    """
+
+    def __init__(self, room: PodRoom, pod: Pod, record: PodRecord, rejection: Failure | None, refusal: Refusal) -> None:
         self.pod = pod
+        self._refusal = refusal
         self.rejection = rejection
         self.is_gone = False
         self._room = room
@@ -80,6 +93,8 @@ class PodWorker:
         self._busy: dict[str, _Operation] = {}
         self._messages: dict[str, str] = {}
         self._ended: dict[str, ContainerRecord] = {}
+        self._resources: dict[str, ResourceRequirements] = {}
+        self._resize_refused: Failure | None = None
         self._wake = asyncio.Event()
         self._wake_at: datetime | None = None
         self._operations = Operations(room, pod, self._reference_changed)
@@ -95,6 +110,11 @@ class PodWorker:
     def record(self) -> PodRecord:
         """What the runtime had of the pod when it was last asked."""
         return self._record
+
+    @property
+    def granted(self) -> Pod:
+        """The pod with the resources that the node has granted it."""
+        return granted_pod(self._view())
 
     @property
     def story(self) -> str:
@@ -183,6 +203,7 @@ class PodWorker:
             self._volumes_stale = True
         self._wake_at = None
         self._rename_pull_failures(now)
+        self._ask_for_resources(now)
         view = self._view()
         self._prober.sync(view)
         decided = plan(view, now)
@@ -231,13 +252,26 @@ class PodWorker:
                 self._messages[record.id] = termination_message(record)
             if record.is_running:
                 self._carry(record)
+            if record.id not in self._resources:
+                self._resources[record.id] = self._resources_of(record)
+
+    def _resources_of(self, record: ContainerRecord) -> ResourceRequirements:
+        """Return what a container was given: by the last resize that was told of, else when it was made."""
+        told = self._told_of(record)
+        if told is not None and told.resources is not None and told.state.running is not None:
+            return told.resources
+        return decode(record.resources.encode() or b"{}", ResourceRequirements)
 
     def _carry(self, record: ContainerRecord) -> None:
+        told = self._told_of(record)
+        if told is not None:
+            self._prober.carry(record, started=bool(told.started), ready=told.ready)
+
+    def _told_of(self, record: ContainerRecord) -> ContainerStatus | None:
         own_id = f"{self._room.node.runtime}://{record.id}"
         before = self._teller.told
-        for told in (*before.container_statuses, *before.init_container_statuses):
-            if told.container_id == own_id and told.name == record.name:
-                self._prober.carry(record, started=bool(told.started), ready=told.ready)
+        statuses = (*before.container_statuses, *before.init_container_statuses)
+        return next((told for told in statuses if told.container_id == own_id and told.name == record.name), None)
 
     def _view(self) -> View:
         return View(
@@ -251,9 +285,23 @@ class PodWorker:
             volumes_ready=self._volumes_ready,
             volumes_stale=self._volumes_stale,
             rejection=self.rejection,
+            resources=self._resources,
+            resize_refusal=self._resize_refused,
             is_clean=self._is_released and self.pod.metadata.deletion_timestamp is None,
             limits=self._room.settings.limits,
         )
+
+    def _ask_for_resources(self, now: datetime) -> None:
+        """Ask whether the node can give the containers other resources, where they want some."""
+        before, self._resize_refused = self._resize_refused, None
+        if not is_resized(self._view()) or self.pod.metadata.deletion_timestamp is not None:
+            return
+        self._resize_refused = refused = self._refusal(self.pod)
+        if refused is None:
+            return
+        if before is None or before.reason != refused.reason:
+            self._room.tell(self.pod, "Warning", f"Resize{refused.reason}", refused.message)
+        self._wake_by(now + ASK_AGAIN)
 
     def _rename_pull_failures(self, now: datetime) -> None:
         """Call a failed pull that waits for its next try by its second name, a moment after it was told."""
@@ -264,7 +312,8 @@ class PodWorker:
             if rename_at > now:
                 self._wake_by(rename_at)
             elif failure.retry_at > now:
-                image = next((c.image for c in self.pod.spec.containers if c.name == key), "")
+                container = find_container(self.pod, key)
+                image = container.image if container is not None else ""
                 told = f'Back-off pulling image "{image}": ErrImagePull: {failure.message}'
                 self._failures[key] = replace_failure(failure, "ImagePullBackOff", told)
                 self._room.tell(self.pod, "Normal", "BackOff", f'Back-off pulling image "{image}"', key)
@@ -327,7 +376,7 @@ class PodWorker:
         _log.info("%s: %s: %s: %s; next try in %gs", self.story, key, failure.reason, failure, delay.total_seconds())
 
     async def _do(self, action: Action) -> None:
-        operations, cri = self._operations, self._room.cri
+        operations = self._operations
         try:
             match action:
                 case PrepareVolumes():
@@ -340,16 +389,15 @@ class PodWorker:
                         self._room.tell(self.pod, "Normal", "SandboxChanged", told)
                     self._new_sandbox = await operations.create_sandbox(self.pod, action.attempt)
                     self._must_list = bool(self._record.sandboxes)
-                case StopSandbox():
-                    await cri.stop_sandbox(action.id)
-                case RemoveSandbox():
-                    await cri.remove_sandbox(action.id)
                 case StartContainer():
-                    await operations.start_container(self.pod, self._record, action)
+                    await operations.start_container(granted_pod(self._view()), self._record, action)
+                case ResizeContainer():
+                    await operations.resize_container(self.pod, action)
+                    self._resources[action.id] = action.resources
                 case KillContainer():
                     await operations.kill_container(self.pod, self._record, action)
-                case RemoveContainer():
-                    await cri.remove_container(action.id)
+                case StopSandbox() | RemoveSandbox() | RemoveContainer():
+                    await operations.dispose(action)
                 case CleanUp():
                     await self._clean_up(is_deleted=action.is_deleted)
         except CriError as error:
