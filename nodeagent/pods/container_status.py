@@ -110,7 +110,7 @@ def _state(
             return _waits(failure.reason, failure.message)
         entry = view.backoff.get(container.name)
         due = due_at(entry, record)
-        again = restarts(view.pod, container, record, is_init=is_init)
+        again = restarts(view.pod, container, record.exit_code, is_init=is_init)
         if again and entry is not None and due is not None and due > telling.now:
             return _waits("CrashLoopBackOff", crash_message(view, container, entry.delay_s))
     return _ended_state(telling, record)

@@ -89,13 +89,13 @@ def is_finished(view: View) -> bool:
         record = view.record.latest(container.name)
         if record is None or not record.has_ended or record.exit_code == 0 or container.name in view.busy:
             continue
-        if not restarts(pod, container, record, is_init=True):
+        if not restarts(pod, container, record.exit_code, is_init=True):
             return True
     for container in pod.spec.containers:
         record = view.record.latest(container.name)
         if record is None or not record.has_ended or container.name in view.busy:
             return False
-        if restarts(pod, container, record, is_init=False):
+        if restarts(pod, container, record.exit_code, is_init=False):
             return False
     return bool(pod.spec.containers)
 
@@ -227,13 +227,15 @@ def _run_container(view: View, container: Container, now: datetime, *, is_init: 
         yield from _keep(view, container, record, now)
     elif record.state is ContainerState.CREATED:
         yield from _retried(view, container.name, RemoveContainer(container.name, record.id), now)
-    elif restarts(view.pod, container, record, is_init=is_init):
+    elif restarts(view.pod, container, record.exit_code, is_init=is_init):
         yield from _restart(view, container, record, now)
 
 
 def _ended_for_good(view: View, container: Container) -> bool:
     record = view.record.latest(container.name)
-    return record is not None and record.has_ended and not restarts(view.pod, container, record, is_init=False)
+    if record is None or not record.has_ended:
+        return False
+    return not restarts(view.pod, container, record.exit_code, is_init=False)
 
 
 def _restart(view: View, container: Container, record: ContainerRecord, now: datetime) -> Iterator[Action | datetime]:

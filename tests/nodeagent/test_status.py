@@ -112,6 +112,16 @@ def test_the_phase_adds_up_from_the_ends_of_the_containers(policy: str, codes: t
     assert told(wanted, found(exited("a", codes[0]), exited("b", codes[1]))).phase == phase
 
 
+def test_a_containers_own_policy_and_rules_decide_over_the_phase() -> None:
+    rule = {"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}
+    ruled = pod("web", container(restartPolicy="Never", restartPolicyRules=[rule]))
+    once = pod("web", container("a", restartPolicy="Never"), container("b", restartPolicy="OnFailure"))
+
+    assert told(ruled, found(exited(exit_code=42))).phase == "Running"
+    assert told(ruled, found(exited(exit_code=1))).phase == "Failed"
+    assert told(once, found(exited("a"), exited("b"))).phase == "Succeeded"
+
+
 def test_a_failed_init_container_fails_a_pod_that_never_restarts() -> None:
     wanted = pod(init=(container("first"),), restartPolicy="Never")
 
