@@ -15,6 +15,7 @@ from nodeagent.pods.containers import field_path
 from nodeagent.pods.images import ImagePuller
 from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.resolver import DnsSettings
+from nodeagent.pods.static_pods import is_static
 from nodeagent.pods.status import NodeFacts
 from nodeagent.pods.view import BackoffLimits
 from nodeagent.pods.volumes import NodeDirs
@@ -37,7 +38,7 @@ class PodSettings:
 
 @dataclass(frozen=True, slots=True)
 class PodRoom:
-    """Handed to every pod's worker."""
+    """Handed to every pod's worker. mirrors: which pod of the API stands for a static one, by the static one's uid."""
 
     client: Client
     cri: Cri
@@ -50,6 +51,11 @@ class PodRoom:
     node: NodeFacts
     settings: PodSettings
     services: Callable[[], Iterable[Service]]
+    mirrors: dict[str, str] = field(default_factory=dict)
+
+    def uid_in_api(self, pod: Pod) -> str:
+        """Return the uid of a pod's object, "" for a static pod of which the API has no picture yet."""
+        return self.mirrors.get(pod.metadata.uid, "") if is_static(pod) else pod.metadata.uid
 
     def tell(
         self, pod: Pod, event_type: Literal["Normal", "Warning"], reason: str, message: str, container: str = ""

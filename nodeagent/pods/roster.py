@@ -6,7 +6,7 @@ Reads the node's Pods and the runtime's events; writes through the workers alone
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from nodeagent.pods.operations import OperationFailed, remove_everything
 from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL
 from nodeagent.pods.resize import resize_refusal
 from nodeagent.pods.room import PodRoom
+from nodeagent.pods.static_pods import is_mirror, is_static
 from nodeagent.pods.view import Failure
 from nodeagent.pods.worker import PodWorker
 
@@ -32,14 +33,17 @@ _log = logging.getLogger(__name__)
 
 
 class Roster:
-    """The pods of one node. pods: an informer of those bound to it."""
+    """The pods of one node. pods: an informer of those bound to it. static: the static ones there are at the start."""
 
-    def __init__(self, room: PodRoom, pods: Informer[Pod]) -> None:
+    def __init__(self, room: PodRoom, pods: Informer[Pod], static: Iterable[Pod] = ()) -> None:
         self._room = room
         self._pods = pods
+        self._static = static
         self._workers: dict[str, PodWorker] = {}
         self._found: dict[str, PodRecord] = {}
         self._orphans: set[str] = set()
+        self.begun = asyncio.Event()
+        """Set once the static pods of the start have been taken."""
 
     def workers(self) -> Iterator[PodWorker]:
         """Yield the workers of all pods that aren't gone."""
@@ -53,13 +57,19 @@ class Roster:
     async def run(self) -> None:
         """Find what is there, then follow the API and the runtime for ever."""
         self._found = await self._list()
+        for pod in self._static:
+            self._take(pod)
+        self.begun.set()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_events())
+            group.create_task(self._follow_api())
+
+    async def _follow_api(self) -> None:
         await self._pods.wait_synced()
         self._pods.on_change(self._changed)
         self._remove_orphans(self._found)
         self._found = {}
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow_events())
-            group.create_task(self._resync())
+        await self._resync()
 
     async def _list(self) -> dict[str, PodRecord]:
         while True:
@@ -68,6 +78,16 @@ class Roster:
             except CriError as error:
                 _log.debug("the runtime gives no answer yet: %s", error)
                 await self._room.clock.sleep(RECONNECT_S)
+
+    # The node's own files.
+
+    def static_workers(self) -> list[PodWorker]:
+        """Return the workers of static pods."""
+        return [worker for worker in self.workers() if is_static(worker.pod)]
+
+    def take_static(self, pod: Pod) -> None:
+        """Begin to run a static pod."""
+        self._take(pod)
 
     # The API's side.
 
@@ -78,8 +98,8 @@ class Roster:
                 worker.vanish(old)
                 if worker.is_gone:
                     del self._workers[worker.uid]
-        if new is None:
-            return
+        if new is None or is_mirror(new):
+            return  # A mirror pod is told of a pod that runs already.
         worker = self._workers.get(new.metadata.uid)
         if worker is None:
             self._take(new)
@@ -93,7 +113,8 @@ class Roster:
 
         async def job() -> None:
             await worker.run()
-            if worker.is_gone and self._pods.get(pod.metadata.name, pod.metadata.namespace) is None:
+            is_known = self._pods.get(pod.metadata.name, pod.metadata.namespace) is not None
+            if worker.is_gone and (is_static(pod) or not is_known):
                 self._workers.pop(worker.uid, None)
 
         self._room.runner.start(worker.story, job)

@@ -22,7 +22,7 @@ from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord, wit
 from nodeagent.pods.containers import find_container
 from nodeagent.pods.messages import termination_message
 from nodeagent.pods.operations import OperationFailed, Operations
-from nodeagent.pods.plan import plan
+from nodeagent.pods.plan import DEFAULT_GRACE_S, plan
 from nodeagent.pods.probes import Prober
 from nodeagent.pods.resize import granted_pod, is_resized
 from nodeagent.pods.room import PodRoom
@@ -107,6 +107,11 @@ class PodWorker:
         return self.pod.metadata.uid
 
     @property
+    def is_ending(self) -> bool:
+        """Whether the pod's object is being deleted, or gone."""
+        return self.pod.metadata.deletion_timestamp is not None
+
+    @property
     def record(self) -> PodRecord:
         """What the runtime had of the pod when it was last asked."""
         return self._record
@@ -131,15 +136,31 @@ class PodWorker:
         self._teller.heed_overwritten(pod)
         self._wake.set()
 
-    def vanish(self, pod: Pod) -> None:
-        """Hear that the pod's object is gone: what runs ends all the same, and nothing more is written."""
+    def vanish(self, pod: Pod, most_s: int = FORCED_GRACE_S) -> None:
+        """Hear that the pod's object is gone: what runs ends within `most_s`, and nothing more is written."""
         self._has_vanished = True
         asked = pod.metadata.deletion_grace_period_seconds
         self.pod = with_metadata(
             pod,
             deletion_timestamp=pod.metadata.deletion_timestamp or to_time(self._room.clock.now()),
-            deletion_grace_period_seconds=FORCED_GRACE_S if asked is None else min(asked, FORCED_GRACE_S),
+            deletion_grace_period_seconds=most_s if asked is None else min(asked, most_s),
         )
+        self._wake.set()
+
+    def end(self) -> None:
+        """End a static pod whose file is gone, with the grace that it asks for."""
+        if not self.is_ending:
+            asked = self.pod.spec.termination_grace_period_seconds
+            self.vanish(self.pod, most_s=DEFAULT_GRACE_S if asked is None else asked)
+
+    def heed_mirror(self, mirror: Pod | None) -> None:
+        """Hear which pod of the API stands for this static pod; a new one is told everything."""
+        uid = mirror.metadata.uid if mirror is not None else ""
+        if uid == self._room.mirrors.get(self.uid, ""):
+            return
+        self._room.mirrors[self.uid] = uid
+        if mirror is not None:
+            self._teller.told = mirror.status
         self._wake.set()
 
     def hear(self, event: ContainerEvent) -> None:
