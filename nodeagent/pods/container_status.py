@@ -105,13 +105,12 @@ def _state(
         return ContainerState(running=ContainerStateRunning(started_at=started_at))
     if record.state is Stage.CREATED:
         return _waits(failure.reason, failure.message) if failure is not None else _waits(waiting)
-    if not _is_ending(telling):
+    if not _is_ending(telling) and restarts(view.pod, container, record.exit_code, is_init=is_init):
         if failure is not None:
             return _waits(failure.reason, failure.message)
         entry = view.backoff.get(container.name)
         due = due_at(entry, record)
-        again = restarts(view.pod, container, record.exit_code, is_init=is_init)
-        if again and entry is not None and due is not None and due > telling.now:
+        if entry is not None and due is not None and due > telling.now:
             return _waits("CrashLoopBackOff", crash_message(view, container, entry.delay_s))
     return _ended_state(telling, record)
 

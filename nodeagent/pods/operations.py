@@ -135,12 +135,12 @@ class Operations:
             self._fail(pod, container, "CreateContainerConfigError", str(error) or "the API gave no answer in time")
         except (CriError, OSError) as error:
             self._fail(pod, container, "CreateContainerError", str(error))
-        self._room.tell(pod, "Normal", "Created", f"Created container: {container.name}", container.name)
+        self._room.tell(pod, "Normal", "Created", "Container created", container.name)
         try:
             await self._room.cri.start_container(container_id)
         except CriError as error:
-            self._fail(pod, container, "RunContainerError", str(error))
-        self._room.tell(pod, "Normal", "Started", f"Started container {container.name}", container.name)
+            self._fail(pod, container, "RunContainerError", str(error).removeprefix(f"container {container_id}: "))
+        self._room.tell(pod, "Normal", "Started", "Container started", container.name)
         await self._post_start(pod, container, container_id, next(iter(sandbox.ips), ""))
 
     def _fail(self, pod: Pod, container: Container, reason: str, message: str) -> None:

@@ -77,17 +77,19 @@ def hostname_of(pod: Pod, cluster_domain: str) -> str:
     """Return what a pod calls itself: its hostname or name, cut to what a kernel takes."""
     if pod.spec.hostname_override:
         return pod.spec.hostname_override
-    short = (pod.spec.hostname or pod.metadata.name)[:HOSTNAME_MAX].rstrip("-.")
     full = fqdn_of(pod, cluster_domain)
-    return full if pod.spec.set_hostname_as_fqdn and full else short
+    return full if pod.spec.set_hostname_as_fqdn and full else _short_name(pod)
+
+
+def _short_name(pod: Pod) -> str:
+    return pod.spec.hostname_override or (pod.spec.hostname or pod.metadata.name)[:HOSTNAME_MAX].rstrip("-.")
 
 
 def fqdn_of(pod: Pod, cluster_domain: str) -> str:
     """Return the pod's name in the cluster's DNS, "" where it asks for none."""
     if not pod.spec.subdomain:
         return ""
-    short = (pod.spec.hostname or pod.metadata.name)[:HOSTNAME_MAX].rstrip("-.")
-    return f"{short}.{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}"
+    return f"{_short_name(pod)}.{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}"
 
 
 def hosts_file(pod: Pod, ips: Sequence[str], cluster_domain: str, host_file: str = "") -> str:
@@ -95,7 +97,7 @@ def hosts_file(pod: Pod, ips: Sequence[str], cluster_domain: str, host_file: str
     if pod.spec.host_network:
         lines = ["# Made by the node agent from the node's own.", *host_file.splitlines()]
     else:
-        short, full = hostname_of(pod, cluster_domain), fqdn_of(pod, cluster_domain)
+        short, full = _short_name(pod), fqdn_of(pod, cluster_domain)
         names = f"{full}\t{short}" if full and full != short else short
         lines = [
             "# Made by the node agent.",

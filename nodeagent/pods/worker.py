@@ -338,6 +338,7 @@ class PodWorker:
                 told = f'Back-off pulling image "{image}": ErrImagePull: {failure.message}'
                 self._failures[key] = replace_failure(failure, "ImagePullBackOff", told)
                 self._room.tell(self.pod, "Normal", "BackOff", f'Back-off pulling image "{image}"', key)
+                self._room.tell(self.pod, "Warning", "Failed", "Error: ImagePullBackOff", key)
 
     # Operations.
 
@@ -352,7 +353,9 @@ class PodWorker:
             return
         if isinstance(action, StartContainer) and action.backoff is not None:
             if action.name in self._backoff:
-                self._room.tell(self.pod, "Warning", "BackOff", "Back-off restarting failed container", action.name)
+                meta = self.pod.metadata
+                told = f"container {action.name} in pod {meta.name}_{meta.namespace}({self.uid})"
+                self._room.tell(self.pod, "Warning", "BackOff", f"Back-off restarting failed {told}", action.name)
             self._backoff[action.name] = action.backoff
 
         async def job() -> None:

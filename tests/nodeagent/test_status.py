@@ -155,6 +155,19 @@ def test_a_pull_that_failed_is_told_with_its_reason() -> None:
     assert waiting(status) == "ErrImagePull"
 
 
+def test_a_start_that_failed_for_good_is_told_as_an_end() -> None:
+    """No program of that name, and the policy says Never: the pod has failed and waits for nothing."""
+    failed = {"main": Failure("RunContainerError", "exec: no such program", after(1))}
+    has = found(exited(exit_code=128, reason="StartError"))
+
+    once, again = told(pod(restartPolicy="Never"), has, failures=failed), told(pod(), has, failures=failed)
+
+    ended = once.container_statuses[0].state.terminated
+    assert ended is not None
+    assert (once.phase, ended.reason) == ("Failed", "StartError")
+    assert (again.phase, waiting(again)) == ("Running", "RunContainerError")
+
+
 def test_a_container_killed_for_memory_says_so() -> None:
     status = told(pod(restartPolicy="Never"), found(exited(exit_code=137, reason="OOMKilled")))
 
