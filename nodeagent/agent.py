@@ -171,6 +171,7 @@ class _Agent:
             cluster_domain=settings.cluster_domain,
             host_dns=parse_resolv_conf(_read(Path("/etc/resolv.conf"))),
             cgroup_parent=settings.cgroup_parent,
+            allowed_unsafe_sysctls=settings.allowed_unsafe_sysctls,
             limits=BackoffLimits(settings.backoff_first_s, settings.backoff_most_s),
         )
         return PodRoom(

@@ -34,6 +34,7 @@ class PodSettings:
     cgroup_parent: str = "/wherry"
     limits: BackoffLimits = field(default_factory=BackoffLimits)
     default_seccomp: str = "RuntimeDefault"
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL
 from nodeagent.pods.resize import resize_refusal
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.static_pods import is_mirror, is_static
+from nodeagent.pods.unsupported import unsupported
 from nodeagent.pods.view import Failure
 from nodeagent.pods.worker import PodWorker
 
@@ -125,7 +126,9 @@ class Roster:
         if not is_new or pod.metadata.deletion_timestamp is not None or pod.status.phase in TERMINAL:
             return None
         settings = self._room.settings
-        refused = rejection(pod, self._others(pod), settings.allocatable, settings.node_labels)
+        refused = unsupported(pod, settings.allowed_unsafe_sysctls)
+        if refused is None:
+            refused = rejection(pod, self._others(pod), settings.allocatable, settings.node_labels)
         if refused is None:
             return None
         reason, message = refused

@@ -16,7 +16,7 @@ from nodeagent.pods.containers import all_containers
 from nodeagent.pods.environment import ConfigError, expand
 from nodeagent.pods.plan import DEFAULT_GRACE_S
 from nodeagent.pods.resolver import DnsSettings, sysctls_of
-from nodeagent.pods.resources import CPU_PERIOD_US, KernelLimits
+from nodeagent.pods.resources import CPU_PERIOD_US, KernelLimits, pod_limits
 from nodeagent.pods.spec_hash import spec_hash
 from proto import cri_v1
 
@@ -88,7 +88,10 @@ def sandbox_config(
         labels={**meta.labels, **pod_labels(pod)},
         annotations={**meta.annotations, values.GRACE_PERIOD: str(_grace_s(pod))},
         linux=cri_v1.LinuxPodSandboxConfig(
-            cgroup_parent=cgroup_parent, security_context=security, sysctls=dict(sysctls_of(pod))
+            cgroup_parent=cgroup_parent,
+            security_context=security,
+            sysctls=dict(sysctls_of(pod)),
+            resources=linux_resources(pod_limits(pod)),
         ),
     )
 

@@ -70,6 +70,8 @@ def pod_status(view: View, before: PodStatus, node: NodeFacts, now: datetime) ->
         container_statuses=mains,
         ephemeral_container_statuses=added,
         observed_generation=pod.metadata.generation,
+        resources=pod.spec.resources,
+        allocated_resources=pod.spec.resources.requests if pod.spec.resources is not None else {},
     )
     return replace(changed, conditions=_conditions(view, changed, before, now))
 
