@@ -12,6 +12,8 @@ from kube.api.core_v1 import HostAlias, Pod
 
 HOSTNAME_MAX: Final = 63
 NDOTS: Final = "ndots:5"
+MANAGED: Final = "# Kubernetes-managed hosts file"
+"""How a hosts file begins that isn't the image's own, here as on any node: there are programs that look for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,12 @@ def fqdn_of(pod: Pod, cluster_domain: str) -> str:
 def hosts_file(pod: Pod, ips: Sequence[str], cluster_domain: str, host_file: str = "") -> str:
     """Return a pod's /etc/hosts. host_file: that of the node, which a pod on the node's network starts from."""
     if pod.spec.host_network:
-        lines = ["# Made by the node agent from the node's own.", *host_file.splitlines()]
+        lines = [f"{MANAGED} (host network).", *host_file.splitlines()]
     else:
         short, full = _short_name(pod), fqdn_of(pod, cluster_domain)
         names = f"{full}\t{short}" if full and full != short else short
         lines = [
-            "# Made by the node agent.",
+            f"{MANAGED}.",
             "127.0.0.1\tlocalhost",
             "::1\tlocalhost ip6-localhost ip6-loopback",
             "fe00::0\tip6-localnet",
@@ -115,7 +117,7 @@ def hosts_file(pod: Pod, ips: Sequence[str], cluster_domain: str, host_file: str
 
 def _aliases(aliases: Iterable[HostAlias]) -> list[str]:
     lines = ["\t".join([alias.ip, *alias.hostnames]) for alias in aliases]
-    return ["", "# From the pod's hostAliases.", *lines] if lines else []
+    return ["", "# Entries added by HostAliases.", *lines] if lines else []
 
 
 def sysctls_of(pod: Pod) -> Mapping[str, str]:

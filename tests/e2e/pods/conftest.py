@@ -91,6 +91,12 @@ class Place:
         pod = self.pods.when(name, lambda pod: waiting(pod).get("reason") == reason, f"does not wait for {reason}")
         return waiting(pod)
 
+    def past_deadline(self, name: str) -> Pod:
+        """Return a pod whose container has ended because its deadline, set while it ran, has passed."""
+        self.pods.when(name, lambda pod: status_of(pod).get("ready"), "is not ready")
+        self.do("patch", "pod", name, "-p", '{"spec": {"activeDeadlineSeconds": 1}}')
+        return self.pods.when(name, end_of, "its container has not ended")
+
     def event(self, name: str, reason: str, words: str = "") -> Mapping[str, Any]:
         """Return an event about a pod, once there is one. Fails the test after a while."""
         selector = f"involvedObject.name={name},reason={reason}"
@@ -165,4 +171,5 @@ def place(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         stack.callback(story.close)
         succeed(kubectl("apply", "-f", str(MANIFESTS)))
         yield Place(kubectl, story, node)
+        succeed(kubectl("delete", "pods", "--all", "--grace-period=1"))
     succeed(run([binary, "delete", "namespace", NAMESPACE, "--wait=true", "--timeout=60s"], env=env))

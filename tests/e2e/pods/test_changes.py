@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.pods.conftest import Place, condition, phase, status_of, waiting
+from tests.e2e.pods.conftest import Place, Pod, condition, phase, status_of, waiting
 
 pytestmark = pytest.mark.root
 
@@ -46,7 +46,7 @@ def resize(place: Place, name: str, **resources: dict[str, str]) -> None:
     place.do("patch", "pod", name, "--subresource=resize", "-p", json.dumps(change))
 
 
-def has(pod: dict[str, object], kind: str, name: str, amount: str) -> bool:
+def has(pod: Pod, kind: str, name: str, amount: str) -> bool:
     """Say whether a container runs with so much of a resource."""
     return bool(status_of(pod).get("resources", {}).get(kind, {}).get(name) == amount)
 
@@ -80,9 +80,9 @@ def test_memory_changes_with_a_restart_where_the_policy_says_so(place: Place, ta
     before = status_of(place.pods.of(target)[-1])["restartCount"]
 
     resize(place, target, limits={"memory": "48Mi"})
-    pod = place.pods.when(target, lambda pod: has(pod, "limits", "memory", "48Mi"))
+    pod = place.pods.when(target, lambda pod: status_of(pod).get("restartCount") == before + 1)
 
-    assert status_of(pod)["restartCount"] == before + 1
+    assert has(pod, "limits", "memory", "48Mi")
     place.event(target, "Killing", "resize requires restart")
 
 
@@ -124,13 +124,13 @@ def _replace(file: Path, text: str) -> None:
     beside.rename(file)
 
 
-def _uid(pod: dict[str, dict[str, str]]) -> str:
-    return pod["metadata"]["uid"]
+def _uid(pod: Pod) -> str:
+    return str(pod["metadata"]["uid"])
 
 
-def _container(pod: dict[str, object]) -> str:
+def _container(pod: Pod) -> str:
     return str(status_of(pod).get("containerID", ""))
 
 
-def _is_ready(pod: dict[str, object]) -> bool:
+def _is_ready(pod: Pod) -> bool:
     return bool(status_of(pod).get("ready"))

@@ -46,14 +46,14 @@ def test_a_hook_that_fails_after_the_start_ends_the_container(place: Place) -> N
 
 
 def test_a_pod_past_its_deadline_fails(place: Place) -> None:
-    pod = place.ended("deadline")
+    pod = place.past_deadline("deadline")
 
     assert (phase(pod), pod["status"]["reason"]) == ("Failed", "DeadlineExceeded")
-    assert end_of(place.pods.when("deadline", end_of))["exitCode"] == 137
+    assert end_of(pod)["exitCode"] == 137
 
 
 def test_a_hook_that_sleeps_holds_the_stop_back(place: Place) -> None:
-    pod = place.pods.when("sleeps-before-stop", end_of)
+    pod = place.past_deadline("sleeps-before-stop")
     killing = place.event("sleeps-before-stop", "Killing", "Stopping container main")
 
     assert end_of(pod)["exitCode"] == 0
@@ -61,7 +61,7 @@ def test_a_hook_that_sleeps_holds_the_stop_back(place: Place) -> None:
 
 
 def test_a_container_is_stopped_with_the_signal_that_it_asks_for(place: Place) -> None:
-    assert end_of(place.pods.when("signalled", end_of))["message"] == "usr1\n"
+    assert end_of(place.past_deadline("signalled"))["message"] == "usr1\n"
 
 
 @pytest.mark.parametrize(("name", "first_code"), [("restart-rule", 42), ("on-failure", 1)])

@@ -28,6 +28,7 @@ def test_the_environment_is_made_of_values_objects_fields_and_resources(place: P
         "C_greeting": "hello",
         "C_other": "there",
         "password": "sesame",
+        "not.a-shell.name": "kept",
         "COMPOSED": "plain-hello-$(UNKNOWN)-$(PLAIN)",
         "KEY": "there",
         "SECRET": "sesame",
