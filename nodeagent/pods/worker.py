@@ -26,12 +26,11 @@ from nodeagent.pods.plan import DEFAULT_GRACE_S, plan
 from nodeagent.pods.probes import Prober
 from nodeagent.pods.resize import granted_pod, is_resized
 from nodeagent.pods.room import PodRoom
+from nodeagent.pods.setbacks import PULL_TOLD, Setbacks
 from nodeagent.pods.status_teller import StatusTeller
 from nodeagent.pods.view import (
     END,
-    VOLUMES,
     Action,
-    Backoff,
     Cancel,
     CleanUp,
     CreateSandbox,
@@ -50,9 +49,6 @@ from nodeagent.pods.view import (
 LOOK_AGAIN: Final = timedelta(milliseconds=500)
 ASK_AGAIN: Final = timedelta(seconds=1)
 """When a resize that didn't fit is tried again: others may have gone meanwhile."""
-PULL_TOLD: Final = timedelta(seconds=1)
-"""How long ErrImagePull is shown before it is called ImagePullBackOff."""
-FIRST_RETRY_S: Final = 1.0
 FORCED_GRACE_S: Final = 2
 """What a pod gets to end in when its object was deleted by force."""
 
@@ -87,9 +83,7 @@ class PodWorker:
         self._volumes_stale = False
         self._is_released = False
         self._has_vanished = False
-        self._backoff: dict[str, Backoff] = {}
-        self._failures: dict[str, Failure] = {}
-        self._failed_times: dict[str, int] = {}
+        self._setbacks = Setbacks(room.settings.limits)
         self._busy: dict[str, _Operation] = {}
         self._messages: dict[str, str] = {}
         self._ended: dict[str, ContainerRecord] = {}
@@ -181,10 +175,7 @@ class PodWorker:
 
     def _reference_changed(self) -> None:
         self._volumes_stale = True
-        now = self._room.clock.now()
-        for key, failure in self._failures.items():
-            if key == VOLUMES or failure.reason == "CreateContainerConfigError":
-                self._failures[key] = Failure(failure.reason, failure.message, now)
+        self._setbacks.hurry(self._room.clock.now())
         self._wake.set()
 
     # Turns.
@@ -299,8 +290,8 @@ class PodWorker:
             pod=self.pod,
             record=self._record,
             probes=self._prober.verdicts,
-            backoff=self._backoff,
-            failures=self._failures,
+            backoff=self._setbacks.backoff,
+            failures=self._setbacks.failures,
             busy={key: operation.action for key, operation in self._busy.items()},
             messages=self._messages,
             volumes_ready=self._volumes_ready,
@@ -326,17 +317,14 @@ class PodWorker:
 
     def _rename_pull_failures(self, now: datetime) -> None:
         """Call a failed pull that waits for its next try by its second name, a moment after it was told."""
-        for key, failure in list(self._failures.items()):
-            if failure.reason != "ErrImagePull" or key in self._busy:
-                continue
+        for key, failure in self._setbacks.pulls(self._busy):
             rename_at = min(failure.retry_at, failure.failed_at + PULL_TOLD)
             if rename_at > now:
                 self._wake_by(rename_at)
             elif failure.retry_at > now:
                 container = find_container(self.pod, key)
                 image = container.image if container is not None else ""
-                told = f'Back-off pulling image "{image}": ErrImagePull: {failure.message}'
-                self._failures[key] = replace_failure(failure, "ImagePullBackOff", told)
+                self._setbacks.rename_pull(key, image)
                 self._room.tell(self.pod, "Normal", "BackOff", f'Back-off pulling image "{image}"', key)
                 self._room.tell(self.pod, "Warning", "Failed", "Error: ImagePullBackOff", key)
 
@@ -352,11 +340,11 @@ class PodWorker:
             self._wake.set()
             return
         if isinstance(action, StartContainer) and action.backoff is not None:
-            if action.name in self._backoff:
+            if action.name in self._setbacks.backoff:
                 meta = self.pod.metadata
                 told = f"container {action.name} in pod {meta.name}_{meta.namespace}({self.uid})"
                 self._room.tell(self.pod, "Warning", "BackOff", f"Back-off restarting failed {told}", action.name)
-            self._backoff[action.name] = action.backoff
+            self._setbacks.backoff[action.name] = action.backoff
 
         async def job() -> None:
             await self._operate(key, action)
@@ -388,15 +376,9 @@ class PodWorker:
 
     def _note(self, key: str, failure: OperationFailed | None) -> None:
         if failure is None:
-            self._failures.pop(key, None)
-            self._failed_times.pop(key, None)
+            self._setbacks.forget(key)
             return
-        times = self._failed_times[key] = self._failed_times.get(key, -1) + 1
-        limits = self._room.settings.limits
-        first_s = limits.first_s if failure.reason == "ErrImagePull" else min(FIRST_RETRY_S, limits.first_s)
-        now = self._room.clock.now()
-        delay = timedelta(seconds=min(first_s * 2 ** min(times, 20), limits.most_s))
-        self._failures[key] = Failure(failure.reason, str(failure), now + delay, now)
+        delay = self._setbacks.note(key, failure.reason, str(failure), self._room.clock.now())
         _log.info("%s: %s: %s: %s; next try in %gs", self.story, key, failure.reason, failure, delay.total_seconds())
 
     async def _do(self, action: Action) -> None:
@@ -439,8 +421,3 @@ class PodWorker:
             await self._operations.delete(self.pod)
         await self._operations.remove_all(self.pod, self._record)
         self.is_gone = True
-
-
-def replace_failure(failure: Failure, reason: str, message: str) -> Failure:
-    """Return the failure under another name."""
-    return Failure(reason, message, failure.retry_at, failure.failed_at)
