@@ -115,6 +115,7 @@ class Roster:
         async def job() -> None:
             await worker.run()
             is_known = self._pods.get(pod.metadata.name, pod.metadata.namespace) is not None
+            self._room.mirrors.pop(worker.uid, None)
             if worker.is_gone and (is_static(pod) or not is_known):
                 self._workers.pop(worker.uid, None)
 

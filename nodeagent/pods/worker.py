@@ -18,7 +18,7 @@ from kube.objects import with_metadata
 from kube.runner import attempt
 from kube.times import to_time
 from nodeagent.cri.client import CriError
-from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord, with_sandbox
+from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord
 from nodeagent.pods.containers import find_container
 from nodeagent.pods.messages import termination_message
 from nodeagent.pods.operations import OperationFailed, Operations
@@ -27,6 +27,7 @@ from nodeagent.pods.probes import Prober
 from nodeagent.pods.resize import granted_pod, is_resized
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.setbacks import PULL_TOLD, Setbacks
+from nodeagent.pods.sight import Sight
 from nodeagent.pods.status_teller import StatusTeller
 from nodeagent.pods.view import (
     END,
@@ -75,10 +76,7 @@ class PodWorker:
         self.rejection = rejection
         self.is_gone = False
         self._room = room
-        self._record = record
-        self._is_dirty = self._must_list = bool(record.sandboxes)
-        self._seen_at = 0
-        self._new_sandbox = ""
+        self._sight = Sight(room.cri, room.clock, pod.metadata.uid, record)
         self._volumes_ready = False
         self._volumes_stale = False
         self._is_released = False
@@ -86,7 +84,6 @@ class PodWorker:
         self._setbacks = Setbacks(room.settings.limits)
         self._busy: dict[str, _Operation] = {}
         self._messages: dict[str, str] = {}
-        self._ended: dict[str, ContainerRecord] = {}
         self._resources: dict[str, ResourceRequirements] = {}
         self._resize_refused: Failure | None = None
         self._wake = asyncio.Event()
@@ -108,7 +105,7 @@ class PodWorker:
     @property
     def record(self) -> PodRecord:
         """What the runtime had of the pod when it was last asked."""
-        return self._record
+        return self._sight.record
 
     @property
     def granted(self) -> Pod:
@@ -159,18 +156,14 @@ class PodWorker:
 
     def hear(self, event: ContainerEvent) -> None:
         """Hear that something happened in the runtime; what an operation brings about can wait for its end."""
-        if event.record is None:
-            self._is_dirty = True
-        elif event.at > self._seen_at:
-            self._seen_at = event.at
-            self._record = with_sandbox(self._record, event.record)
+        self._sight.hear(event)
         is_starting = any(isinstance(o.action, StartContainer | CreateSandbox) for o in self._busy.values())
         if event.is_stop or not is_starting:
             self._wake.set()
 
     def look_again(self) -> None:
         """Ask the runtime anew for all it has: events may have been missed."""
-        self._is_dirty = self._must_list = True
+        self._sight.forget()
         self._wake.set()
 
     def _reference_changed(self) -> None:
@@ -205,7 +198,7 @@ class PodWorker:
             pass
 
     async def _turn(self) -> None:
-        if self._is_dirty and END not in self._busy and not await self._observe():
+        if self._sight.is_stale and END not in self._busy and not await self._sight.look():
             self._wake_at = self._room.clock.now() + LOOK_AGAIN
             return
         self._take_note()
@@ -229,37 +222,9 @@ class PodWorker:
         if moment is not None and (self._wake_at is None or moment < self._wake_at):
             self._wake_at = moment
 
-    async def _observe(self) -> bool:
-        """Ask the runtime what it has of the pod; return whether it answered."""
-        self._is_dirty = False
-        try:
-            if self._must_list or not await self._observe_sandbox():
-                asked_at = int(self._room.clock.now().timestamp() * 1e9)
-                self._record = await self._room.cri.pod(self.uid, self._ended)
-                self._seen_at = asked_at
-                self._must_list = False
-        except CriError as error:
-            self._is_dirty = True
-            _log.debug("%s: the runtime gives no answer: %s", self.story, error)
-            return False
-        return True
-
-    async def _observe_sandbox(self) -> bool:
-        """Ask for all that the one sandbox holds; return False where a list is needed to know."""
-        known = [sandbox.id for sandbox in self._record.sandboxes] or [self._new_sandbox]
-        if len(known) != 1 or not known[0]:
-            return False
-        told = await self._room.cri.pod_in(known[0])
-        if told is None:
-            return False
-        record, at = told
-        if at > self._seen_at:
-            self._record, self._seen_at = record, at
-        return True
-
     def _take_note(self) -> None:
         """Read what ended containers have left, and carry over what was told of those that run."""
-        for record in self._record.containers:
+        for record in self.record.containers:
             if record.has_ended and record.id not in self._messages:
                 self._messages[record.id] = termination_message(record)
             if record.is_running:
@@ -288,7 +253,7 @@ class PodWorker:
     def _view(self) -> View:
         return View(
             pod=self.pod,
-            record=self._record,
+            record=self.record,
             probes=self._prober.verdicts,
             backoff=self._setbacks.backoff,
             failures=self._setbacks.failures,
@@ -336,7 +301,7 @@ class PodWorker:
         if current is not None:
             current.task.cancel()
         if isinstance(action, Cancel):
-            self._is_dirty = self._must_list = True
+            self._sight.forget()
             self._wake.set()
             return
         if isinstance(action, StartContainer) and action.backoff is not None:
@@ -371,7 +336,7 @@ class PodWorker:
             if current is not None and current.action is action:
                 del self._busy[key]
             if not isinstance(action, PrepareVolumes):
-                self._is_dirty = True
+                self._sight.is_stale = True
             self._wake.set()
 
     def _note(self, key: str, failure: OperationFailed | None) -> None:
@@ -387,21 +352,20 @@ class PodWorker:
             match action:
                 case PrepareVolumes():
                     self._volumes_stale = False
-                    await operations.prepare_volumes(self.pod, self._record)
+                    await operations.prepare_volumes(self.pod, self.record)
                     self._volumes_ready = True
                 case CreateSandbox():
                     if action.attempt:
                         told = "Pod sandbox changed, it will be killed and re-created."
                         self._room.tell(self.pod, "Normal", "SandboxChanged", told)
-                    self._new_sandbox = await operations.create_sandbox(self.pod, action.attempt)
-                    self._must_list = bool(self._record.sandboxes)
+                    self._sight.expect(await operations.create_sandbox(self.pod, action.attempt))
                 case StartContainer():
-                    await operations.start_container(granted_pod(self._view()), self._record, action)
+                    await operations.start_container(granted_pod(self._view()), self.record, action)
                 case ResizeContainer():
                     await operations.resize_container(self.pod, action)
                     self._resources[action.id] = action.resources
                 case KillContainer():
-                    await operations.kill_container(self.pod, self._record, action)
+                    await operations.kill_container(self.pod, self.record, action)
                 case StopSandbox() | RemoveSandbox() | RemoveContainer():
                     await operations.dispose(action)
                 case CleanUp():
@@ -419,5 +383,5 @@ class PodWorker:
         if not self._has_vanished:
             await self._teller.tell_last(self._view)
             await self._operations.delete(self.pod)
-        await self._operations.remove_all(self.pod, self._record)
+        await self._operations.remove_all(self.pod, self.record)
         self.is_gone = True
