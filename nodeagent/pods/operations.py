@@ -23,7 +23,7 @@ from nodeagent.pods.environment import ConfigError, References, environment, ref
 from nodeagent.pods.hooks import HookPlace, run_hook
 from nodeagent.pods.images import ImageError
 from nodeagent.pods.projections import VolumeError, referred_by_volumes
-from nodeagent.pods.resolver import dns_of, hostname_of, hosts_file
+from nodeagent.pods.resolver import NameTooLongError, dns_of, hostname_of, hosts_file
 from nodeagent.pods.resources import kernel_limits, unlimited_where_none
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.runtime_config import ContainerWish, Mount, container_config, linux_resources, sandbox_config
@@ -89,7 +89,7 @@ class Operations:
             self._room.dirs.logs(pod).mkdir(parents=True, exist_ok=True, mode=0o755)
             config = self._sandbox_config(pod, attempt)
             return await self._room.cri.run_sandbox(config, pod.spec.runtime_class_name or "")
-        except (CriError, OSError) as error:
+        except (CriError, OSError, NameTooLongError) as error:
             told = f"Failed to create pod sandbox: {error}"
             self._room.tell(pod, "Warning", "FailedCreatePodSandBox", told)
             raise OperationFailed("FailedCreatePodSandBox", told) from error

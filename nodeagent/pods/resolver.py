@@ -11,9 +11,14 @@ from typing import Final
 from kube.api.core_v1 import HostAlias, Pod
 
 HOSTNAME_MAX: Final = 63
+KERNEL_NAME_MAX: Final = 64
 NDOTS: Final = "ndots:5"
 MANAGED: Final = "# Kubernetes-managed hosts file"
 """How a hosts file begins that isn't the image's own, here as on any node: there are programs that look for it."""
+
+
+class NameTooLongError(ValueError):
+    """A pod wants to be called by a name that no kernel takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,18 @@ def _unique(items: Iterable[str]) -> tuple[str, ...]:
 
 
 def hostname_of(pod: Pod, cluster_domain: str) -> str:
-    """Return what a pod calls itself: its hostname or name, cut to what a kernel takes."""
+    """Return what a pod calls itself: its hostname or name, cut to what a kernel takes. Raises NameTooLongError."""
     if pod.spec.hostname_override:
         return pod.spec.hostname_override
     full = fqdn_of(pod, cluster_domain)
-    return full if pod.spec.set_hostname_as_fqdn and full else _short_name(pod)
+    if not (pod.spec.set_hostname_as_fqdn and full):
+        return _short_name(pod)
+    if len(full) > KERNEL_NAME_MAX:
+        too_long = (
+            f"FQDN {full} is too long ({KERNEL_NAME_MAX} characters is the max, {len(full)} characters requested)"
+        )
+        raise NameTooLongError(f"spec.setHostnameAsFQDN: {too_long}; shorten the pod's hostname or subdomain")
+    return full
 
 
 def _short_name(pod: Pod) -> str:
