@@ -23,6 +23,7 @@ from nodeagent.pods.environment import ConfigError, References, environment, ref
 from nodeagent.pods.hooks import HookPlace, run_hook
 from nodeagent.pods.images import ImageError
 from nodeagent.pods.projections import VolumeError, referred_by_volumes
+from nodeagent.pods.resize import RESIZE_FAILED
 from nodeagent.pods.resolver import NameTooLongError, dns_of, hostname_of, hosts_file
 from nodeagent.pods.resources import kernel_limits, unlimited_where_none
 from nodeagent.pods.room import PodRoom
@@ -235,8 +236,8 @@ class Operations:
         try:
             await self._room.cri.update_container(action.id, linux_resources(unlimited_where_none(limits)))
         except CriError as error:
-            self._room.tell(pod, "Warning", "ResizeError", str(error), action.name)
-            raise OperationFailed("ResizeError", str(error)) from error
+            self._room.tell(pod, "Warning", RESIZE_FAILED, str(error), action.name)
+            raise OperationFailed(RESIZE_FAILED, str(error)) from error
         self._room.tell(pod, "Normal", "ResizeCompleted", f"Resized container {action.name}", action.name)
 
     async def kill_container(self, pod: Pod, record: PodRecord, action: KillContainer) -> None:

@@ -6,6 +6,8 @@ Source: kubernetes.io/docs/tasks/configure-pod-container/resize-container-resour
 """
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -15,9 +17,13 @@ from nodeagent.cri.values import ContainerRecord
 from nodeagent.pods.resources import ZERO, pod_requests
 from nodeagent.pods.view import Action, KillContainer, ResizeContainer, View, is_sidecar
 
-RESIZABLE = ("cpu", "memory")
-DEFERRED, INFEASIBLE = "Deferred", "Infeasible"
-PENDING, IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
+RESIZABLE: Final = ("cpu", "memory")
+DEFERRED: Final = "Deferred"
+INFEASIBLE: Final = "Infeasible"
+PENDING: Final = "PodResizePending"
+IN_PROGRESS: Final = "PodResizeInProgress"
+RESIZE_FAILED: Final = "ResizeError"
+"""The reason with which a resize fails that the runtime refuses."""
 
 
 def actuated(view: View, container: Container) -> ResourceRequirements:
@@ -95,7 +101,7 @@ def resize_conditions(view: View) -> list[PodCondition]:
     if not is_resized(view):
         return []
     failures = [view.failures[c.name] for c, _ in _resizable(view) if c.name in view.failures]
-    failed = next((failure for failure in failures if failure.reason == "ResizeError"), None)
+    failed = next((failure for failure in failures if failure.reason == RESIZE_FAILED), None)
     if failed is not None:
         return [PodCondition(type=IN_PROGRESS, status="True", reason="Error", message=failed.message)]
     return [PodCondition(type=IN_PROGRESS, status="True")]
@@ -117,7 +123,7 @@ def resize_refusal(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, Qu
     return None
 
 
-def _told(name: str, wanted: Quantity, used: object, have: Quantity) -> str:
+def _told(name: str, wanted: Quantity, used: Decimal | None, have: Quantity) -> str:
     unit = 1000 if name == "cpu" else 1
-    middle = "" if used is None else f" used: {int(used * unit)},"  # type: ignore[operator]
+    middle = "" if used is None else f" used: {int(used * unit)},"
     return f"requested: {int(wanted.value * unit)},{middle} capacity: {int(have.value * unit)}"

@@ -6,7 +6,6 @@ Reads a folder; writes mirror pods. Source: kubernetes.io/docs/tasks/configure-p
 """
 
 import hashlib
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +24,6 @@ MIRROR: Final = "kubernetes.io/config.mirror"
 SOURCE: Final = "kubernetes.io/config.source"
 FROM_FILE: Final = "file"
 _EVERYTHING: Final = Toleration(operator="Exists", effect="NoExecute")
-
-_log = logging.getLogger(__name__)
 
 
 class StaticPodError(ValueError):

@@ -223,21 +223,26 @@ class PodWorker:
             self._wake_at = moment
 
     def _take_note(self) -> None:
-        """Read what ended containers have left, and carry over what was told of those that run."""
+        """Read what ended containers have left, carry over what was told of those that run, forget those that went."""
         for record in self.record.containers:
             if record.has_ended and record.id not in self._messages:
                 self._messages[record.id] = termination_message(record)
             if record.is_running:
                 self._carry(record)
-            if record.id not in self._resources:
+            if record.id not in self._resources and record.resources:
                 self._resources[record.id] = self._resources_of(record)
+        known = {record.id for record in self.record.containers}
+        for gone in self._resources.keys() - known:
+            del self._resources[gone]
+        for gone in self._messages.keys() - known:
+            del self._messages[gone]
 
     def _resources_of(self, record: ContainerRecord) -> ResourceRequirements:
         """Return what a container was given: by the last resize that was told of, else when it was made."""
         told = self._told_of(record)
         if told is not None and told.resources is not None and told.state.running is not None:
             return told.resources
-        return decode(record.resources.encode() or b"{}", ResourceRequirements)
+        return decode(record.resources, ResourceRequirements)
 
     def _carry(self, record: ContainerRecord) -> None:
         told = self._told_of(record)
