@@ -1,6 +1,11 @@
 """Running containers get other limits: in place where their policy allows it, and only where the node has room."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
+
+import msgspec
+import pytest
 
 from kube import codec
 from kube.api.core_v1 import Pod, PodStatus, ResourceRequirements
@@ -11,8 +16,11 @@ from nodeagent.pods.resize import granted_pod, resize_refusal
 from nodeagent.pods.status import pod_status
 from nodeagent.pods.status_writer import status_patch
 from nodeagent.pods.view import Action, Failure, KillContainer, ResizeContainer, View
+from tests.kube.fake_client import FakeClient
+from tests.nodeagent.fake_cri import FakeRuntime
 from tests.nodeagent.make import NOW, after, container, found, pod, record
 from tests.nodeagent.test_status import NODE
+from tests.nodeagent.test_worker import Node, agent, until
 
 NODE_HAS = {"cpu": Quantity("2"), "memory": Quantity("1Gi")}
 REFUSED = Failure("Deferred", "Node didn't have enough resource: cpu", NOW)
@@ -127,3 +135,51 @@ def test_the_node_says_whether_a_resize_can_ever_fit() -> None:
         "Infeasible",
         "Node didn't have enough capacity: cpu, requested: 3000, capacity: 2000",
     )
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    """A node with a fake runtime."""
+    async with FakeRuntime(tmp_path / "cri.sock") as runtime, agent(FakeClient(), runtime, tmp_path) as made:
+        yield made
+
+
+def given(node: Node) -> ResourceRequirements:
+    """Return what the stored pod says its container runs with."""
+    (held,) = node.pod().status.container_statuses
+    assert held.resources is not None
+    return held.resources
+
+
+async def test_the_runtime_is_asked_to_resize_and_the_status_says_when_it_is_done(node: Node) -> None:
+    node.api.put(sized("1"))
+    await until(node.is_ready)
+
+    await grow(node, "2")
+    await until(lambda: given(node).limits["cpu"] == Quantity("2"))
+
+    (main,) = node.runtime.named("main")
+    assert node.runtime.calls[-1] == "resize main"
+    assert node.runtime.configs[main.id].linux.resources.cpu_quota == 200_000
+    assert not any(c.type.startswith("PodResize") for c in node.pod().status.conditions)
+
+
+async def test_a_resize_that_did_not_fit_is_granted_once_there_is_room(node: Node) -> None:
+    neighbour = pod("other", container(resources=resources("3")), metadata={"uid": "uid-other"})
+    node.api.put(neighbour)
+    node.api.put(sized("1"))
+    await until(lambda: node.is_ready() and node.is_ready("other"))
+
+    await grow(node, "2")
+    await until(lambda: condition(node.pod().status.conditions, "PodResizePending") is not None)
+    assert given(node).limits["cpu"] == Quantity("1")
+    await node.api.delete(Pod, "other", namespace="default", grace_s=1)
+
+    await until(lambda: given(node).limits["cpu"] == Quantity("2"))
+    assert condition(node.pod().status.conditions, "PodResizePending") is None
+
+
+async def grow(node: Node, cpu: str) -> None:
+    """Ask for more of the stored pod's container."""
+    stored = node.pod()
+    await node.api.update(msgspec.structs.replace(stored, spec=sized(cpu).spec))
