@@ -82,8 +82,9 @@ class StaticKeeper:
         try:
             for mirror in decided.doomed:
                 await self._delete(mirror)
-            for pod in decided.wanted if node is not None else ():
-                await self._create(pod, node.metadata.uid if node is not None else "")
+            if node is not None:
+                for pod in decided.wanted:
+                    await self._create(pod, node.metadata.uid)
         except (ApiError, ConnectionLost) as error:
             _log.debug("static pod: its mirror can't be written yet: %s", error)
         return not decided.doomed and not decided.wanted

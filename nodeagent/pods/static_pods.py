@@ -31,9 +31,8 @@ class StaticPodError(ValueError):
 
 
 def is_static(pod: Pod) -> bool:
-    """Say whether a pod comes from a file of the node (and isn't the API's picture of one)."""
-    meta = pod.metadata
-    return meta.annotations.get(SOURCE) == FROM_FILE and MIRROR not in meta.annotations
+    """Say whether a pod comes from a file of the node: only such a one has its hash for a uid, whatever it claims."""
+    return pod.metadata.annotations.get(HASH) == pod.metadata.uid
 
 
 def is_mirror(pod: Pod) -> bool:

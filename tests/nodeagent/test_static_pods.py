@@ -13,6 +13,7 @@ from kube.objects import key_of, with_metadata
 from nodeagent.pods.static_pods import (
     MIRROR,
     StaticPodError,
+    is_static,
     mirror_of,
     plan_mirrors,
     read_static_pods,
@@ -39,6 +40,15 @@ def test_a_files_pod_is_called_after_its_node() -> None:
     assert pod.spec.node_name == "n1"
     assert pod.metadata.annotations["kubernetes.io/config.source"] == "file"
     assert pod.metadata.annotations["kubernetes.io/config.hash"] == pod.metadata.uid
+
+
+def test_no_pod_of_the_api_passes_for_a_static_one() -> None:
+    """Anybody may write annotations; the node would end what no file of its own tells of."""
+    pod = static_pod(WEB, "/m/web.yaml", "n1")
+
+    assert is_static(pod)
+    assert not is_static(with_metadata(pod, uid="7a5d2b0e-0000-4000-8000-000000000000"))
+    assert not is_static(with_metadata(mirror_of(pod, "node-uid"), uid="api-uid"))
 
 
 def test_another_content_is_another_pod_and_the_same_one_is_the_same() -> None:
