@@ -132,6 +132,9 @@ def account_user(claims: Claims) -> User:
     if claims.bound_kind == "Pod":
         extra["authentication.kubernetes.io/pod-name"] = (claims.bound.name,)
         extra["authentication.kubernetes.io/pod-uid"] = (claims.bound.uid,)
+    if claims.node.name:
+        extra["authentication.kubernetes.io/node-name"] = (claims.node.name,)
+        extra["authentication.kubernetes.io/node-uid"] = (claims.node.uid,)
     groups = (SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{namespace}", AUTHENTICATED)
     return User(f"{SERVICE_ACCOUNT_PREFIX}{namespace}:{claims.account.name}", groups, claims.account.uid, extra)
 

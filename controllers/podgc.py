@@ -111,6 +111,7 @@ class PodGarbage:
             status="True",
             reason="DeletionByPodGC",
             message="PodGC: node no longer exists",
+            observed_generation=pod.metadata.generation,
         )
         conditions = with_condition(pod.status.conditions, why, self._world.clock.now())
         body = {

@@ -68,6 +68,7 @@ class TaintEviction:
             status="True",
             reason="DeletionByTaintManager",
             message="Taint manager: deleting due to NoExecute taint",
+            observed_generation=meta.generation,
         )
         conditions = with_condition(pod.status.conditions, why, self._world.clock.now())
         body = {"metadata": {"uid": meta.uid}, "status": {"conditions": to_plain(conditions)}}

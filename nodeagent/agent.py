@@ -36,6 +36,8 @@ from nodeagent.pods.resolver import parse_resolv_conf
 from nodeagent.pods.resources import ZERO
 from nodeagent.pods.room import PodRoom, PodSettings
 from nodeagent.pods.roster import Roster
+from nodeagent.pods.static_keeper import StaticKeeper, follow
+from nodeagent.pods.static_pods import read_static_pods
 from nodeagent.pods.status import NodeFacts
 from nodeagent.pods.view import BackoffLimits
 from nodeagent.pods.volumes import NodeDirs
@@ -99,12 +101,11 @@ class _Agent:
         keeper = NodeKeeper(
             settings, identity, client=self._client, cri=self._cri, nodes=self._nodes, clock=self._clock
         )
-        await keeper.register()
         room = self._room(identity, version, recorder)
-        roster = Roster(room, self._pods)
+        roster = self._start_pods(room)
+        await keeper.register()
         runner.start("node status", keeper.keep_status)
         runner.start("node lease", keeper.keep_lease)
-        runner.start("pods", roster.run)
         volumes = LocalVolumes(self._client, self._clock, settings.node_name, room.dirs.local_volumes)
         runner.start("informer of local volumes", volumes.informer.run)
         runner.start("local volumes", volumes.controller.run)
@@ -115,6 +116,15 @@ class _Agent:
             server = NodeServer(settings, roster, self._cri, room.dirs, self._clock)
             runner.start("server", lambda: server.run(identity.addresses[0]))
         runner.start("network", lambda: self._connect(identity))
+
+    def _start_pods(self, room: PodRoom) -> Roster:
+        """Run the pods: those of the API once it is heard, those of the node's own files at once."""
+        folder, name = self._settings.static_pods, self._settings.node_name
+        roster = Roster(room, self._pods, read_static_pods(folder, name)[0].values())
+        static = StaticKeeper(folder, room, roster, node=name, nodes=self._nodes, pods=self._pods)
+        self._runner.start("pods", roster.run)
+        self._runner.start("static pods", lambda: follow(static))
+        return roster
 
     async def _keep_runtime(self) -> None:
         await keep_runtime(self._settings, self._clock, self._runtime_restarted.set)
@@ -169,6 +179,7 @@ class _Agent:
             cluster_domain=settings.cluster_domain,
             host_dns=parse_resolv_conf(_read(Path("/etc/resolv.conf"))),
             cgroup_parent=settings.cgroup_parent,
+            allowed_unsafe_sysctls=settings.allowed_unsafe_sysctls,
             limits=BackoffLimits(settings.backoff_first_s, settings.backoff_most_s),
         )
         return PodRoom(

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
-_IN_MODIFY, _IN_CREATE, _IN_MOVED = 0x2, 0x100, 0xC0
+_IN_MODIFY, _IN_CREATE, _IN_MOVED, _IN_DELETE = 0x2, 0x100, 0xC0, 0x200
 _FLAGS: Final = os.O_NONBLOCK | os.O_CLOEXEC
 _READ_MAX: Final = 65536
 
@@ -26,7 +26,7 @@ class FolderWatch:
 
     def __enter__(self) -> Self:
         self._descriptor = _checked(_LIBC.inotify_init1(_FLAGS), "inotify")
-        wanted = _IN_MODIFY | _IN_CREATE | _IN_MOVED
+        wanted = _IN_MODIFY | _IN_CREATE | _IN_MOVED | _IN_DELETE
         try:
             _checked(_LIBC.inotify_add_watch(self._descriptor, bytes(self._folder), wanted), str(self._folder))
         except OSError:
@@ -43,6 +43,10 @@ class FolderWatch:
 
     def _read(self) -> None:
         os.read(self._descriptor, _READ_MAX)
+        self._changed.set()
+
+    def wake(self) -> None:
+        """End a wait for another reason than a change."""
         self._changed.set()
 
     async def wait(self, most_s: float) -> None:

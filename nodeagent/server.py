@@ -22,6 +22,7 @@ from nodeagent import stats
 from nodeagent.container_logs import LogWish, follow_log, read_log
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import ContainerRecord
+from nodeagent.pods.containers import find_container
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.volumes import NodeDirs
 from nodeagent.pods.worker import PodWorker
@@ -162,15 +163,15 @@ class NodeServer:
     def _log_of(self, worker: PodWorker, name: str, *, previous: bool) -> tuple[Path, ContainerRecord]:
         pod = worker.pod
         where = f'container "{name}" in pod "{pod.metadata.name}"'
-        spec = pod.spec
-        if not any(c.name == name for c in (*spec.containers, *spec.init_containers)):
+        if find_container(pod, name) is None:
             raise Refused(400, f"container {name} is not valid for pod {pod.metadata.name}")
         latest = worker.record.latest(name)
         record = worker.record.previous(name) if previous else latest
         if record is None and previous:
             raise Refused(400, f"previous terminated {where} not found")
         if record is None:
-            told = (*pod.status.container_statuses, *pod.status.init_container_statuses)
+            status = pod.status
+            told = (*status.container_statuses, *status.init_container_statuses, *status.ephemeral_container_statuses)
             reason = next((s.state.waiting.reason for s in told if s.name == name and s.state.waiting), "")
             raise Refused(400, f"{where} is waiting to start: {reason or 'ContainerCreating'}")
         return self._dirs.logs(pod) / name / f"{record.restart_count}.log", record

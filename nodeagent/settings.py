@@ -16,6 +16,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     node_address: "" finds it by the way to the server. port: of the HTTPS server, on node_address alone.
     state_dir: survives a reboot. run_dir: sockets, pins, secrets. image_dir: shared by all clusters of a machine.
     serving_cert, serving_key: of the HTTPS server; client_ca: signs the clients it answers. Without them it isn't run.
+    allowed_unsafe_sysctls: kernel parameters that pods may set beside the safe ones; a name or a prefix with *.
+    static_pod_dir: its files are pods that run without the API; None is STATE/static-pods.
     cri_endpoint: "" runs the built-in runtime beside the agent, unix:///PATH uses another one.
     cluster_cidr, service_cidr: address ranges of pods and Services. link_prefix: begins the names of links and rules.
     overlay: "routes" or "vxlan". capacity: what the node offers instead of what the machine has.
@@ -31,6 +33,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     serving_cert: Path | None = None
     serving_key: Path | None = None
     client_ca: Path | None = None
+    static_pod_dir: Path | None = None
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
     cri_endpoint: str = ""
     allow_host_image: bool = False
     insecure_registries: tuple[str, ...] = ()
@@ -61,6 +65,11 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     def runtime_socket(self) -> Path:
         """The socket of the built-in runtime."""
         return self.run_dir / "runtime.sock"
+
+    @property
+    def static_pods(self) -> Path:
+        """The folder whose files are static pods."""
+        return self.static_pod_dir or self.state_dir / "static-pods"
 
     @property
     def endpoint(self) -> str:

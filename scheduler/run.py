@@ -227,6 +227,7 @@ class Scheduler:
             status="False",
             reason="Unschedulable",
             message=message,
+            observed_generation=pod.metadata.generation,
             last_transition_time=since or to_time(self._clock.now()),
         )
         self.events.record(pod, "Warning", "FailedScheduling", message)

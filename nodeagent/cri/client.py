@@ -199,6 +199,11 @@ class Cri:
         request = cri_v1.StopContainerRequest(container_id=container_id, timeout=grace_s)
         await self._call(self._runtime.stop_container, request, grace_s + STOP_SLACK_S)
 
+    async def update_container(self, container_id: str, resources: cri_v1.LinuxContainerResources) -> None:
+        """Give a running container other limits."""
+        request = cri_v1.UpdateContainerResourcesRequest(container_id=container_id, linux=resources)
+        await self._call(self._runtime.update_container_resources, request)
+
     async def remove_container(self, container_id: str) -> None:
         """Remove a container."""
         await self._call(self._runtime.remove_container, cri_v1.RemoveContainerRequest(container_id=container_id))
@@ -333,6 +338,7 @@ def _container(status: Any, sandbox_id: str) -> ContainerRecord:
         image_id=status.image_ref or status.image_id,
         log_path=status.log_path,
         spec_hash=annotations.get(values.SPEC_HASH, ""),
+        resources=annotations.get(values.RESOURCES, ""),
         message_file=annotations.get(values.MESSAGE_FILE, ""),
         message_policy=annotations.get(values.MESSAGE_POLICY, ""),
     )

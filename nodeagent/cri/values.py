@@ -17,6 +17,7 @@ CONTAINER_NAME: Final = "io.kubernetes.container.name"
 
 RESTART_COUNT: Final = "io.kubernetes.container.restartCount"
 SPEC_HASH: Final = "io.kubernetes.container.hash"
+RESOURCES: Final = "wherry.dev/resources"
 MESSAGE_PATH: Final = "io.kubernetes.container.terminationMessagePath"
 MESSAGE_FILE: Final = "wherry.dev/termination-message-file"
 MESSAGE_POLICY: Final = "io.kubernetes.container.terminationMessagePolicy"
@@ -49,7 +50,10 @@ class SandboxRecord:
 
 @dataclass(frozen=True, slots=True)
 class ContainerRecord:
-    """One container, as the runtime tells of it. Times are nanoseconds since 1970, 0 where it hasn't happened."""
+    """One container, as the runtime tells of it. Times are nanoseconds since 1970, 0 where it hasn't happened.
+
+    resources: those that its pod gave it when it was made, as JSON.
+    """
 
     id: str
     sandbox_id: str
@@ -66,6 +70,7 @@ class ContainerRecord:
     image_id: str = ""
     log_path: str = ""
     spec_hash: str = ""
+    resources: str = ""
     message_file: str = ""
     message_policy: str = ""
 

@@ -24,6 +24,7 @@ from kube.times import to_time
 from nodeagent.cri.values import ContainerRecord
 from nodeagent.cri.values import ContainerState as Stage
 from nodeagent.pods.plan import TERMINAL, has_initialized
+from nodeagent.pods.resize import with_resources
 from nodeagent.pods.restarts import due_at, restarts
 from nodeagent.pods.view import StartContainer, View, from_nanos, is_sidecar
 
@@ -44,13 +45,19 @@ def container_status(telling: Telling, container: Container) -> ContainerStatus:
     """Return the status of a container of the pod's own."""
     old = _old(telling.before.container_statuses, container.name)
     waiting = "ContainerCreating" if has_initialized(telling.view) else "PodInitializing"
-    return _status(telling, container, old, waiting, is_init=False)
+    return with_resources(telling.view, container, _status(telling, container, old, waiting, is_init=False))
 
 
 def init_container_status(telling: Telling, container: Container) -> ContainerStatus:
     """Return the status of an init container or sidecar; a plain one is ready when it has succeeded."""
     old = _old(telling.before.init_container_statuses, container.name)
-    return _status(telling, container, old, "PodInitializing", is_init=True)
+    return with_resources(telling.view, container, _status(telling, container, old, "PodInitializing", is_init=True))
+
+
+def ephemeral_container_status(telling: Telling, container: Container) -> ContainerStatus:
+    """Return the status of a container that was added for debugging; it has no part in the pod's readiness."""
+    old = _old(telling.before.ephemeral_container_statuses, container.name)
+    return replace(_status(telling, container, old, "ContainerCreating", is_init=False), started=None)
 
 
 def _old(statuses: Sequence[ContainerStatus], name: str) -> ContainerStatus:
@@ -98,13 +105,12 @@ def _state(
         return ContainerState(running=ContainerStateRunning(started_at=started_at))
     if record.state is Stage.CREATED:
         return _waits(failure.reason, failure.message) if failure is not None else _waits(waiting)
-    if not _is_ending(telling):
+    if not _is_ending(telling) and restarts(view.pod, container, record.exit_code, is_init=is_init):
         if failure is not None:
             return _waits(failure.reason, failure.message)
         entry = view.backoff.get(container.name)
         due = due_at(entry, record)
-        again = restarts(view.pod, container, record, is_init=is_init)
-        if again and entry is not None and due is not None and due > telling.now:
+        if entry is not None and due is not None and due > telling.now:
             return _waits("CrashLoopBackOff", crash_message(view, container, entry.delay_s))
     return _ended_state(telling, record)
 

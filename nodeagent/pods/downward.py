@@ -13,6 +13,7 @@ from typing import Final
 
 from kube.api.core_v1 import Container, Pod, ResourceFieldSelector
 from kube.quantity import Quantity
+from nodeagent.pods.containers import find_container
 
 _MEMBER: Final = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
 
@@ -80,7 +81,7 @@ def resource_value(facts: PodFacts, container: Container, selector: ResourceFiel
 
 def container_named(pod: Pod, name: str) -> Container:
     """Return the container of that name."""
-    for container in (*pod.spec.containers, *pod.spec.init_containers):
-        if container.name == name:
-            return container
-    raise FieldMissing(f'container "{name}" not found')
+    container = find_container(pod, name)
+    if container is None:
+        raise FieldMissing(f'container "{name}" not found')
+    return container

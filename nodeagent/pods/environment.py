@@ -23,6 +23,7 @@ from kube.api.core_v1 import (
     SecretKeySelector,
     Service,
 )
+from nodeagent.pods.containers import all_containers
 from nodeagent.pods.downward import FieldMissing, PodFacts, container_named, field_value, resource_value
 
 _REFERENCE: Final = re.compile(r"\$\$|\$\(([^()$]*)\)")
@@ -49,7 +50,7 @@ def referred(pod: Pod) -> tuple[set[str], set[str]]:
     """Return the names of the ConfigMaps and of the Secrets that the environment of a pod's containers refers to."""
     config_maps: set[str] = set()
     secrets: set[str] = set()
-    for container in (*pod.spec.init_containers, *pod.spec.containers):
+    for container in all_containers(pod):
         for source in container.env_from:
             if source.config_map_ref is not None:
                 config_maps.add(source.config_map_ref.name)

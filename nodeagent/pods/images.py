@@ -53,6 +53,7 @@ class ImagePuller:
             if policy == "Never":
                 message = f'Container image "{name}" is not present with pull policy of Never'
                 tell("Warning", "ErrImageNeverPull", message)
+                tell("Warning", "Failed", "Error: ErrImageNeverPull")
                 raise ImageError("ErrImageNeverPull", message)
             return await self._pull(name, sandbox, secrets, tell)
 
@@ -66,9 +67,10 @@ class ImagePuller:
             found = await self._cri.image(reference) or await self._cri.image(name)
         except CriError as error:
             told = f'failed to pull image "{name}": {error}'
-            tell("Warning", "Failed", f'Failed to pull image "{name}": {error}')
-            tell("Warning", "Failed", "Error: ErrImagePull")
-            raise ImageError("InvalidImageName" if _is_bad_name(error) else "ErrImagePull", told) from error
+            reason = "InvalidImageName" if _is_bad_name(error) else "ErrImagePull"
+            tell("Warning", "InspectFailed" if _is_bad_name(error) else "Failed", told[0].upper() + told[1:])
+            tell("Warning", "Failed", f"Error: {reason}")
+            raise ImageError(reason, told) from error
         if found is None:
             raise ImageError("ErrImagePull", f'image "{name}" is gone right after it was pulled; pull it again')
         took_s = asyncio.get_running_loop().time() - began

@@ -38,5 +38,11 @@ def _log_end(path: Path) -> str:
             lines = file.read().splitlines()
     except OSError:
         return ""
-    texts = [line.split(b" ", 3)[3] for line in lines[-LOG_LINES_MAX:] if line.count(b" ") >= 3]
-    return b"".join(text + b"\n" for text in texts)[-LOG_BYTES_MAX:].decode(errors="replace")
+    texts = [_text(line) for line in lines[-LOG_LINES_MAX:] if line.count(b" ") >= 3]
+    return b"".join(texts)[-LOG_BYTES_MAX:].decode(errors="replace")
+
+
+def _text(line: bytes) -> bytes:
+    """Return what a container wrote, from a line of its log: one that is tagged P had no end yet."""
+    _, _, tag, text = line.split(b" ", 3)
+    return text if tag == b"P" else text + b"\n"

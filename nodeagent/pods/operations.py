@@ -18,18 +18,27 @@ from kube.client import ConnectionLost, Preconditions
 from kube.errors import ApiError
 from nodeagent.cri.client import CriError
 from nodeagent.cri.values import ImageRecord, PodRecord
+from nodeagent.pods.containers import find_container, target_of
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import ConfigError, References, environment, referred, service_variables
 from nodeagent.pods.hooks import HookPlace, run_hook
 from nodeagent.pods.images import ImageError
 from nodeagent.pods.persistent import persistent_volumes
 from nodeagent.pods.projections import VolumeError, referred_by_volumes
-from nodeagent.pods.resolver import dns_of, hostname_of, hosts_file
-from nodeagent.pods.resources import kernel_limits
+from nodeagent.pods.resize import RESIZE_FAILED
+from nodeagent.pods.resolver import NameTooLongError, dns_of, hostname_of, hosts_file
+from nodeagent.pods.resources import kernel_limits, unlimited_where_none
 from nodeagent.pods.room import PodRoom
-from nodeagent.pods.runtime_config import ContainerWish, Mount, container_config, sandbox_config
+from nodeagent.pods.runtime_config import ContainerWish, Mount, container_config, linux_resources, sandbox_config
 from nodeagent.pods.tokens import PodTokens
-from nodeagent.pods.view import KillContainer, StartContainer
+from nodeagent.pods.view import (
+    KillContainer,
+    RemoveContainer,
+    RemoveSandbox,
+    ResizeContainer,
+    StartContainer,
+    StopSandbox,
+)
 from nodeagent.pods.volumes import PodVolumes, remove_pod_files, unmount_all
 from proto import cri_v1
 
@@ -88,7 +97,7 @@ class Operations:
             self._room.dirs.logs(pod).mkdir(parents=True, exist_ok=True, mode=0o755)
             config = self._sandbox_config(pod, attempt)
             return await self._room.cri.run_sandbox(config, pod.spec.runtime_class_name or "")
-        except (CriError, OSError) as error:
+        except (CriError, OSError, NameTooLongError) as error:
             told = f"Failed to create pod sandbox: {error}"
             self._room.tell(pod, "Warning", "FailedCreatePodSandBox", told)
             raise OperationFailed("FailedCreatePodSandBox", told) from error
@@ -134,12 +143,12 @@ class Operations:
             self._fail(pod, container, "CreateContainerConfigError", str(error) or "the API gave no answer in time")
         except (CriError, OSError) as error:
             self._fail(pod, container, "CreateContainerError", str(error))
-        self._room.tell(pod, "Normal", "Created", f"Created container: {container.name}", container.name)
+        self._room.tell(pod, "Normal", "Created", "Container created", container.name)
         try:
             await self._room.cri.start_container(container_id)
         except CriError as error:
-            self._fail(pod, container, "RunContainerError", str(error))
-        self._room.tell(pod, "Normal", "Started", f"Started container {container.name}", container.name)
+            self._fail(pod, container, "RunContainerError", str(error).removeprefix(f"container {container_id}: "))
+        self._room.tell(pod, "Normal", "Started", "Container started", container.name)
         await self._post_start(pod, container, container_id, next(iter(sandbox.ips), ""))
 
     def _fail(self, pod: Pod, container: Container, reason: str, message: str) -> None:
@@ -179,6 +188,7 @@ class Operations:
             limits=kernel_limits(pod, container, room.settings.memory_bytes),
             message_file=message_file,
             default_seccomp=room.settings.default_seccomp,
+            target_id=_target_id(pod, container, record),
         )
         made = container_config(pod, container, wish)
         (room.dirs.logs(pod) / container.name).mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -230,11 +240,21 @@ class Operations:
         await self._room.cri.stop_container(container_id, pod.spec.termination_grace_period_seconds or 0)
         raise OperationFailed("PostStartHookError", f"PostStartHook failed: {outcome.seen}")
 
+    async def resize_container(self, pod: Pod, action: ResizeContainer) -> None:
+        """Give a running container the limits that its pod wants by now. Raises OperationFailed."""
+        limits = kernel_limits(pod, _named(pod, action.name), self._room.settings.memory_bytes)
+        try:
+            await self._room.cri.update_container(action.id, linux_resources(unlimited_where_none(limits)))
+        except CriError as error:
+            self._room.tell(pod, "Warning", RESIZE_FAILED, str(error), action.name)
+            raise OperationFailed(RESIZE_FAILED, str(error)) from error
+        self._room.tell(pod, "Normal", "ResizeCompleted", f"Resized container {action.name}", action.name)
+
     async def kill_container(self, pod: Pod, record: PodRecord, action: KillContainer) -> None:
         """Run the preStop hook, then end the container."""
         self._room.tell(pod, "Normal", "Killing", action.why, action.name)
         grace_s = action.grace_s
-        container = _find(pod, action.name)
+        container = find_container(pod, action.name)
         hook = container.lifecycle.pre_stop if container is not None and container.lifecycle is not None else None
         if hook is not None and container is not None and grace_s > 0:
             began_s = self._room.clock.monotonic_s()
@@ -264,6 +284,16 @@ class Operations:
         return "" if outcome.worked else outcome.seen
 
     # The end.
+
+    async def dispose(self, action: StopSandbox | RemoveSandbox | RemoveContainer) -> None:
+        """Have the runtime stop or remove what has served its time."""
+        match action:
+            case StopSandbox():
+                await self._room.cri.stop_sandbox(action.id)
+            case RemoveSandbox():
+                await self._room.cri.remove_sandbox(action.id)
+            case RemoveContainer():
+                await self._room.cri.remove_container(action.id)
 
     async def release(self, pod: Pod) -> None:
         """Let go of what an ended pod no longer needs: its volumes, but neither its logs nor its last containers."""
@@ -301,12 +331,17 @@ async def remove_everything(room: PodRoom, uid: str, record: PodRecord, logs: Pa
         await asyncio.to_thread(shutil.rmtree, logs, ignore_errors=True)
 
 
-def _find(pod: Pod, name: str) -> Container | None:
-    return next((c for c in (*pod.spec.init_containers, *pod.spec.containers) if c.name == name), None)
+def _target_id(pod: Pod, container: Container, record: PodRecord) -> str:
+    """Return which container's processes an ephemeral one is to see, "" for its own alone. Raises ConfigError."""
+    name = target_of(pod, container.name)
+    target = record.current(name) if name else None
+    if name and (target is None or not target.is_running):
+        raise ConfigError(f'container "{container.name}": its target container "{name}" is not running')
+    return target.id if target is not None else ""
 
 
 def _named(pod: Pod, name: str) -> Container:
-    container = _find(pod, name)
+    container = find_container(pod, name)
     if container is None:
         raise OperationFailed("CreateContainerError", f'container "{name}": is not in the pod')
     return container

@@ -13,6 +13,8 @@ from typing import Final
 from kube.api.core_v1 import Container, Pod
 from kube.times import parse_time
 from nodeagent.cri.values import ContainerRecord, ContainerState
+from nodeagent.pods.containers import ephemeral_containers
+from nodeagent.pods.resize import resize_action
 from nodeagent.pods.restarts import due_at, raised, restarts
 from nodeagent.pods.spec_hash import spec_hash
 from nodeagent.pods.view import (
@@ -87,13 +89,13 @@ def is_finished(view: View) -> bool:
         record = view.record.latest(container.name)
         if record is None or not record.has_ended or record.exit_code == 0 or container.name in view.busy:
             continue
-        if not restarts(pod, container, record, is_init=True):
+        if not restarts(pod, container, record.exit_code, is_init=True):
             return True
     for container in pod.spec.containers:
         record = view.record.latest(container.name)
         if record is None or not record.has_ended or container.name in view.busy:
             return False
-        if restarts(pod, container, record, is_init=False):
+        if restarts(pod, container, record.exit_code, is_init=False):
             return False
     return bool(pod.spec.containers)
 
@@ -160,6 +162,8 @@ def _run(view: View, now: datetime) -> Iterator[Action | datetime]:
         return
     if view.volumes_stale:
         yield from _retried(view, VOLUMES, PrepareVolumes(), now)
+    for container in ephemeral_containers(view.pod):
+        yield from _run_added(view, container, now)
     initialized = has_initialized(view)
     for container in view.pod.spec.init_containers:
         if initialized and not is_sidecar(container):
@@ -169,6 +173,20 @@ def _run(view: View, now: datetime) -> Iterator[Action | datetime]:
             return
     for container in view.pod.spec.containers:
         yield from _run_container(view, container, now, is_init=False)
+
+
+def _run_added(view: View, container: Container, now: datetime) -> Iterator[Action | datetime]:
+    """Yield the start of an ephemeral container: it runs once, whatever becomes of it."""
+    record = view.record.latest(container.name)
+    if record is None and not _is_told_of(view, container):
+        yield from _retried(view, container.name, StartContainer(container.name, 0), now)
+    elif record is not None and record.state is ContainerState.CREATED:
+        yield from _retried(view, container.name, RemoveContainer(container.name, record.id), now)
+
+
+def _is_told_of(view: View, container: Container) -> bool:
+    told = next((s for s in view.pod.status.ephemeral_container_statuses if s.name == container.name), None)
+    return told is not None and (told.state.running or told.state.terminated) is not None
 
 
 def _make_sandbox(view: View, now: datetime) -> Iterator[Action | datetime]:
@@ -206,16 +224,18 @@ def _run_container(view: View, container: Container, now: datetime, *, is_init: 
     if record is None:
         yield from _retried(view, container.name, StartContainer(container.name, restart_count(view, container)), now)
     elif record.is_running:
-        yield from _keep(view, container, record)
+        yield from _keep(view, container, record, now)
     elif record.state is ContainerState.CREATED:
         yield from _retried(view, container.name, RemoveContainer(container.name, record.id), now)
-    elif restarts(view.pod, container, record, is_init=is_init):
+    elif restarts(view.pod, container, record.exit_code, is_init=is_init):
         yield from _restart(view, container, record, now)
 
 
 def _ended_for_good(view: View, container: Container) -> bool:
     record = view.record.latest(container.name)
-    return record is not None and record.has_ended and not restarts(view.pod, container, record, is_init=False)
+    if record is None or not record.has_ended:
+        return False
+    return not restarts(view.pod, container, record.exit_code, is_init=False)
 
 
 def _restart(view: View, container: Container, record: ContainerRecord, now: datetime) -> Iterator[Action | datetime]:
@@ -228,14 +248,17 @@ def _restart(view: View, container: Container, record: ContainerRecord, now: dat
     yield from _retried(view, container.name, StartContainer(container.name, record.restart_count + 1, entry), now)
 
 
-def _keep(view: View, container: Container, record: ContainerRecord) -> Iterator[Action]:
-    """Yield the kill of a running container that fails its probes, or is no longer the one that is wanted."""
+def _keep(view: View, container: Container, record: ContainerRecord, now: datetime) -> Iterator[Action | datetime]:
+    """Yield the kill of a running container that fails its probes, or what makes it the one that is wanted."""
     grace_s = view.pod.spec.termination_grace_period_seconds
     usual_s = DEFAULT_GRACE_S if grace_s is None else grace_s
     if record.spec_hash and record.spec_hash != spec_hash(container):
         yield KillContainer(
             container.name, record.id, usual_s, f"Container {container.name} definition changed, will be restarted"
         )
+    resize = resize_action(view, container, record, usual_s)
+    if resize is not None:
+        yield from _retried(view, container.name, resize, now)
     for kind, probe in (
         (ProbeKind.STARTUP, container.startup_probe),
         (ProbeKind.LIVENESS, container.liveness_probe),

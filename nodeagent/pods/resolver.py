@@ -11,7 +11,14 @@ from typing import Final
 from kube.api.core_v1 import HostAlias, Pod
 
 HOSTNAME_MAX: Final = 63
+KERNEL_NAME_MAX: Final = 64
 NDOTS: Final = "ndots:5"
+MANAGED: Final = "# Kubernetes-managed hosts file"
+"""How a hosts file begins that isn't the image's own, here as on any node: there are programs that look for it."""
+
+
+class NameTooLongError(ValueError):
+    """A pod wants to be called by a name that no kernel takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +81,40 @@ def _unique(items: Iterable[str]) -> tuple[str, ...]:
 
 
 def hostname_of(pod: Pod, cluster_domain: str) -> str:
-    """Return what a pod calls itself: its hostname or name, cut to what a kernel takes."""
+    """Return what a pod calls itself: its hostname or name, cut to what a kernel takes. Raises NameTooLongError."""
     if pod.spec.hostname_override:
         return pod.spec.hostname_override
-    short = (pod.spec.hostname or pod.metadata.name)[:HOSTNAME_MAX].rstrip("-.")
     full = fqdn_of(pod, cluster_domain)
-    return full if pod.spec.set_hostname_as_fqdn and full else short
+    if not (pod.spec.set_hostname_as_fqdn and full):
+        return _short_name(pod)
+    if len(full) > KERNEL_NAME_MAX:
+        too_long = (
+            f"FQDN {full} is too long ({KERNEL_NAME_MAX} characters is the max, {len(full)} characters requested)"
+        )
+        raise NameTooLongError(f"spec.setHostnameAsFQDN: {too_long}; shorten the pod's hostname or subdomain")
+    return full
+
+
+def _short_name(pod: Pod) -> str:
+    return pod.spec.hostname_override or (pod.spec.hostname or pod.metadata.name)[:HOSTNAME_MAX].rstrip("-.")
 
 
 def fqdn_of(pod: Pod, cluster_domain: str) -> str:
     """Return the pod's name in the cluster's DNS, "" where it asks for none."""
     if not pod.spec.subdomain:
         return ""
-    short = (pod.spec.hostname or pod.metadata.name)[:HOSTNAME_MAX].rstrip("-.")
-    return f"{short}.{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}"
+    return f"{_short_name(pod)}.{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}"
 
 
 def hosts_file(pod: Pod, ips: Sequence[str], cluster_domain: str, host_file: str = "") -> str:
     """Return a pod's /etc/hosts. host_file: that of the node, which a pod on the node's network starts from."""
     if pod.spec.host_network:
-        lines = ["# Made by the node agent from the node's own.", *host_file.splitlines()]
+        lines = [f"{MANAGED} (host network).", *host_file.splitlines()]
     else:
-        short, full = hostname_of(pod, cluster_domain), fqdn_of(pod, cluster_domain)
+        short, full = _short_name(pod), fqdn_of(pod, cluster_domain)
         names = f"{full}\t{short}" if full and full != short else short
         lines = [
-            "# Made by the node agent.",
+            f"{MANAGED}.",
             "127.0.0.1\tlocalhost",
             "::1\tlocalhost ip6-localhost ip6-loopback",
             "fe00::0\tip6-localnet",
@@ -113,7 +129,7 @@ def hosts_file(pod: Pod, ips: Sequence[str], cluster_domain: str, host_file: str
 
 def _aliases(aliases: Iterable[HostAlias]) -> list[str]:
     lines = ["\t".join([alias.ip, *alias.hostnames]) for alias in aliases]
-    return ["", "# From the pod's hostAliases.", *lines] if lines else []
+    return ["", "# Entries added by HostAliases.", *lines] if lines else []
 
 
 def sysctls_of(pod: Pod) -> Mapping[str, str]:

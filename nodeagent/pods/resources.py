@@ -5,7 +5,7 @@ Source: kubernetes.io/docs/concepts/configuration/manage-resources-containers an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kube.api.core_v1 import Container, Pod
@@ -36,11 +36,33 @@ def kernel_limits(pod: Pod, container: Container, memory_capacity_bytes: int) ->
     cpu = requests.get("cpu", limits.get("cpu", ZERO)).millis
     quota = limits["cpu"].millis * CPU_PERIOD_US // 1000 if "cpu" in limits else 0
     return KernelLimits(
-        cpu_shares=min(SHARES_MAX, max(SHARES_MIN, cpu * 1024 // 1000)),
+        cpu_shares=_shares(cpu),
         cpu_quota_us=max(QUOTA_MIN_US, quota) if quota else 0,
         memory_bytes=limits["memory"].whole if "memory" in limits else 0,
         oom_score_adj=oom_score(pod, container, memory_capacity_bytes),
     )
+
+
+def pod_limits(pod: Pod) -> KernelLimits:
+    """Return the limits that all containers of a pod share: those that the pod itself names."""
+    named = pod.spec.resources
+    limits: Mapping[str, Quantity] = named.limits if named is not None else {}
+    quota = limits["cpu"].millis * CPU_PERIOD_US // 1000 if "cpu" in limits else 0
+    return KernelLimits(
+        cpu_shares=_shares(named.requests.get("cpu", limits.get("cpu", ZERO)).millis) if named is not None else 0,
+        cpu_quota_us=max(QUOTA_MIN_US, quota) if quota else 0,
+        memory_bytes=limits["memory"].whole if "memory" in limits else 0,
+        oom_score_adj=0,
+    )
+
+
+def _shares(millis: int) -> int:
+    return min(SHARES_MAX, max(SHARES_MIN, millis * 1024 // 1000))
+
+
+def unlimited_where_none(limits: KernelLimits) -> KernelLimits:
+    """Return limits that also take away what a container had before: -1 is no limit, 0 would leave it as it is."""
+    return replace(limits, cpu_quota_us=limits.cpu_quota_us or -1, memory_bytes=limits.memory_bytes or -1)
 
 
 def qos_class(pod: Pod) -> str:
@@ -71,7 +93,10 @@ def oom_score(pod: Pod, container: Container, memory_capacity_bytes: int) -> int
 
 
 def pod_requests(pod: Pod) -> Mapping[str, Quantity]:
-    """Return what a pod asks of a node: its containers and sidecars together, or its hungriest init container."""
+    """Return what a pod asks of a node: its containers and sidecars together, or its hungriest init container.
+
+    What the pod asks for as a whole goes over that.
+    """
     sidecars: dict[str, Quantity] = {}
     peak: dict[str, Quantity] = {}
     for container in pod.spec.init_containers:
@@ -87,6 +112,8 @@ def pod_requests(pod: Pod) -> Mapping[str, Quantity]:
     for container in pod.spec.containers:
         _add(total, container.resources.requests)
     _raise_to(total, peak)
+    if pod.spec.resources is not None:
+        total |= pod.spec.resources.requests
     _add(total, pod.spec.overhead)
     return total
 

@@ -14,21 +14,20 @@ from nodeagent.pods.view import Backoff, BackoffLimits, from_nanos, is_sidecar
 _OPERATORS: Final = {"In": True, "NotIn": False}
 
 
-def restarts(pod: Pod, container: Container, record: ContainerRecord, *, is_init: bool) -> bool:
+def restarts(pod: Pod, container: Container, exit_code: int, *, is_init: bool) -> bool:
     """Say whether a container that ended so is to run again."""
     for rule in container.restart_policy_rules:
         if rule.exit_codes is not None and rule.action == "Restart":
-            is_listed = record.exit_code in rule.exit_codes.values
+            is_listed = exit_code in rule.exit_codes.values
             if is_listed == _OPERATORS.get(rule.exit_codes.operator, True):
                 return True
     policy = pod.spec.restart_policy or "Always"
     if is_init:
         if is_sidecar(container):
             return True
-        failed = record.exit_code != 0
-        return failed and (container.restart_policy or policy) != "Never"
+        return exit_code != 0 and (container.restart_policy or policy) != "Never"
     policy = container.restart_policy or policy
-    return policy == "Always" or (policy == "OnFailure" and record.exit_code != 0)
+    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
 
 
 def due_at(entry: Backoff | None, record: ContainerRecord) -> datetime | None:

@@ -11,9 +11,11 @@ from kube.events import EventRecorder
 from kube.quantity import Quantity
 from kube.runner import Runner
 from nodeagent.cri.client import Cri
+from nodeagent.pods.containers import field_path
 from nodeagent.pods.images import ImagePuller
 from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.resolver import DnsSettings
+from nodeagent.pods.static_pods import is_static
 from nodeagent.pods.status import NodeFacts
 from nodeagent.pods.view import BackoffLimits
 from nodeagent.pods.volumes import NodeDirs
@@ -32,11 +34,12 @@ class PodSettings:
     cgroup_parent: str = "/wherry"
     limits: BackoffLimits = field(default_factory=BackoffLimits)
     default_seccomp: str = "RuntimeDefault"
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PodRoom:
-    """Handed to every pod's worker."""
+    """Handed to every pod's worker. mirrors: which pod of the API stands for a static one, by the static one's uid."""
 
     client: Client
     cri: Cri
@@ -49,11 +52,15 @@ class PodRoom:
     node: NodeFacts
     settings: PodSettings
     services: Callable[[], Iterable[Service]]
+    mirrors: dict[str, str] = field(default_factory=dict)
+
+    def uid_in_api(self, pod: Pod) -> str:
+        """Return the uid of a pod's object, "" for a static pod of which the API has no picture yet."""
+        return self.mirrors.get(pod.metadata.uid, "") if is_static(pod) else pod.metadata.uid
 
     def tell(
         self, pod: Pod, event_type: Literal["Normal", "Warning"], reason: str, message: str, container: str = ""
     ) -> None:
         """Record an Event about a pod or one of its containers."""
-        kind = "initContainers" if any(c.name == container for c in pod.spec.init_containers) else "containers"
-        field_path = f"spec.{kind}{{{container}}}" if container else ""
-        self.recorder.record(pod, event_type, reason, message, field_path=field_path)
+        path = field_path(pod, container) if container else ""
+        self.recorder.record(pod, event_type, reason, message, field_path=path)

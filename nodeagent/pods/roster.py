@@ -6,7 +6,7 @@ Reads the node's Pods and the runtime's events; writes through the workers alone
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,10 @@ from nodeagent.cri.values import PodRecord
 from nodeagent.pods.admission import rejection
 from nodeagent.pods.operations import OperationFailed, remove_everything
 from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL
+from nodeagent.pods.resize import resize_refusal
 from nodeagent.pods.room import PodRoom
+from nodeagent.pods.static_pods import is_mirror, is_static
+from nodeagent.pods.unsupported import unsupported
 from nodeagent.pods.view import Failure
 from nodeagent.pods.worker import PodWorker
 
@@ -31,14 +34,17 @@ _log = logging.getLogger(__name__)
 
 
 class Roster:
-    """The pods of one node. pods: an informer of those bound to it."""
+    """The pods of one node. pods: an informer of those bound to it. static: the static ones there are at the start."""
 
-    def __init__(self, room: PodRoom, pods: Informer[Pod]) -> None:
+    def __init__(self, room: PodRoom, pods: Informer[Pod], static: Iterable[Pod] = ()) -> None:
         self._room = room
         self._pods = pods
+        self._static = static
         self._workers: dict[str, PodWorker] = {}
         self._found: dict[str, PodRecord] = {}
         self._orphans: set[str] = set()
+        self.begun = asyncio.Event()
+        """Set once the static pods of the start have been taken."""
 
     def workers(self) -> Iterator[PodWorker]:
         """Yield the workers of all pods that aren't gone."""
@@ -52,13 +58,19 @@ class Roster:
     async def run(self) -> None:
         """Find what is there, then follow the API and the runtime for ever."""
         self._found = await self._list()
+        for pod in self._static:
+            self._take(pod)
+        self.begun.set()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_events())
+            group.create_task(self._follow_api())
+
+    async def _follow_api(self) -> None:
         await self._pods.wait_synced()
         self._pods.on_change(self._changed)
         self._remove_orphans(self._found)
         self._found = {}
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow_events())
-            group.create_task(self._resync())
+        await self._resync()
 
     async def _list(self) -> dict[str, PodRecord]:
         while True:
@@ -67,6 +79,16 @@ class Roster:
             except CriError as error:
                 _log.debug("the runtime gives no answer yet: %s", error)
                 await self._room.clock.sleep(RECONNECT_S)
+
+    # The node's own files.
+
+    def static_workers(self) -> list[PodWorker]:
+        """Return the workers of static pods."""
+        return [worker for worker in self.workers() if is_static(worker.pod)]
+
+    def take_static(self, pod: Pod) -> None:
+        """Begin to run a static pod."""
+        self._take(pod)
 
     # The API's side.
 
@@ -77,8 +99,8 @@ class Roster:
                 worker.vanish(old)
                 if worker.is_gone:
                     del self._workers[worker.uid]
-        if new is None:
-            return
+        if new is None or is_mirror(new):
+            return  # A mirror pod is told of a pod that runs already.
         worker = self._workers.get(new.metadata.uid)
         if worker is None:
             self._take(new)
@@ -87,12 +109,14 @@ class Roster:
 
     def _take(self, pod: Pod) -> None:
         record = self._found.get(pod.metadata.uid, PodRecord())
-        worker = PodWorker(self._room, pod, record, self._rejection(pod, record))
+        worker = PodWorker(self._room, pod, record, self._rejection(pod, record), self._resize_refusal)
         self._workers[pod.metadata.uid] = worker
 
         async def job() -> None:
             await worker.run()
-            if worker.is_gone and self._pods.get(pod.metadata.name, pod.metadata.namespace) is None:
+            is_known = self._pods.get(pod.metadata.name, pod.metadata.namespace) is not None
+            self._room.mirrors.pop(worker.uid, None)
+            if worker.is_gone and (is_static(pod) or not is_known):
                 self._workers.pop(worker.uid, None)
 
         self._room.runner.start(worker.story, job)
@@ -102,14 +126,25 @@ class Roster:
         is_new = not record.sandboxes and pod.status.start_time is None
         if not is_new or pod.metadata.deletion_timestamp is not None or pod.status.phase in TERMINAL:
             return None
-        others = [w.pod for w in self.workers() if w.rejection is None and w.pod.status.phase not in TERMINAL]
         settings = self._room.settings
-        refused = rejection(pod, others, settings.allocatable, settings.node_labels)
+        refused = unsupported(pod, settings.allowed_unsafe_sysctls)
+        if refused is None:
+            refused = rejection(pod, self._others(pod), settings.allocatable, settings.node_labels)
         if refused is None:
             return None
         reason, message = refused
         self._room.tell(pod, "Warning", reason, message)
         return Failure(reason, message, self._room.clock.now())
+
+    def _others(self, pod: Pod) -> list[Pod]:
+        """Return the pods beside one that the node has room for, with what was granted them."""
+        uid = pod.metadata.uid
+        others = [w for w in self.workers() if w.uid != uid and w.rejection is None]
+        return [w.granted for w in others if w.pod.status.phase not in TERMINAL]
+
+    def _resize_refusal(self, pod: Pod) -> Failure | None:
+        refused = resize_refusal(pod, self._others(pod), self._room.settings.allocatable)
+        return Failure(*refused, self._room.clock.now()) if refused is not None else None
 
     # The runtime's side.
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from kube.api.core_v1 import Container, Pod, SeccompProfile
+from kube.codec import encode
 from nodeagent.cri import values
 from nodeagent.cri.values import ImageRecord
+from nodeagent.pods.containers import all_containers
 from nodeagent.pods.environment import ConfigError, expand
 from nodeagent.pods.plan import DEFAULT_GRACE_S
 from nodeagent.pods.resolver import DnsSettings, sysctls_of
-from nodeagent.pods.resources import CPU_PERIOD_US, KernelLimits
+from nodeagent.pods.resources import CPU_PERIOD_US, KernelLimits, pod_limits
 from nodeagent.pods.spec_hash import spec_hash
 from proto import cri_v1
 
@@ -51,7 +53,10 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class ContainerWish:
-    """What a container's configuration is made of beyond its spec. image: as the runtime has it."""
+    """What a container's configuration is made of beyond its spec.
+
+    image: as the runtime has it. target_id: the container whose processes it shares.
+    """
 
     image: ImageRecord
     restart_count: int
@@ -60,6 +65,7 @@ class ContainerWish:
     limits: KernelLimits
     message_file: str = ""
     default_seccomp: str = "RuntimeDefault"
+    target_id: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -71,7 +77,7 @@ def sandbox_config(
     context = spec.security_context
     security = cri_v1.LinuxSandboxSecurityContext(
         namespace_options=_namespaces(pod),
-        privileged=any(_is_privileged(c) for c in (*spec.init_containers, *spec.containers)),
+        privileged=any(_is_privileged(c) for c in all_containers(pod)),
         seccomp=_profile(context.seccomp_profile if context else None, "RuntimeDefault"),
         supplemental_groups=_groups(pod),
     )
@@ -84,7 +90,10 @@ def sandbox_config(
         labels={**meta.labels, **pod_labels(pod)},
         annotations={**meta.annotations, values.GRACE_PERIOD: str(_grace_s(pod))},
         linux=cri_v1.LinuxPodSandboxConfig(
-            cgroup_parent=cgroup_parent, security_context=security, sysctls=dict(sysctls_of(pod))
+            cgroup_parent=cgroup_parent,
+            security_context=security,
+            sysctls=dict(sysctls_of(pod)),
+            resources=linux_resources(pod_limits(pod)),
         ),
     )
 
@@ -125,14 +134,6 @@ def _port_mappings(pod: Pod) -> list[cri_v1.PortMapping]:
 def container_config(pod: Pod, container: Container, wish: ContainerWish) -> cri_v1.ContainerConfig:
     """Return what a container is to be. Raises ConfigError for what its security context forbids."""
     known = wish.environment
-    limits = wish.limits
-    resources = cri_v1.LinuxContainerResources(
-        cpu_shares=limits.cpu_shares,
-        cpu_period=CPU_PERIOD_US if limits.cpu_quota_us else 0,
-        cpu_quota=limits.cpu_quota_us,
-        memory_limit_in_bytes=limits.memory_bytes,
-        oom_score_adj=limits.oom_score_adj,
-    )
     return cri_v1.ContainerConfig(
         metadata=cri_v1.ContainerMetadata(name=container.name, attempt=wish.restart_count),
         image=cri_v1.ImageSpec(image=wish.image.id, user_specified_image=container.image),
@@ -145,6 +146,7 @@ def container_config(pod: Pod, container: Container, wish: ContainerWish) -> cri
         annotations={
             values.RESTART_COUNT: str(wish.restart_count),
             values.SPEC_HASH: spec_hash(container),
+            values.RESOURCES: encode(container.resources).decode(),
             values.MESSAGE_PATH: container.termination_message_path,
             values.MESSAGE_POLICY: container.termination_message_policy,
             values.MESSAGE_FILE: wish.message_file,
@@ -156,10 +158,29 @@ def container_config(pod: Pod, container: Container, wish: ContainerWish) -> cri
         stdin_once=container.stdin_once,
         tty=container.tty,
         linux=cri_v1.LinuxContainerConfig(
-            resources=resources, security_context=security_context(pod, container, wish.image, wish.default_seccomp)
+            resources=linux_resources(wish.limits), security_context=_security_of(pod, container, wish)
         ),
         stop_signal=_stop_signal(container),
     )
+
+
+def linux_resources(limits: KernelLimits) -> cri_v1.LinuxContainerResources:
+    """Return a container's limits as the runtime takes them."""
+    return cri_v1.LinuxContainerResources(
+        cpu_shares=limits.cpu_shares,
+        cpu_period=CPU_PERIOD_US if limits.cpu_quota_us else 0,
+        cpu_quota=limits.cpu_quota_us,
+        memory_limit_in_bytes=limits.memory_bytes,
+        oom_score_adj=limits.oom_score_adj,
+    )
+
+
+def _security_of(pod: Pod, container: Container, wish: ContainerWish) -> cri_v1.LinuxContainerSecurityContext:
+    made = security_context(pod, container, wish.image, wish.default_seccomp)
+    if wish.target_id:
+        made.namespace_options.pid = cri_v1.TARGET
+        made.namespace_options.target_id = wish.target_id
+    return made
 
 
 def _stop_signal(container: Container) -> str | None:

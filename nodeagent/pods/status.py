@@ -14,11 +14,19 @@ from msgspec.structs import replace
 from kube.api.core_v1 import ContainerStatus, HostIP, Pod, PodCondition, PodIP, PodStatus
 from kube.objects import condition, condition_is_true
 from kube.times import to_time
-from nodeagent.pods.container_status import Telling, container_status, init_container_status
+from nodeagent.pods.container_status import (
+    Telling,
+    container_status,
+    ephemeral_container_status,
+    init_container_status,
+)
+from nodeagent.pods.containers import ephemeral_containers
 from nodeagent.pods.plan import TERMINAL, ending_of, has_initialized
+from nodeagent.pods.resize import IN_PROGRESS, PENDING, resize_conditions
+from nodeagent.pods.restarts import restarts
 from nodeagent.pods.view import View, is_sidecar
 
-OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", PENDING, IN_PROGRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,7 @@ def pod_status(view: View, before: PodStatus, node: NodeFacts, now: datetime) ->
     telling = Telling(view, before, node.runtime, now)
     inits = tuple(init_container_status(telling, container) for container in pod.spec.init_containers)
     mains = tuple(container_status(telling, container) for container in pod.spec.containers)
+    added = tuple(ephemeral_container_status(telling, container) for container in ephemeral_containers(pod))
     phase = before.phase if before.phase in TERMINAL else pod_phase(pod, inits, mains)
     reason, message = before.reason, before.message
     ending = ending_of(view, now)
@@ -59,7 +68,10 @@ def pod_status(view: View, before: PodStatus, node: NodeFacts, now: datetime) ->
         pod_ips=tuple(PodIP(ip=ip) for ip in ips),
         init_container_statuses=inits,
         container_statuses=mains,
+        ephemeral_container_statuses=added,
         observed_generation=pod.metadata.generation,
+        resources=pod.spec.resources,
+        allocated_resources=pod.spec.resources.requests if pod.spec.resources is not None else {},
     )
     return replace(changed, conditions=_conditions(view, changed, before, now))
 
@@ -83,18 +95,17 @@ def _pod_ips(view: View, before: PodStatus, node: NodeFacts) -> tuple[str, ...]:
 
 def pod_phase(pod: Pod, inits: Sequence[ContainerStatus], mains: Sequence[ContainerStatus]) -> str:
     """Return the phase that the states of the containers add up to."""
-    policy = pod.spec.restart_policy or "Always"
     if any(mains_began(status) for status in mains):
-        return _running_phase(policy, mains)
+        return _running_phase(pod, mains)
     for container, status in zip(pod.spec.init_containers, inits, strict=True):
         ended = status.state.terminated
         if is_sidecar(container):
             if not status.started:
                 return "Pending"
         elif ended is None or ended.exit_code != 0:
-            is_last_try = ended is not None and (container.restart_policy or policy) == "Never"
+            is_last_try = ended is not None and not restarts(pod, container, ended.exit_code, is_init=True)
             return "Failed" if is_last_try else "Pending"
-    return _running_phase(policy, mains)
+    return _running_phase(pod, mains)
 
 
 def mains_began(status: ContainerStatus) -> bool:
@@ -102,15 +113,16 @@ def mains_began(status: ContainerStatus) -> bool:
     return bool(status.state.running or status.state.terminated or status.last_state.terminated)
 
 
-def _running_phase(policy: str, mains: Sequence[ContainerStatus]) -> str:
+def _running_phase(pod: Pod, mains: Sequence[ContainerStatus]) -> str:
     if any(not mains_began(status) for status in mains):
         return "Pending"
-    ended = [status.state.terminated for status in mains]
-    if policy == "Always" or any(state is None for state in ended):
+    codes = [status.state.terminated.exit_code for status in mains if status.state.terminated is not None]
+    if len(codes) < len(mains):
         return "Running"
-    if all(state is not None and state.exit_code == 0 for state in ended):
-        return "Succeeded"
-    return "Failed" if policy == "Never" else "Running"
+    ends = zip(pod.spec.containers, codes, strict=True)
+    if any(restarts(pod, container, code, is_init=False) for container, code in ends):
+        return "Running"
+    return "Failed" if any(codes) else "Succeeded"
 
 
 def _conditions(view: View, status: PodStatus, before: PodStatus, now: datetime) -> tuple[PodCondition, ...]:
@@ -121,6 +133,7 @@ def _conditions(view: View, status: PodStatus, before: PodStatus, now: datetime)
         _initialized(view, status),
         _ready(view, status, before),
         _containers_ready(view, status),
+        *resize_conditions(view),
     ]
     dated = [_dated(new, condition(before.conditions, new.type), view.pod, now) for new in own]
     others = tuple(c for c in before.conditions if c.type not in OWN_CONDITIONS)

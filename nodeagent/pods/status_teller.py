@@ -55,6 +55,8 @@ class StatusTeller:
         """Begin to write the status where it differs from what was told; return when to call this again, if at all."""
         if self._task is not None and not self._task.done():
             return None  # Its end wakes the worker.
+        if not self._room.uid_in_api(view.pod):
+            return None  # Its mirror pod wakes the worker.
         if self._retry_at is not None and self._retry_at > now:
             return self._retry_at
         wanted = self._status(view, now)
@@ -79,7 +81,7 @@ class StatusTeller:
             seen = view()
             wanted = self._status(seen, self._room.clock.now())
             try:
-                await write_status(self._room.client, seen.pod, self.told, wanted)
+                await write_status(self._room.client, seen.pod, self._room.uid_in_api(seen.pod), self.told, wanted)
             except ApiError as error:
                 if error.code not in (404, 409):
                     raise OperationFailed("FailedStatus", str(error)) from error
@@ -95,13 +97,13 @@ class StatusTeller:
         return pod_status(view, before, self._room.node, now)
 
     def _conditions_differ(self, wanted: PodStatus) -> bool:
-        told = {c.type: c for c in self.told.conditions}
-        return any(told.get(c.type) != c for c in wanted.conditions if c.type in OWN_CONDITIONS)
+        told = {c.type: c for c in self.told.conditions if c.type in OWN_CONDITIONS}
+        return told != {c.type: c for c in wanted.conditions if c.type in OWN_CONDITIONS}
 
     async def _write(self, pod: Pod, wanted: PodStatus) -> None:
         async with self._lock:
             try:
-                await write_status(self._room.client, pod, self.told, wanted)
+                await write_status(self._room.client, pod, self._room.uid_in_api(pod), self.told, wanted)
             except ApiError as error:
                 if error.code in (404, 409):
                     _log.info("%s: its object is another one by now: %s", self._story, error)

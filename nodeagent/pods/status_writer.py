@@ -40,16 +40,21 @@ def _changed_conditions(before: list[Mapping[str, Any]], after: list[Mapping[str
         if condition["type"] in OWN_CONDITIONS and condition != old:
             gone = {name: None for name in old or {} if name not in condition}
             changed.append({**gone, **condition})
-    return changed
+    kept = {condition["type"] for condition in after}
+    left = [kind for kind in known if kind in OWN_CONDITIONS and kind not in kept]
+    return [*changed, *({"$patch": "delete", "type": kind} for kind in left)]
 
 
-async def write_status(client: Client, pod: Pod, old: PodStatus, new: PodStatus) -> Pod | None:
-    """Write what differs; return the pod as stored, None where nothing differed. Raises what the API refuses."""
+async def write_status(client: Client, pod: Pod, uid: str, old: PodStatus, new: PodStatus) -> Pod | None:
+    """Write what differs; return the pod as stored, None where nothing differed. Raises what the API refuses.
+
+    uid: of the object, which another one of the same name hasn't.
+    """
     patch = status_patch(old, new)
     if not patch:
         return None
     meta = pod.metadata
-    body = {"metadata": {"uid": meta.uid}, "status": patch}
+    body = {"metadata": {"uid": uid}, "status": patch}
     return await client.patch(
         Pod, meta.name, body, namespace=meta.namespace, subresource="status", patch_type=PatchType.STRATEGIC
     )

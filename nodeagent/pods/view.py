@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from kube.api.core_v1 import Container, Pod
+from kube.api.core_v1 import Container, Pod, ResourceRequirements
 from nodeagent.cri.values import ContainerRecord, PodRecord
 
 SANDBOX: Final = "/sandbox"
@@ -115,6 +115,15 @@ class KillContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class ResizeContainer:
+    """Give a running container other limits."""
+
+    name: str
+    id: str
+    resources: ResourceRequirements
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
     """Remove a container that has ended, or that was never started."""
 
@@ -143,6 +152,7 @@ Action = (
     | PrepareVolumes
     | StartContainer
     | KillContainer
+    | ResizeContainer
     | RemoveContainer
     | Cancel
     | CleanUp
@@ -152,7 +162,12 @@ Action = (
 def key_of_action(action: Action) -> str:
     """Return the key under which at most one operation runs at a time."""
     match action:
-        case StartContainer(name=name) | KillContainer(name=name) | RemoveContainer(name=name):
+        case (
+            StartContainer(name=name)
+            | KillContainer(name=name)
+            | ResizeContainer(name=name)
+            | RemoveContainer(name=name)
+        ):
             return name
         case PrepareVolumes():
             return VOLUMES
@@ -175,7 +190,8 @@ class View:
     probes: the verdict of each probe that has one, by container id. failures, backoff: by container name (or SANDBOX,
     VOLUMES). busy: operations under way, by key. messages: the termination message of ended containers, by id.
     rejection: why the node doesn't take the pod, None where it does. is_clean: volumes and sandboxes are let go of.
-    volumes_stale: what they are made of has changed.
+    volumes_stale: what they are made of has changed. resources: those that containers were given, by id.
+    resize_refusal: why the node doesn't give the pod the resources that it wants by now, None where it does.
     """
 
     pod: Pod
@@ -188,6 +204,8 @@ class View:
     volumes_ready: bool = False
     volumes_stale: bool = False
     rejection: Failure | None = None
+    resources: Mapping[str, ResourceRequirements] = field(default_factory=dict)
+    resize_refusal: Failure | None = None
     is_clean: bool = False
     limits: BackoffLimits = _USUAL
 

@@ -7,27 +7,31 @@ Source: docs/pod-lifecycle.md.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from kube.api.core_v1 import Pod
+from kube.api.core_v1 import ContainerStatus, Pod, ResourceRequirements
+from kube.codec import decode
 from kube.objects import with_metadata
 from kube.runner import attempt
 from kube.times import to_time
 from nodeagent.cri.client import CriError
-from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord, with_sandbox
+from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord
+from nodeagent.pods.containers import find_container
 from nodeagent.pods.messages import termination_message
 from nodeagent.pods.operations import OperationFailed, Operations
-from nodeagent.pods.plan import plan
+from nodeagent.pods.plan import DEFAULT_GRACE_S, plan
 from nodeagent.pods.probes import Prober
+from nodeagent.pods.resize import granted_pod, is_resized
 from nodeagent.pods.room import PodRoom
+from nodeagent.pods.setbacks import PULL_TOLD, Setbacks
+from nodeagent.pods.sight import Sight
 from nodeagent.pods.status_teller import StatusTeller
 from nodeagent.pods.view import (
     END,
-    VOLUMES,
     Action,
-    Backoff,
     Cancel,
     CleanUp,
     CreateSandbox,
@@ -36,6 +40,7 @@ from nodeagent.pods.view import (
     PrepareVolumes,
     RemoveContainer,
     RemoveSandbox,
+    ResizeContainer,
     StartContainer,
     StopSandbox,
     View,
@@ -43,11 +48,12 @@ from nodeagent.pods.view import (
 )
 
 LOOK_AGAIN: Final = timedelta(milliseconds=500)
-PULL_TOLD: Final = timedelta(seconds=1)
-"""How long ErrImagePull is shown before it is called ImagePullBackOff."""
-FIRST_RETRY_S: Final = 1.0
+ASK_AGAIN: Final = timedelta(seconds=1)
+"""When a resize that didn't fit is tried again: others may have gone meanwhile."""
 FORCED_GRACE_S: Final = 2
 """What a pod gets to end in when its object was deleted by force."""
+
+Refusal = Callable[[Pod], Failure | None]
 
 _log = logging.getLogger(__name__)
 
@@ -59,27 +65,27 @@ class _Operation:
 
 
 class PodWorker:
-    """The worker of one pod. record: what the runtime has of it, as of now."""
+    """The worker of one pod.
 
-    def __init__(self, room: PodRoom, pod: Pod, record: PodRecord, rejection: Failure | None) -> None:
+    record: what the runtime has of it, as of now. refusal: says why the node can't give a pod what it asks for by now.
+    """
+
+    def __init__(self, room: PodRoom, pod: Pod, record: PodRecord, rejection: Failure | None, refusal: Refusal) -> None:
         self.pod = pod
+        self._refusal = refusal
         self.rejection = rejection
         self.is_gone = False
         self._room = room
-        self._record = record
-        self._is_dirty = self._must_list = bool(record.sandboxes)
-        self._seen_at = 0
-        self._new_sandbox = ""
+        self._sight = Sight(room.cri, room.clock, pod.metadata.uid, record)
         self._volumes_ready = False
         self._volumes_stale = False
         self._is_released = False
         self._has_vanished = False
-        self._backoff: dict[str, Backoff] = {}
-        self._failures: dict[str, Failure] = {}
-        self._failed_times: dict[str, int] = {}
+        self._setbacks = Setbacks(room.settings.limits)
         self._busy: dict[str, _Operation] = {}
         self._messages: dict[str, str] = {}
-        self._ended: dict[str, ContainerRecord] = {}
+        self._resources: dict[str, ResourceRequirements] = {}
+        self._resize_refused: Failure | None = None
         self._wake = asyncio.Event()
         self._wake_at: datetime | None = None
         self._operations = Operations(room, pod, self._reference_changed)
@@ -92,9 +98,19 @@ class PodWorker:
         return self.pod.metadata.uid
 
     @property
+    def is_ending(self) -> bool:
+        """Whether the pod's object is being deleted, or gone."""
+        return self.pod.metadata.deletion_timestamp is not None
+
+    @property
     def record(self) -> PodRecord:
         """What the runtime had of the pod when it was last asked."""
-        return self._record
+        return self._sight.record
+
+    @property
+    def granted(self) -> Pod:
+        """The pod with the resources that the node has granted it."""
+        return granted_pod(self._view())
 
     @property
     def story(self) -> str:
@@ -111,14 +127,14 @@ class PodWorker:
         self._teller.heed_overwritten(pod)
         self._wake.set()
 
-    def vanish(self, pod: Pod) -> None:
-        """Hear that the pod's object is gone: what runs ends all the same, and nothing more is written."""
+    def vanish(self, pod: Pod, most_s: int = FORCED_GRACE_S) -> None:
+        """Hear that the pod's object is gone: what runs ends within `most_s`, and nothing more is written."""
         self._has_vanished = True
         asked = pod.metadata.deletion_grace_period_seconds
         self.pod = with_metadata(
             pod,
             deletion_timestamp=pod.metadata.deletion_timestamp or to_time(self._room.clock.now()),
-            deletion_grace_period_seconds=FORCED_GRACE_S if asked is None else min(asked, FORCED_GRACE_S),
+            deletion_grace_period_seconds=most_s if asked is None else min(asked, most_s),
         )
         self._wake.set()
 
@@ -128,28 +144,37 @@ class PodWorker:
         self.rejection = Failure(reason, message, self._room.clock.now())
         self._wake.set()
 
+    def end(self) -> None:
+        """End a static pod whose file is gone, with the grace that it asks for."""
+        if not self.is_ending:
+            asked = self.pod.spec.termination_grace_period_seconds
+            self.vanish(self.pod, most_s=DEFAULT_GRACE_S if asked is None else asked)
+
+    def heed_mirror(self, mirror: Pod | None) -> None:
+        """Hear which pod of the API stands for this static pod; a new one is told everything."""
+        uid = mirror.metadata.uid if mirror is not None else ""
+        if uid == self._room.mirrors.get(self.uid, ""):
+            return
+        self._room.mirrors[self.uid] = uid
+        if mirror is not None:
+            self._teller.told = mirror.status
+        self._wake.set()
+
     def hear(self, event: ContainerEvent) -> None:
         """Hear that something happened in the runtime; what an operation brings about can wait for its end."""
-        if event.record is None:
-            self._is_dirty = True
-        elif event.at > self._seen_at:
-            self._seen_at = event.at
-            self._record = with_sandbox(self._record, event.record)
+        self._sight.hear(event)
         is_starting = any(isinstance(o.action, StartContainer | CreateSandbox) for o in self._busy.values())
         if event.is_stop or not is_starting:
             self._wake.set()
 
     def look_again(self) -> None:
         """Ask the runtime anew for all it has: events may have been missed."""
-        self._is_dirty = self._must_list = True
+        self._sight.forget()
         self._wake.set()
 
     def _reference_changed(self) -> None:
         self._volumes_stale = True
-        now = self._room.clock.now()
-        for key, failure in self._failures.items():
-            if key == VOLUMES or failure.reason == "CreateContainerConfigError":
-                self._failures[key] = Failure(failure.reason, failure.message, now)
+        self._setbacks.hurry(self._room.clock.now())
         self._wake.set()
 
     # Turns.
@@ -179,7 +204,7 @@ class PodWorker:
             pass
 
     async def _turn(self) -> None:
-        if self._is_dirty and END not in self._busy and not await self._observe():
+        if self._sight.is_stale and END not in self._busy and not await self._sight.look():
             self._wake_at = self._room.clock.now() + LOOK_AGAIN
             return
         self._take_note()
@@ -189,6 +214,7 @@ class PodWorker:
             self._volumes_stale = True
         self._wake_at = None
         self._rename_pull_failures(now)
+        self._ask_for_resources(now)
         view = self._view()
         self._prober.sync(view)
         decided = plan(view, now)
@@ -202,78 +228,81 @@ class PodWorker:
         if moment is not None and (self._wake_at is None or moment < self._wake_at):
             self._wake_at = moment
 
-    async def _observe(self) -> bool:
-        """Ask the runtime what it has of the pod; return whether it answered."""
-        self._is_dirty = False
-        try:
-            if self._must_list or not await self._observe_sandbox():
-                asked_at = int(self._room.clock.now().timestamp() * 1e9)
-                self._record = await self._room.cri.pod(self.uid, self._ended)
-                self._seen_at = asked_at
-                self._must_list = False
-        except CriError as error:
-            self._is_dirty = True
-            _log.debug("%s: the runtime gives no answer: %s", self.story, error)
-            return False
-        return True
-
-    async def _observe_sandbox(self) -> bool:
-        """Ask for all that the one sandbox holds; return False where a list is needed to know."""
-        known = [sandbox.id for sandbox in self._record.sandboxes] or [self._new_sandbox]
-        if len(known) != 1 or not known[0]:
-            return False
-        told = await self._room.cri.pod_in(known[0])
-        if told is None:
-            return False
-        record, at = told
-        if at > self._seen_at:
-            self._record, self._seen_at = record, at
-        return True
-
     def _take_note(self) -> None:
-        """Read what ended containers have left, and carry over what was told of those that run."""
-        for record in self._record.containers:
+        """Read what ended containers have left, carry over what was told of those that run, forget those that went."""
+        for record in self.record.containers:
             if record.has_ended and record.id not in self._messages:
                 self._messages[record.id] = termination_message(record)
             if record.is_running:
                 self._carry(record)
+            if record.id not in self._resources and record.resources:
+                self._resources[record.id] = self._resources_of(record)
+        known = {record.id for record in self.record.containers}
+        for gone in self._resources.keys() - known:
+            del self._resources[gone]
+        for gone in self._messages.keys() - known:
+            del self._messages[gone]
+
+    def _resources_of(self, record: ContainerRecord) -> ResourceRequirements:
+        """Return what a container was given: by the last resize that was told of, else when it was made."""
+        told = self._told_of(record)
+        if told is not None and told.resources is not None and told.state.running is not None:
+            return told.resources
+        return decode(record.resources, ResourceRequirements)
 
     def _carry(self, record: ContainerRecord) -> None:
+        told = self._told_of(record)
+        if told is not None:
+            self._prober.carry(record, started=bool(told.started), ready=told.ready)
+
+    def _told_of(self, record: ContainerRecord) -> ContainerStatus | None:
         own_id = f"{self._room.node.runtime}://{record.id}"
         before = self._teller.told
-        for told in (*before.container_statuses, *before.init_container_statuses):
-            if told.container_id == own_id and told.name == record.name:
-                self._prober.carry(record, started=bool(told.started), ready=told.ready)
+        statuses = (*before.container_statuses, *before.init_container_statuses)
+        return next((told for told in statuses if told.container_id == own_id and told.name == record.name), None)
 
     def _view(self) -> View:
         return View(
             pod=self.pod,
-            record=self._record,
+            record=self.record,
             probes=self._prober.verdicts,
-            backoff=self._backoff,
-            failures=self._failures,
+            backoff=self._setbacks.backoff,
+            failures=self._setbacks.failures,
             busy={key: operation.action for key, operation in self._busy.items()},
             messages=self._messages,
             volumes_ready=self._volumes_ready,
             volumes_stale=self._volumes_stale,
             rejection=self.rejection,
+            resources=self._resources,
+            resize_refusal=self._resize_refused,
             is_clean=self._is_released and self.pod.metadata.deletion_timestamp is None,
             limits=self._room.settings.limits,
         )
 
+    def _ask_for_resources(self, now: datetime) -> None:
+        """Ask whether the node can give the containers other resources, where they want some."""
+        before, self._resize_refused = self._resize_refused, None
+        if not is_resized(self._view()) or self.pod.metadata.deletion_timestamp is not None:
+            return
+        self._resize_refused = refused = self._refusal(self.pod)
+        if refused is None:
+            return
+        if before is None or before.reason != refused.reason:
+            self._room.tell(self.pod, "Warning", f"Resize{refused.reason}", refused.message)
+        self._wake_by(now + ASK_AGAIN)
+
     def _rename_pull_failures(self, now: datetime) -> None:
         """Call a failed pull that waits for its next try by its second name, a moment after it was told."""
-        for key, failure in list(self._failures.items()):
-            if failure.reason != "ErrImagePull" or key in self._busy:
-                continue
+        for key, failure in self._setbacks.pulls(self._busy):
             rename_at = min(failure.retry_at, failure.failed_at + PULL_TOLD)
             if rename_at > now:
                 self._wake_by(rename_at)
             elif failure.retry_at > now:
-                image = next((c.image for c in self.pod.spec.containers if c.name == key), "")
-                told = f'Back-off pulling image "{image}": ErrImagePull: {failure.message}'
-                self._failures[key] = replace_failure(failure, "ImagePullBackOff", told)
+                container = find_container(self.pod, key)
+                image = container.image if container is not None else ""
+                self._setbacks.rename_pull(key, image)
                 self._room.tell(self.pod, "Normal", "BackOff", f'Back-off pulling image "{image}"', key)
+                self._room.tell(self.pod, "Warning", "Failed", "Error: ImagePullBackOff", key)
 
     # Operations.
 
@@ -283,13 +312,15 @@ class PodWorker:
         if current is not None:
             current.task.cancel()
         if isinstance(action, Cancel):
-            self._is_dirty = self._must_list = True
+            self._sight.forget()
             self._wake.set()
             return
         if isinstance(action, StartContainer) and action.backoff is not None:
-            if action.name in self._backoff:
-                self._room.tell(self.pod, "Warning", "BackOff", "Back-off restarting failed container", action.name)
-            self._backoff[action.name] = action.backoff
+            if action.name in self._setbacks.backoff:
+                meta = self.pod.metadata
+                told = f"container {action.name} in pod {meta.name}_{meta.namespace}({self.uid})"
+                self._room.tell(self.pod, "Warning", "BackOff", f"Back-off restarting failed {told}", action.name)
+            self._setbacks.backoff[action.name] = action.backoff
 
         async def job() -> None:
             await self._operate(key, action)
@@ -316,46 +347,38 @@ class PodWorker:
             if current is not None and current.action is action:
                 del self._busy[key]
             if not isinstance(action, PrepareVolumes):
-                self._is_dirty = True
+                self._sight.is_stale = True
             self._wake.set()
 
     def _note(self, key: str, failure: OperationFailed | None) -> None:
         if failure is None:
-            self._failures.pop(key, None)
-            self._failed_times.pop(key, None)
+            self._setbacks.forget(key)
             return
-        times = self._failed_times[key] = self._failed_times.get(key, -1) + 1
-        limits = self._room.settings.limits
-        first_s = limits.first_s if failure.reason == "ErrImagePull" else min(FIRST_RETRY_S, limits.first_s)
-        now = self._room.clock.now()
-        delay = timedelta(seconds=min(first_s * 2 ** min(times, 20), limits.most_s))
-        self._failures[key] = Failure(failure.reason, str(failure), now + delay, now)
+        delay = self._setbacks.note(key, failure.reason, str(failure), self._room.clock.now())
         _log.info("%s: %s: %s: %s; next try in %gs", self.story, key, failure.reason, failure, delay.total_seconds())
 
     async def _do(self, action: Action) -> None:
-        operations, cri = self._operations, self._room.cri
+        operations = self._operations
         try:
             match action:
                 case PrepareVolumes():
                     self._volumes_stale = False
-                    await operations.prepare_volumes(self.pod, self._record)
+                    await operations.prepare_volumes(self.pod, self.record)
                     self._volumes_ready = True
                 case CreateSandbox():
                     if action.attempt:
                         told = "Pod sandbox changed, it will be killed and re-created."
                         self._room.tell(self.pod, "Normal", "SandboxChanged", told)
-                    self._new_sandbox = await operations.create_sandbox(self.pod, action.attempt)
-                    self._must_list = bool(self._record.sandboxes)
-                case StopSandbox():
-                    await cri.stop_sandbox(action.id)
-                case RemoveSandbox():
-                    await cri.remove_sandbox(action.id)
+                    self._sight.expect(await operations.create_sandbox(self.pod, action.attempt))
                 case StartContainer():
-                    await operations.start_container(self.pod, self._record, action)
+                    await operations.start_container(granted_pod(self._view()), self.record, action)
+                case ResizeContainer():
+                    await operations.resize_container(self.pod, action)
+                    self._resources[action.id] = action.resources
                 case KillContainer():
-                    await operations.kill_container(self.pod, self._record, action)
-                case RemoveContainer():
-                    await cri.remove_container(action.id)
+                    await operations.kill_container(self.pod, self.record, action)
+                case StopSandbox() | RemoveSandbox() | RemoveContainer():
+                    await operations.dispose(action)
                 case CleanUp():
                     await self._clean_up(is_deleted=action.is_deleted)
         except CriError as error:
@@ -371,10 +394,5 @@ class PodWorker:
         if not self._has_vanished:
             await self._teller.tell_last(self._view)
             await self._operations.delete(self.pod)
-        await self._operations.remove_all(self.pod, self._record)
+        await self._operations.remove_all(self.pod, self.record)
         self.is_gone = True
-
-
-def replace_failure(failure: Failure, reason: str, message: str) -> Failure:
-    """Return the failure under another name."""
-    return Failure(reason, message, failure.retry_at, failure.failed_at)

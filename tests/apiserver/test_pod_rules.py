@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from apiserver.strategies.pod import qos_class
 from apiserver.strategies.pod_admission import TOKEN_PATH
-from kube.api.core_v1 import Pod, ServiceAccount
+from kube.api.core_v1 import Pod, ServiceAccount, Toleration
 from kube.api.meta_v1 import ObjectMeta
 from kube.api.node_v1 import RuntimeClass
 from kube.api.scheduling_v1 import PriorityClass
@@ -387,6 +387,17 @@ async def test_what_the_cluster_added_to_a_pod_cannot_be_taken_away_by_an_update
     sent = replace(stored, spec=replace(stored.spec, tolerations=(), priority=None, preemption_policy=None))
 
     assert (await PODS.admit(sent, stored, context())).spec == stored.spec
+
+
+async def test_an_update_that_takes_the_default_tolerations_away_gets_them_back() -> None:
+    old = await PODS.admit(defaulted(Pod, WEB), None, context(ACCOUNT))
+    own = Toleration(key="example.com/own", operator="Exists")
+    asked = replace(old, spec=replace(old.spec, tolerations=(own,)))
+
+    new = await PODS.admit(asked, old, context(ACCOUNT))
+
+    assert new.spec.tolerations == (own, *old.spec.tolerations)
+    assert PODS.validate_update(new, old) == []
 
 
 def test_defaults_and_checks_of_a_pod_cost_far_less_than_the_rest_of_its_post() -> None:

@@ -188,6 +188,11 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
             self.end(request.container_id, int(config.command[1]))
         return cri_v1.StartContainerResponse()
 
+    async def update_container_resources(self, request: Any, context: Any) -> Any:
+        self.calls.append(f"resize {self.containers[request.container_id].metadata.name}")
+        self.configs[request.container_id].linux.resources.CopyFrom(request.linux)
+        return cri_v1.UpdateContainerResourcesResponse()
+
     async def stop_container(self, request: Any, context: Any) -> Any:
         self.calls.append(f"kill {self.containers[request.container_id].metadata.name}")
         self.graces.append(request.timeout)

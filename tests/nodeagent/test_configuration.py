@@ -16,7 +16,7 @@ from nodeagent.pods.host_paths import host_path
 from nodeagent.pods.images import credentials, default_policy, registry_of
 from nodeagent.pods.payload_dir import write_files
 from nodeagent.pods.projections import File, VolumeError, volume_files
-from nodeagent.pods.resolver import DnsSettings, dns_of, hostname_of, hosts_file, parse_resolv_conf
+from nodeagent.pods.resolver import DnsSettings, NameTooLongError, dns_of, hostname_of, hosts_file, parse_resolv_conf
 from nodeagent.pods.resources import kernel_limits, pod_requests, qos_class
 from nodeagent.pods.runtime_config import security_context
 from tests.nodeagent.make import container, pod
@@ -332,3 +332,17 @@ def test_a_host_path_is_checked_for_its_type(tmp_path: Path) -> None:
         host_path(str(tmp_path / "file"), "Directory")
     with pytest.raises(VolumeError, match="is not a socket file"):
         host_path(str(tmp_path / "none"), "Socket")
+
+
+def test_a_pod_is_called_by_its_full_name_where_it_asks_for_it() -> None:
+    wanted = pod(hostname="alias", subdomain="sub", setHostnameAsFQDN=True)
+
+    assert hostname_of(wanted, "cluster.local") == "alias.sub.default.svc.cluster.local"
+    assert "10.0.0.7\talias.sub.default.svc.cluster.local\talias" in hosts_file(wanted, ["10.0.0.7"], "cluster.local")
+
+
+def test_a_full_name_that_no_kernel_takes_is_refused() -> None:
+    wanted = pod("n" * 40, subdomain="sub", setHostnameAsFQDN=True)
+
+    with pytest.raises(NameTooLongError, match="64 characters is the max, 70 characters requested"):
+        hostname_of(wanted, "cluster.local")

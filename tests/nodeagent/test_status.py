@@ -112,6 +112,16 @@ def test_the_phase_adds_up_from_the_ends_of_the_containers(policy: str, codes: t
     assert told(wanted, found(exited("a", codes[0]), exited("b", codes[1]))).phase == phase
 
 
+def test_a_containers_own_policy_and_rules_decide_over_the_phase() -> None:
+    rule = {"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}
+    ruled = pod("web", container(restartPolicy="Never", restartPolicyRules=[rule]))
+    once = pod("web", container("a", restartPolicy="Never"), container("b", restartPolicy="OnFailure"))
+
+    assert told(ruled, found(exited(exit_code=42))).phase == "Running"
+    assert told(ruled, found(exited(exit_code=1))).phase == "Failed"
+    assert told(once, found(exited("a"), exited("b"))).phase == "Succeeded"
+
+
 def test_a_failed_init_container_fails_a_pod_that_never_restarts() -> None:
     wanted = pod(init=(container("first"),), restartPolicy="Never")
 
@@ -143,6 +153,19 @@ def test_a_pull_that_failed_is_told_with_its_reason() -> None:
     status = told(pod(), found(), failures={"main": Failure("ErrImagePull", "no such image", NOW)})
 
     assert waiting(status) == "ErrImagePull"
+
+
+def test_a_start_that_failed_for_good_is_told_as_an_end() -> None:
+    """No program of that name, and the policy says Never: the pod has failed and waits for nothing."""
+    failed = {"main": Failure("RunContainerError", "exec: no such program", after(1))}
+    has = found(exited(exit_code=128, reason="StartError"))
+
+    once, again = told(pod(restartPolicy="Never"), has, failures=failed), told(pod(), has, failures=failed)
+
+    ended = once.container_statuses[0].state.terminated
+    assert ended is not None
+    assert (once.phase, ended.reason) == ("Failed", "StartError")
+    assert (again.phase, waiting(again)) == ("Running", "RunContainerError")
 
 
 def test_a_container_killed_for_memory_says_so() -> None:

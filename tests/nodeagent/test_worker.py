@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kube import codec
+from kube.api import core_v1 as api_v1
 from kube.api.core_v1 import ConfigMap, Event, Pod
 from kube.client import Selection
 from kube.clock import SystemClock
@@ -22,6 +23,7 @@ from nodeagent.pods.images import ImagePuller
 from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.room import PodRoom, PodSettings
 from nodeagent.pods.roster import Roster
+from nodeagent.pods.static_keeper import StaticKeeper
 from nodeagent.pods.status import NodeFacts
 from nodeagent.pods.view import BackoffLimits
 from nodeagent.pods.volumes import NodeDirs
@@ -77,8 +79,10 @@ async def until(holds: Callable[[], bool], what: str = "") -> None:
 
 
 @asynccontextmanager
-async def agent(api: FakeClient, runtime: FakeRuntime, folder: Path) -> AsyncIterator[Node]:
-    """Run a node agent's pods for the length of a block."""
+async def agent(
+    api: FakeClient, runtime: FakeRuntime, folder: Path, *, static: Path | None = None
+) -> AsyncIterator[Node]:
+    """Run a node agent's pods for the length of a block. static: the folder of static pods."""
     cri = Cri(f"unix:{runtime.socket}")
     dirs = NodeDirs(folder / "state", folder / "run")
     for made in (dirs.state / "pods", dirs.state / "logs", dirs.run / "pods"):
@@ -103,6 +107,11 @@ async def agent(api: FakeClient, runtime: FakeRuntime, folder: Path) -> AsyncIte
         runner.start("events", recorder.run)
         runner.start("informer", pods.run)
         runner.start("roster", roster.run)
+        if static is not None:
+            nodes = Informer(api, api_v1.Node)
+            runner.start("nodes", nodes.run)
+            runner.start("static", StaticKeeper(static, room, roster, node="n1", nodes=nodes, pods=pods).run)
+            await until(static.is_dir)
         yield Node(api, runtime, roster, dirs)
     await cri.close()
 

@@ -14,7 +14,7 @@ from kube.api.meta_v1 import LabelSelector
 from kube.client import ConnectionLost
 from kube.informers import Informers
 from kube.kinds import Resource, kind_of
-from kube.objects import condition
+from kube.objects import condition, with_metadata
 from scheduler.run import Scheduler, SchedulerSettings
 from tests import make
 from tests.kube.fake_client import FakeClient
@@ -101,7 +101,7 @@ async def test_two_pods_never_share_the_last_room() -> None:
 
 
 async def test_a_refusal_is_told_once_and_again_only_when_the_reason_changes() -> None:
-    async with stage(make.node(), make.pod("big", requests={"cpu": "9"})) as on:
+    async with stage(make.node(), with_metadata(make.pod("big", requests={"cpu": "9"}), generation=3)) as on:
         writes = [request for request in on.client.requests if request.startswith("patch status Pod")]
         assert len(writes) == 1
 
@@ -112,6 +112,7 @@ async def test_a_refusal_is_told_once_and_again_only_when_the_reason_changes() -
         assert told is not None
         assert (told.status, told.reason) == ("False", "Unschedulable")
         assert told.message == "0/2 nodes are available: 2 Insufficient cpu."
+        assert told.observed_generation == 3
         on.client.put(make.node("node-b", labels={"changed": "yes"}))
         await on.clock.advance(20)
         writes = [request for request in on.client.requests if request.startswith("patch status Pod")]

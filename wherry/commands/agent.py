@@ -62,6 +62,8 @@ FLAGS: Final = {
     "node_address": Flag("its address (the one towards the server)"),
     "port": Flag("of its own HTTPS server (10250)", int),
     "cri_endpoint": Flag("another runtime: unix:///run/containerd/containerd.sock"),
+    "static_pod_dir": Flag("a folder of manifests to run without the API (STATE/static-pods)", Path),
+    "allowed_unsafe_sysctls": Flag("kernel parameters that pods may set: net.core.somaxconn,kernel.msg*", _words),
     "overlay": Flag("routes (nodes share a network) or vxlan", _overlay),
     "cluster_cidr": Flag("the range of pod addresses (10.244.0.0/16)", _range),
     "service_cidr": Flag("the range of Services (10.96.0.0/16)", _range),
