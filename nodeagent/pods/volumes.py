@@ -8,6 +8,7 @@ Source: kubernetes.io/docs/concepts/storage/volumes.
 
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,7 +171,8 @@ class PodVolumes:
         group = group_of(facts.pod)
         if group is not None:
             os.chown(folder, -1, group)
-        folder.chmod(0o777 if group is None else 0o2777)
+        sticky = stat.S_ISVTX if source.medium == _MEMORY else 0  # As every fresh tmpfs is.
+        folder.chmod(0o777 | sticky | (stat.S_ISGID if group is not None else 0))
         return folder
 
     def images(self, container: Container) -> list[ImageVolumeSource]:
