@@ -9,6 +9,7 @@ from controllers.deployment import Deployments
 from controllers.endpoints import EndpointsObjects
 from controllers.endpointslice import EndpointSlices
 from controllers.ephemeral_claims import EphemeralClaims
+from controllers.endpointslice_mirror import EndpointSliceMirror
 from controllers.garbage import Garbage
 from controllers.local_path import LocalPath
 from controllers.namespace import Namespaces
@@ -77,6 +78,7 @@ def assemble(world: World) -> list[HasController]:
         Replicas(world, ReplicationController),
         EndpointSlices(world),
         EndpointsObjects(world),
+        EndpointSliceMirror(world),
         Accounts(world),
         namespaces,
         NodeLifecycle(world),
