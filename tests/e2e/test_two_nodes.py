@@ -5,10 +5,13 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from kube.config import load_kubeconfig
 from tests.e2e.conftest import Cluster, eventually, started, succeed
+from wherry.connection import Connection
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -76,6 +79,10 @@ def test_a_service_balances_over_both_nodes_and_a_lost_node_s_pods_come_back(pai
     asker = next(pod["name"] for pod in pods(pair) if pod["node"] == "node-1")
     answers = succeed(pair.wherry("exec", asker, "--", "/usr/bin/python3", "-c", ASK)).split()
     assert set(answers) == {pod["name"] for pod in pods(pair)}
+    with closing(Connection(load_kubeconfig(pair.kubeconfig))) as connection:
+        for pod in pods(pair):
+            path = f"/api/v1/namespaces/default/pods/{pod['name']}:8080/proxy/"
+            assert connection.request("GET", path).body.decode() == pod["name"]
 
     os.kill(pair.pids()["agent-node-2"], signal.SIGKILL)
     eventually("node-2 is given up", lambda: "NotReady" in pair.wherry("get", "node", "node-2").out, 60)
