@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from controllers.accounts import Accounts
 from controllers.certificates import NodeCertificates
 from controllers.deployment import Deployments
+from controllers.disruption import Disruptions
 from controllers.endpoints import EndpointsObjects
 from controllers.endpointslice import EndpointSlices
 from controllers.ephemeral_claims import EphemeralClaims
@@ -90,6 +91,7 @@ def assemble(world: World) -> list[HasController]:
         LocalPath(world),
         ClaimProtection(world),
         VolumeProtection(world),
+        Disruptions(world),
     ]
     if world.settings.cluster_cidr:
         parts.append(NodeCidrs(world))
