@@ -71,6 +71,24 @@ def _ready(pod: dict[str, dict[str, list[dict[str, str]]]]) -> str:
     return next((item["status"] for item in pod["status"].get("conditions", []) if item["type"] == "Ready"), "False")
 
 
+ON_NODE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: on-node, namespace: kube-system}
+spec:
+  hostNetwork: true
+  nodeName: node-1
+  restartPolicy: Never
+  containers: [{name: main, image: wherry.local/host, command: [uname, -n]}]
+"""
+
+
+def test_a_pod_on_its_node_s_network_has_the_node_s_name(pair: Cluster) -> None:
+    succeed(pair.wherry("apply", "-f", "-", stdin=ON_NODE))
+
+    eventually("it says its name", lambda: pair.wherry("logs", "-n", "kube-system", "on-node").out == "node-1\n")
+
+
 def test_a_service_balances_over_both_nodes_and_a_lost_node_s_pods_come_back(pair: Cluster) -> None:
     succeed(pair.wherry("apply", "-f", "-", "--wait", stdin=MANIFEST))
     spread = Counter(pod["node"] for pod in pods(pair))
