@@ -27,6 +27,7 @@ from kube.times import parse_time, to_time
 
 DELETION_S: Final = 120.0
 """How long an evicted pod may take until its deletion is seen; then it counts as healthy again."""
+RETRY_S: Final = 10.0
 
 
 class UnknownOwnerError(ValueError):
@@ -129,7 +130,7 @@ class Disruptions:
         return [key_of(budget) for budget in budgets if _covers(budget, pod)]
 
     async def reconcile(self, key: ObjectKey) -> float | None:
-        """Write one budget's status where it changed; look again when an evicted pod counts again."""
+        """Write one budget's status where it changed; look again in time, or after a failure."""
         budget = self._budgets.get(key.name, key.namespace)
         if budget is None:
             return None
@@ -137,13 +138,14 @@ class Disruptions:
         now = self._world.clock.now()
         try:
             status = plan(budget, pods, self._scales(budget, pods), now)
+            again_s = DELETION_S if status.disrupted_pods else None
         except UnknownOwnerError as error:
             self.events.record(budget, "Warning", "CalculateExpectedPodCountFailed", str(error))
-            status = failed(budget, str(error), now)
+            status, again_s = failed(budget, str(error), now), RETRY_S
         if status != budget.status:
             written = await self._world.client.update(replace(budget, status=status), subresource="status")
             self.controller.wrote(key, written)
-        return DELETION_S if status.disrupted_pods else None
+        return again_s
 
     def _scales(self, budget: PodDisruptionBudget, pods: Iterable[Pod]) -> dict[str, int]:
         """Return how many pods each owner of the pods wants, where that matters. Raises UnknownOwnerError."""
