@@ -9,8 +9,8 @@ from controllers.deployment import Deployments
 from controllers.disruption import Disruptions
 from controllers.endpoints import EndpointsObjects
 from controllers.endpointslice import EndpointSlices
-from controllers.ephemeral_claims import EphemeralClaims
 from controllers.endpointslice_mirror import EndpointSliceMirror
+from controllers.ephemeral_claims import EphemeralClaims
 from controllers.garbage import Garbage
 from controllers.local_path import LocalPath
 from controllers.namespace import Namespaces

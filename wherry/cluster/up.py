@@ -79,7 +79,6 @@ def bring_up(wish: Wish, say: Callable[[str], None]) -> Layout:
     say(f"server ready after {time.monotonic() - began:.1f} s at {connection.access.server}")
     write_private(token_file, make_token(connection, TOKEN_LIFETIME_S))
     ensure_default_class(connection)
-    _wait_for_nodes(layout, connection, agents, began_at)
     nodes = _wait_for_nodes(layout, connection, agents, began_at)
     routes = [
         NodeRoute(place.node, place.host.address, IPv4Network(nodes[place.node]["spec"]["podCIDR"]))
