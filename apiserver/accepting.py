@@ -55,8 +55,11 @@ def _parsed(part: str) -> Alternative:
 
 
 @lru_cache(maxsize=256)
-def accepted(header: str, *, streams: bool = False) -> Accepted:
-    """Return the best that can be given. streams: a watch, which is JSON alone. Raises ApiError 406."""
+def accepted(header: str, *, streams: bool = False, has_tables: bool = True) -> Accepted:
+    """Return the best that can be given. Raises ApiError 406.
+
+    streams: a watch, which is JSON alone. has_tables: the answer can be a Table; that to a question never is.
+    """
     if not header:
         return Accepted()
     for part in alternatives(header):
@@ -65,6 +68,8 @@ def accepted(header: str, *, streams: bool = False) -> Accepted:
             continue
         if not part.kind:
             return Accepted(media_type)
+        if part.kind == "Table" and not has_tables:
+            continue
         if part.group == "meta.k8s.io" and part.kind in _TRANSFORMED and part.version in _VERSIONS:
             return Accepted(media_type, part.kind, part.version)
     raise _refusal((f"{JSON};stream=watch",) if streams else (JSON, YAML))

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import msgspec
 from aiohttp import web
 
+from apiserver.accepting import accepted
 from apiserver.applying import read_configuration
 from apiserver.connections import BODY_MAX_BYTES, Connection, invite_body
 from apiserver.decoding import decode_delete_options, decode_object, media_type_of
@@ -219,6 +220,7 @@ class Handlers:
         if not (target.subresource or pipeline.reviews.answers(kind) or kind == BINDING):
             item = await pipeline.create(call.user, target, decoded.obj, options)
             return self._answer(call, item, 201)
+        accepted(call.accept, has_tables=False)
         answer = await pipeline.post(call.user, target, decoded.obj, options)
         if isinstance(answer, Status):
             return status_answer(answer)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from msgspec.structs import replace
+
 from kube.api.meta_v1 import OwnerReference
 from kube.client import PropagationPolicy
 from kube.kinds import Resource
@@ -195,6 +197,10 @@ def _by_owners(live: Resource, owners: Mapping[str, OwnerState], dependents: tup
         kept = tuple(owner for owner in references if states[owner.uid] is OwnerState.ALIVE)
         return Keep() if len(kept) == len(references) else SetOwners(kept)
     if OwnerState.WAITING in states.values() and dependents:
+        blocks = any(owner.block_owner_deletion for owner in references)
+        if blocks and any(dependent.waits_for_dependents for dependent in dependents):
+            # Maybe they own each other in a circle, in which everybody would wait for the next one for ever.
+            return SetOwners(tuple(replace(owner, block_owner_deletion=False) for owner in references))
         return Delete("Foreground")  # So that the owner is gone only when the dependents' dependents are.
     return Delete(_own_policy(live))
 

@@ -15,6 +15,7 @@ REVISION: Final = "deployment.kubernetes.io/revision"
 REVISION_HISTORY: Final = "deployment.kubernetes.io/revision-history"
 DESIRED: Final = "deployment.kubernetes.io/desired-replicas"
 MAXIMUM: Final = "deployment.kubernetes.io/max-replicas"
+USUAL_SHARE: Final = "25%"
 
 Sizes = dict[str, int]
 """ReplicaSet name to the number of pods that it shall ask for; those that are not named keep theirs."""
@@ -36,16 +37,16 @@ def limits(deployment: Deployment) -> tuple[int, int]:
         return 0, 0
     replicas = replicas_of(deployment)
     rolling = deployment.spec.strategy.rolling_update
-    surge = _resolved(rolling.max_surge if rolling else None, replicas, up=True)
-    missing = _resolved(rolling.max_unavailable if rolling else None, replicas, up=False)
+    most, least = (rolling.max_surge, rolling.max_unavailable) if rolling else (None, None)
+    surge = share_of(USUAL_SHARE if most is None else most, replicas, up=True)
+    missing = share_of(USUAL_SHARE if least is None else least, replicas, up=False)
     if surge == 0 and missing == 0:
         missing = 1
     return surge, min(missing, replicas)
 
 
-def _resolved(value: IntOrString | None, total: int, *, up: bool) -> int:
-    if value is None:
-        value = "25%"
+def share_of(value: IntOrString, total: int, *, up: bool) -> int:
+    """Return a number, or a percentage of `total`, rounded up or down."""
     if isinstance(value, int):
         return value
     share = int(value.removesuffix("%")) * total

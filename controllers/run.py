@@ -6,8 +6,10 @@ from typing import Any, Protocol, runtime_checkable
 from controllers.accounts import Accounts
 from controllers.certificates import NodeCertificates
 from controllers.deployment import Deployments
+from controllers.disruption import Disruptions
 from controllers.endpoints import EndpointsObjects
 from controllers.endpointslice import EndpointSlices
+from controllers.endpointslice_mirror import EndpointSliceMirror
 from controllers.ephemeral_claims import EphemeralClaims
 from controllers.garbage import Garbage
 from controllers.local_path import LocalPath
@@ -77,6 +79,7 @@ def assemble(world: World) -> list[HasController]:
         Replicas(world, ReplicationController),
         EndpointSlices(world),
         EndpointsObjects(world),
+        EndpointSliceMirror(world),
         Accounts(world),
         namespaces,
         NodeLifecycle(world),
@@ -88,6 +91,7 @@ def assemble(world: World) -> list[HasController]:
         LocalPath(world),
         ClaimProtection(world),
         VolumeProtection(world),
+        Disruptions(world),
     ]
     if world.settings.cluster_cidr:
         parts.append(NodeCidrs(world))

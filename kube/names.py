@@ -13,6 +13,8 @@ DNS_SUBDOMAIN_MAX: Final = 253
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN: Final = rf"{_LABEL}(\.{_LABEL})*"
+_LABEL_OF_SEARCH: Final = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SEARCH: Final = rf"{_LABEL_OF_SEARCH}(\.{_LABEL_OF_SEARCH})*"
 _LABEL_1035: Final = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED: Final = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE: Final = rf"({_QUALIFIED})?"
@@ -28,6 +30,10 @@ _LABEL_SENTENCE: Final = (
 _SUBDOMAIN_SENTENCE: Final = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and"
     " end with an alphanumeric character"
+)
+_SEARCH_SENTENCE: Final = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start"
+    " and end with an alphanumeric character"
 )
 _LABEL_1035_SENTENCE: Final = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character,"
@@ -58,6 +64,11 @@ def check_dns_label(value: str) -> list[str]:
 def check_dns_subdomain(value: str) -> list[str]:
     """Check an RFC 1123 subdomain: the names of most objects."""
     return _too_long(value, DNS_SUBDOMAIN_MAX) + _unlike(value, _SUBDOMAIN, _SUBDOMAIN_SENTENCE, "example.com")
+
+
+def check_search_domain(value: str) -> list[str]:
+    """Check a domain that a pod's resolver goes through: a subdomain whose labels may have underscores."""
+    return _too_long(value, DNS_SUBDOMAIN_MAX) + _unlike(value, _SEARCH, _SEARCH_SENTENCE, "example.com")
 
 
 def check_dns_1035_label(value: str) -> list[str]:

@@ -32,6 +32,8 @@ from nodeagent.streams import relay
 CLIENT_NAMES: Final = ("kube-apiserver", "kube-apiserver-kubelet-client")
 CLIENT_GROUPS: Final = ("system:masters",)
 SHUTDOWN_S: Final = 1.0
+LINE_MAX_BYTES: Final = 128 * 1024
+"""More than an API server takes: what is to be run in a container is all in a request's first line."""
 _TRUE: Final = ("1", "true", "t", "True")
 
 _log = logging.getLogger(__name__)
@@ -67,7 +69,7 @@ class NodeServer:
 
     async def run(self, address: str) -> None:
         """Serve until cancelled. Raises OSError where the port is taken."""
-        server = web.Server(self.answer, access_log=None, handler_cancellation=True)
+        server = web.Server(self.answer, access_log=None, handler_cancellation=True, max_line_size=LINE_MAX_BYTES)
         runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         try:

@@ -109,7 +109,9 @@ class CertificateSigningRequestStrategy(Ungenerated[CertificateSigningRequest]):
     ) -> CertificateSigningRequest:
         if subresource != "approval":
             raise method_not_allowed()
-        return replace(old, status=replace(old.status, conditions=_with_times(new.status.conditions, old, context)))
+        metadata = self.status_metadata(new.metadata, old.metadata)
+        conditions = _with_times(new.status.conditions, old, context)
+        return replace(old, metadata=metadata, status=replace(old.status, conditions=conditions))
 
     def validate(self, obj: CertificateSigningRequest) -> list[FieldError]:
         errors = [*_request_errors(obj), *_signer_errors(obj), *_usage_errors(obj)]

@@ -135,8 +135,7 @@ def _dns_errors(config: PodDNSConfig, policy: str, path: str) -> Errors:
         yield too_many(f"{path}.searches", len(config.searches), _SEARCHES_MAX)
     for index, search in enumerate(config.searches):
         if search != ".":
-            domain = search.removesuffix(".").replace("_", "-")
-            for problem in names.check_dns_subdomain(domain):
+            for problem in names.check_search_domain(search.removesuffix(".")):
                 yield invalid(f"{path}.searches[{index}]", search, problem)
     for index, option in enumerate(config.options):
         if not option.name:

@@ -1,13 +1,15 @@
 """Hosts that are network namespaces of this machine, for `up --nodes N` and for tests.
 
 Keeps true: each host has a link to one bridge, an address out of the cluster's own private range, and a way out that
-looks like the machine's. Making and removing may be repeated; names are derived from the cluster's, so removal needs
-no state. Reads and writes links, one nftables table and /run/netns (where `ip netns` looks too).
+looks like the machine's; the machine reaches the pods on them. Making and removing may be repeated; names are derived
+from the cluster's, so removal needs no state. Reads and writes links, routes, one nftables table and /run/netns (where
+`ip netns` looks too).
 """
 
 import errno
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -16,6 +18,7 @@ from nodeagent.network import namespaces, nftables, rtnetlink, sysctl
 from nodeagent.network.netlink import NETFILTER, ROUTE, NetlinkSocket
 from nodeagent.network.network import link_prefix
 from nodeagent.network.nftables import DESTINATION, SOURCE, Batch, Hook
+from nodeagent.network.routes import NodeRoute
 
 _DIRECTORY = Path("/run/netns")
 _RANGE = IPv4Network("10.250.0.0/16")  # Each cluster gets a /24; pods and Services have 10.96 to 10.244.
@@ -49,6 +52,16 @@ def create_host(cluster: str, index: int) -> Host:
         _write_rules(cluster, network)
         _connect(sock, cluster, index, host)
     return host
+
+
+def lead_to_pods(cluster: str, nodes: Iterable[NodeRoute]) -> None:
+    """Have this machine, and a server that runs on it, reach the pods of a cluster's hosts under their own addresses.
+
+    The routes go with the bridge.
+    """
+    with NetlinkSocket(ROUTE) as sock:
+        bridge = rtnetlink.need_link(sock, f"{link_prefix(cluster)}h").index
+        sock.request([rtnetlink.replace_route(node.pod_cidr, bridge, node.address) for node in nodes])
 
 
 def remove_hosts(cluster: str) -> None:

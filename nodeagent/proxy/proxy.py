@@ -21,6 +21,7 @@ from kube.clock import Clock, SystemClock
 from kube.objects import ObjectKey, key_of
 from kube.runner import Runner
 from nodeagent.network import namespaces
+from nodeagent.proxy.health_ports import HealthPorts
 from nodeagent.proxy.rules import Backend, Frontend, NodeView, Rules, plan_service, services_of
 from nodeagent.proxy.services import BY_SERVICE, ServiceInformers, service_informers
 from nodeagent.proxy.table import ProxyTable
@@ -167,14 +168,13 @@ async def _in(worker: ThreadPoolExecutor, work: Callable[[], T]) -> T:
 
 
 async def run(client: Client, settings: ProxySettings, informers: ServiceInformers | None = None) -> None:
-    """Run the proxy of a node. informers: those of the node where it shares them (and runs them), None for own ones."""
-    if informers is not None:
-        await ServiceProxy(informers, settings).run()
-        return
-    own = service_informers(client)
+    """Run a node's proxy and health ports. informers: those of the node where it runs them, None for own ones."""
+    shared = informers or service_informers(client)
     async with Runner() as runner:
-        own.start(runner)
-        await ServiceProxy(own, settings).run()
+        if informers is None:
+            shared.start(runner)
+        runner.start("health ports", HealthPorts(shared, settings.node.name, settings.namespace).run)
+        await ServiceProxy(shared, settings).run()
 
 
 def remove(settings: ProxySettings) -> None:

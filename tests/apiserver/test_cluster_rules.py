@@ -137,6 +137,20 @@ def test_a_slices_generation_grows_with_its_endpoints() -> None:
     assert rules.prepare_update(other, old, context()).metadata.generation == 2
 
 
+def test_a_decision_on_a_signing_request_may_bring_labels_and_annotations_along() -> None:
+    rules = rules_of(CertificateSigningRequest)
+    asked = parsed(CertificateSigningRequest, "{metadata: {name: a}, spec: {signerName: x/y}}")
+    approved = parsed(
+        CertificateSigningRequest,
+        "{metadata: {name: a, annotations: {by: me}}, status: {conditions: [{type: Approved, status: 'True'}]}}",
+    )
+
+    decided = rules.prepare_subresource_update("approval", approved, asked, context())
+
+    assert decided.metadata.annotations == {"by": "me"}
+    assert decided.spec == asked.spec
+
+
 def test_what_was_decided_on_a_signing_request_is_final_and_has_its_moment() -> None:
     rules = rules_of(CertificateSigningRequest)
     asked = parsed(CertificateSigningRequest, "{metadata: {name: a}}")

@@ -197,6 +197,13 @@ def test_every_error_of_a_pod_is_told_at_once_with_its_path() -> None:
             " of type emptyDir",
         ),
         (
+            "{containers: [{name: a, image: b}], dnsConfig: {searches: [., _sip._tcp.a_b.c., a__]}}",
+            'spec.dnsConfig.searches[2]: Invalid value: "a__": a lowercase RFC 1123 subdomain must consist of lower'
+            " case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character"
+            " (e.g. 'example.com', regex used for validation is"
+            r" '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')",
+        ),
+        (
             "{containers: [{name: a, image: b}], ephemeralContainers: [{name: e, image: b}]}",
             "spec.ephemeralContainers: Forbidden: cannot be set on create",
         ),

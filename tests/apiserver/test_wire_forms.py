@@ -72,6 +72,17 @@ async def test_nothing_is_done_for_a_client_that_takes_no_answer(wire: Wire) -> 
     assert (await wire.send("GET", f"{MAPS}/settings")).status == 404
 
 
+async def test_the_answer_to_a_question_is_no_table(wire: Wire) -> None:
+    review = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+    refused = await wire.send("POST", path, review, accept=as_kind("Table"))
+    plain = await wire.send("POST", path, review, accept=f"{as_kind('Table')},application/json")
+
+    assert refused.status == 406
+    assert plain.json["kind"] == "SelfSubjectAccessReview"
+
+
 async def test_yaml_is_served_with_keys_in_order(wire: Wire) -> None:
     await wire.send("POST", MAPS, config_map(data={"on": "yes", "a": "1"}))
 

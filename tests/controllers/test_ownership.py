@@ -46,6 +46,19 @@ def test_an_object_lives_as_long_as_one_of_its_owners(one: OwnerState, two: Owne
     assert decided({"uid-one": one, "uid-two": two}) == action
 
 
+def test_who_waits_for_a_dependent_that_waits_too_no_longer_blocks_its_owner() -> None:
+    """Three that own each other in a circle would each wait for the next one for ever."""
+    waiting = with_metadata(make.pod("child", of=make.pod(), terminating=True), finalizers=("foregroundDeletion",))
+    states = {"uid-one": W, "uid-two": X}
+
+    unblocked = decided(states, waiting)
+
+    assert isinstance(unblocked, SetOwners)
+    assert [owner.block_owner_deletion for owner in unblocked.owners] == [False, False]
+    live = with_metadata(make.pod(), owner_references=unblocked.owners)
+    assert plan(live, states, [entry_of(waiting)]) == Delete("Foreground")
+
+
 def test_an_owner_that_waits_makes_dependents_wait_for_theirs() -> None:
     child = make.pod("child", of=make.pod())
 

@@ -161,6 +161,12 @@ def test_a_port_where_nobody_listens_is_named(kubectl: Kubectl, tmp_path: Path) 
         eventually("it is told", lambda: "nothing in the pod accepts connections" in errors.read_text())
 
 
+def test_a_command_may_be_long(kubectl: Kubectl) -> None:
+    word = "a" * 30_000
+
+    assert succeed(kubectl("exec", "web", "--", "echo", word)) == f"{word}\n"
+
+
 def test_exec_at_a_terminal_has_its_size_and_keys_and_tells_the_exit_code(kubectl: Kubectl) -> None:
     """A command may begin before it hears of the size, as everywhere: so it looks until it is told."""
     script = (

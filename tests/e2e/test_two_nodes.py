@@ -5,10 +5,13 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from kube.config import load_kubeconfig
 from tests.e2e.conftest import Cluster, eventually, started, succeed
+from wherry.connection import Connection
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -68,6 +71,24 @@ def _ready(pod: dict[str, dict[str, list[dict[str, str]]]]) -> str:
     return next((item["status"] for item in pod["status"].get("conditions", []) if item["type"] == "Ready"), "False")
 
 
+ON_NODE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: on-node, namespace: kube-system}
+spec:
+  hostNetwork: true
+  nodeName: node-1
+  restartPolicy: Never
+  containers: [{name: main, image: wherry.local/host, command: [uname, -n]}]
+"""
+
+
+def test_a_pod_on_its_node_s_network_has_the_node_s_name(pair: Cluster) -> None:
+    succeed(pair.wherry("apply", "-f", "-", stdin=ON_NODE))
+
+    eventually("it says its name", lambda: pair.wherry("logs", "-n", "kube-system", "on-node").out == "node-1\n")
+
+
 def test_a_service_balances_over_both_nodes_and_a_lost_node_s_pods_come_back(pair: Cluster) -> None:
     succeed(pair.wherry("apply", "-f", "-", "--wait", stdin=MANIFEST))
     spread = Counter(pod["node"] for pod in pods(pair))
@@ -76,6 +97,10 @@ def test_a_service_balances_over_both_nodes_and_a_lost_node_s_pods_come_back(pai
     asker = next(pod["name"] for pod in pods(pair) if pod["node"] == "node-1")
     answers = succeed(pair.wherry("exec", asker, "--", "/usr/bin/python3", "-c", ASK)).split()
     assert set(answers) == {pod["name"] for pod in pods(pair)}
+    with closing(Connection(load_kubeconfig(pair.kubeconfig))) as connection:
+        for pod in pods(pair):
+            path = f"/api/v1/namespaces/default/pods/{pod['name']}:8080/proxy/"
+            assert connection.request("GET", path).body.decode() == pod["name"]
 
     os.kill(pair.pids()["agent-node-2"], signal.SIGKILL)
     eventually("node-2 is given up", lambda: "NotReady" in pair.wherry("get", "node", "node-2").out, 60)

@@ -22,6 +22,17 @@ async def test_hosts_see_the_machine_and_each_other(world: World) -> None:
     assert (await ask(None, second.address, 10250))[0] == "second"
 
 
+async def test_the_machine_reaches_the_pods_on_hosts_once_it_is_led_to_them(world: World) -> None:
+    node = await world.add_node()
+    pod = await world.add_pod(node, "web")
+    address, port = await world.serve(pod)
+
+    hosts.lead_to_pods(world.cluster, [node.route])
+    hosts.lead_to_pods(world.cluster, [node.route])
+
+    assert (await ask(None, address, port))[0] == "web"
+
+
 def test_making_a_host_again_returns_it_as_it_is(world: World) -> None:
     first = hosts.create_host(world.cluster, 0)
     inside = subprocess.run(["ip", "-n", first.name, "link"], capture_output=True, text=True, check=True).stdout

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,8 @@ from kube.errors import ApiError
 from kube.files import write_private
 from kube.times import parse_time
 from nodeagent.machine import address_towards
-from nodeagent.network.hosts import Host, create_host
+from nodeagent.network.hosts import Host, create_host, lead_to_pods
+from nodeagent.network.routes import NodeRoute
 from wherry.cluster.layout import Layout
 from wherry.cluster.nodes import machine_name
 from wherry.cluster.processes import Record, find, last_words, spawn
@@ -77,7 +79,14 @@ def bring_up(wish: Wish, say: Callable[[str], None]) -> Layout:
     say(f"server ready after {time.monotonic() - began:.1f} s at {connection.access.server}")
     write_private(token_file, make_token(connection, TOKEN_LIFETIME_S))
     ensure_default_class(connection)
-    _wait_for_nodes(layout, connection, agents, began_at)
+    nodes = _wait_for_nodes(layout, connection, agents, began_at)
+    routes = [
+        NodeRoute(place.node, place.host.address, IPv4Network(nodes[place.node]["spec"]["podCIDR"]))
+        for place in places
+        if place.host is not None
+    ]
+    if routes:
+        lead_to_pods(layout.name, routes)
     names = ", ".join(agents)
     say(f"{len(agents)} node{'s' if len(agents) > 1 else ''} ready after {time.monotonic() - began:.1f} s: {names}")
     return layout
@@ -207,15 +216,17 @@ def _agent(layout: Layout, shape: Shape, place: Place, token_file: Path) -> Reco
     return spawn(layout.run, f"agent-{place.node}", argv, layout.logs / f"agent-{place.node}.log")
 
 
-def _wait_for_nodes(layout: Layout, connection: Connection, agents: dict[str, Record], since: datetime) -> None:
-    """Wait until every node is Ready and has given a sign of life after `since`."""
+def _wait_for_nodes(
+    layout: Layout, connection: Connection, agents: dict[str, Record], since: datetime
+) -> dict[str, Json]:
+    """Return the nodes, once every one is Ready and has given a sign of life after `since`."""
     until = time.monotonic() + READY_TIMEOUT_S
     while True:
         nodes = {node["metadata"]["name"]: node for node in connection.get("/api/v1/nodes")["items"]}
         alive = _alive(connection, since)
         waiting = [name for name in agents if name not in alive or not _node_is_ready(nodes.get(name))]
         if not waiting:
-            return
+            return nodes
         for name in waiting:
             if not agents[name].is_running:
                 raise UsageError(f"up: node {name} ended:\n{last_words(Path(agents[name].log))}")

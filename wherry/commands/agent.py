@@ -3,6 +3,7 @@
 import argparse
 import ctypes
 import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from wherry.context import Context
 from wherry.targets import UsageError
 
 CLONE_NEWNET: Final = 0x40000000
+CLONE_NEWUTS: Final = 0x04000000
 TOKEN_TIMEOUT_S: Final = 60.0
 TOKEN_LOOK_S: Final = 0.01
 
@@ -83,7 +85,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", default="", help="from `wherry token create`; needed to join, not to come back")
     parser.add_argument("--node-name", default="", help="what to call the node (the machine's name)")
     parser.add_argument("--token-file", type=Path, help="a file with the token; waited for where it isn't there yet")
-    parser.add_argument("--netns", default="", help="run in this network namespace")
+    parser.add_argument("--netns", default="", help="run in this network namespace, as a machine of its own")
     parser.add_argument("--development", action="store_true", help="as `wherry up` does: host image, short pauses")
     for field, flag in FLAGS.items():
         parser.add_argument("--" + field.replace("_", "-"), dest=field, help=flag.help)
@@ -95,7 +97,7 @@ def run(context: Context) -> int:
     if os.geteuid() != 0:
         raise UsageError("agent: needs root, since pods are made of namespaces and mounts")
     if args.netns:
-        enter_network(args.netns)
+        enter_host(args.netns, args.node_name or machine_name())
     layout = Layout(args.cluster or DEFAULT_CLUSTER)
     settings = _settings(layout, args)
     credentials = credentials_of(layout, settings.node_name)
@@ -138,13 +140,17 @@ def _read(flag: str, text: str, convert: Callable[[str], Any]) -> Any:
         raise UsageError(f"{flag} {text}: {error}") from error
 
 
-def enter_network(path: str) -> None:
-    """Move this process into a network namespace. Must come before any thread is started. Raises UsageError."""
+def enter_host(path: str, name: str) -> None:
+    """Make this process one of a host of its own: in a network namespace, and under a name, which its pods then see.
+
+    Must come before any thread is started. Raises UsageError.
+    """
     try:
         with Path(path).open("rb") as namespace:
             libc = ctypes.CDLL(None, use_errno=True)
-            if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+            if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0 or libc.unshare(CLONE_NEWUTS) != 0:
                 raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        socket.sethostname(name)
     except OSError as error:
         raise UsageError(f"--netns {path}: can't be entered ({error})") from error
 
