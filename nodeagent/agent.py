@@ -30,6 +30,7 @@ from nodeagent.log_rotation import keep_rotating
 from nodeagent.node import NodeKeeper
 from nodeagent.node_routes import follow_nodes, gateway_of
 from nodeagent.node_status import NodeIdentity, node_labels, parse_taint
+from nodeagent.other_runtime import connect_runtime
 from nodeagent.pods.images import ImagePuller
 from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.resolver import parse_resolv_conf
@@ -180,6 +181,7 @@ class _Agent:
             host_dns=parse_resolv_conf(_read(Path("/etc/resolv.conf"))),
             cgroup_parent=settings.cgroup_parent,
             allowed_unsafe_sysctls=settings.allowed_unsafe_sysctls,
+            removes_cgroups=bool(settings.cri_endpoint),
             limits=BackoffLimits(settings.backoff_first_s, settings.backoff_most_s),
         )
         return PodRoom(
@@ -198,9 +200,9 @@ class _Agent:
 
     async def _connect(self, identity: NodeIdentity) -> None:
         """Run what depends on the node's range of pod addresses: routes, proxy, DNS."""
-        if self._settings.cri_endpoint:
-            return
         cidr = await self._pod_cidr()
+        if self._settings.cri_endpoint:
+            await connect_runtime(self._settings, self._cri, cidr)
         gateway = gateway_of(cidr)
         async with asyncio.TaskGroup() as group:
             group.create_task(follow_nodes(self._settings, self._nodes, self._cri))

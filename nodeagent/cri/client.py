@@ -45,6 +45,10 @@ class CriError(Exception):
         self.code = code
 
 
+EVENTS_UNKNOWN: Final = "UNIMPLEMENTED"
+"""The code of a runtime whose CRI is older than GetContainerEvents (containerd before 1.7)."""
+
+
 class Cri:
     """A connection to one runtime. It reconnects by itself; calls made meanwhile raise CriError UNAVAILABLE."""
 
@@ -75,6 +79,11 @@ class Cri:
         """Return what the runtime says of its own readiness."""
         answer = await self._call(self._runtime.status, cri_v1.StatusRequest(), 10)
         return [RuntimeCondition(c.type, c.status, c.reason, c.message) for c in answer.status.conditions]
+
+    async def info(self) -> dict[str, str]:
+        """Return what the runtime tells of itself beyond the CRI: JSON by keys of its own choice."""
+        answer = await self._call(self._runtime.status, cri_v1.StatusRequest(verbose=True), 10)
+        return dict(answer.info)
 
     async def set_pod_cidr(self, pod_cidr: str) -> None:
         """Tell the runtime's network the node's range of pod addresses."""

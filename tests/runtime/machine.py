@@ -238,6 +238,13 @@ class Client:
         raise AssertionError("the call was served")
 
 
+def _group(folder: Path) -> str:
+    """Name a cgroup with what is in it."""
+    inside = [f"{item.name}/" for item in folder.iterdir() if item.is_dir()]
+    inside += [f"process {pid}" for pid in (folder / "cgroup.procs").read_text().split()]
+    return f"{folder} with {inside}"
+
+
 def leftovers(settings: RuntimeSettings) -> list[str]:
     """Return what sandboxes and containers have left: mounts, cgroups, folders, shims."""
     found = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if f"{settings.run_dir}/" in line]
@@ -248,7 +255,7 @@ def leftovers(settings: RuntimeSettings) -> list[str]:
         found += [str(item) for item in folder.iterdir()]
     for hierarchy in Path("/sys/fs/cgroup").iterdir():
         top = hierarchy / settings.cgroup_parent.strip("/")
-        found += [str(item) for item in top.glob("*") if item.is_dir() and item.name != "shims"]
+        found += [_group(item) for item in top.glob("*") if item.is_dir() and item.name != "shims"]
         shims = top / "shims" / "cgroup.procs"
         found += [f"shim {pid}" for pid in shims.read_text().split()] if shims.exists() else []
     return found

@@ -15,7 +15,7 @@ from tests.runtime.machine import Client, RuntimeProcess, leftovers, until
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 SEED = 20
-ROUNDS = 12
+ROUNDS = int(os.environ.get("WHERRY_KILL_ROUNDS", "12"))
 
 
 def _shim_pid(runtime: RuntimeProcess, pod: str) -> int:

@@ -20,7 +20,7 @@ from nodeagent.agent import run_agent
 from nodeagent.machine import address_towards
 from nodeagent.settings import AgentSettings
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
-from wherry.cluster.nodes import DEVELOPMENT, agent_settings, credentials_of, machine_name
+from wherry.cluster.nodes import DEVELOPMENT, agent_settings, credentials_of, cri_endpoint, machine_name
 from wherry.context import Context
 from wherry.targets import UsageError
 
@@ -52,16 +52,17 @@ def _overlay(text: str) -> str:
 
 @dataclass(frozen=True)
 class Flag:
-    """A setting that the command line may change."""
+    """A setting that the command line may change. name: where it isn't the field's."""
 
     help: str
     convert: Callable[[str], Any] = str
+    name: str = ""
 
 
 FLAGS: Final = {
     "node_address": Flag("its address (the one towards the server)"),
     "port": Flag("of its own HTTPS server (10250)", int),
-    "cri_endpoint": Flag("another runtime: unix:///run/containerd/containerd.sock"),
+    "cri_endpoint": Flag("another runtime: unix:///run/containerd/containerd.sock", cri_endpoint, "--cri"),
     "static_pod_dir": Flag("a folder of manifests to run without the API (STATE/static-pods)", Path),
     "allowed_unsafe_sysctls": Flag("kernel parameters that pods may set: net.core.somaxconn,kernel.msg*", _words),
     "overlay": Flag("routes (nodes share a network) or vxlan", _overlay),
@@ -86,7 +87,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--netns", default="", help="run in this network namespace")
     parser.add_argument("--development", action="store_true", help="as `wherry up` does: host image, short pauses")
     for field, flag in FLAGS.items():
-        parser.add_argument("--" + field.replace("_", "-"), dest=field, help=flag.help)
+        parser.add_argument(_name(field), dest=field, help=flag.help)
 
 
 def run(context: Context) -> int:
@@ -126,9 +127,13 @@ def _settings(layout: Layout, args: argparse.Namespace) -> AgentSettings:
     for field, flag in FLAGS.items():
         text = getattr(args, field)
         if text is not None:
-            changes[field] = _read("--" + field.replace("_", "-"), text, flag.convert)
+            changes[field] = _read(_name(field), text, flag.convert)
     changes.setdefault("node_address", address_towards(urlsplit(args.server).hostname or ""))
     return agent_settings(layout, node, **changes)
+
+
+def _name(field: str) -> str:
+    return FLAGS[field].name or "--" + field.replace("_", "-")
 
 
 def _read(flag: str, text: str, convert: Callable[[str], Any]) -> Any:
