@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from kube.api.core_v1 import Container, Pod, Secret
+from kube.api.node_v1 import RuntimeClass
 from kube.client import ConnectionLost, Preconditions
 from kube.errors import ApiError
 from nodeagent.cri.client import CriError
@@ -97,11 +98,16 @@ class Operations:
         try:
             self._room.dirs.logs(pod).mkdir(parents=True, exist_ok=True, mode=0o755)
             config = self._sandbox_config(pod, attempt)
-            return await self._room.cri.run_sandbox(config, pod.spec.runtime_class_name or "")
-        except (CriError, OSError, NameTooLongError) as error:
+            return await self._room.cri.run_sandbox(config, await self._handler(pod))
+        except (ApiError, ConnectionLost, CriError, OSError, NameTooLongError) as error:
             told = f"Failed to create pod sandbox: {error}"
             self._room.tell(pod, "Warning", "FailedCreatePodSandBox", told)
             raise OperationFailed("FailedCreatePodSandBox", told) from error
+
+    async def _handler(self, pod: Pod) -> str:
+        """Return which of the runtime's handlers the pod's RuntimeClass names, "" for its default."""
+        name = pod.spec.runtime_class_name
+        return (await self._room.client.get(RuntimeClass, name)).handler if name else ""
 
     def _sandbox_config(self, pod: Pod, attempt: int) -> cri_v1.PodSandboxConfig:
         settings = self._room.settings

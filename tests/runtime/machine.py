@@ -132,7 +132,7 @@ class Client:
         self.runtime = cri.RuntimeServiceStub(self.channel)
         self.images = cri.ImageServiceStub(self.channel)
 
-    async def pod(self, *, pid: cri.NamespaceMode = cri.CONTAINER, **fields: Any) -> str:
+    async def pod(self, *, pid: cri.NamespaceMode = cri.CONTAINER, handler: str = "", **fields: Any) -> str:
         """Run a sandbox; fields: of its namespace options, or `sysctls`, `dns`, `hostname`, `name`."""
         name = fields.pop("name", f"pod{next(_NUMBERS)}")
         sysctls, dns = fields.pop("sysctls", {}), fields.pop("dns", None)
@@ -145,7 +145,7 @@ class Client:
             dns_config=dns,
             linux=cri.LinuxPodSandboxConfig(security_context=security, sysctls=sysctls, resources=resources),
         )
-        answer = await self.runtime.run_pod_sandbox(cri.RunPodSandboxRequest(config=config))
+        answer = await self.runtime.run_pod_sandbox(cri.RunPodSandboxRequest(config=config, runtime_handler=handler))
         return answer.pod_sandbox_id
 
     @property

@@ -65,6 +65,7 @@ FLAGS: Final = {
     "cri_endpoint": Flag("another runtime: unix:///run/containerd/containerd.sock", cri_endpoint, "--cri"),
     "static_pod_dir": Flag("a folder of manifests to run without the API (STATE/static-pods)", Path),
     "allowed_unsafe_sysctls": Flag("kernel parameters that pods may set: net.core.somaxconn,kernel.msg*", _words),
+    "runtime_handlers": Flag("OCI runtimes for RuntimeClasses: runc=/usr/sbin/runc,... (those on PATH)", _pairs),
     "overlay": Flag("routes (nodes share a network) or vxlan", _overlay),
     "cluster_cidr": Flag("the range of pod addresses (10.244.0.0/16)", _range),
     "service_cidr": Flag("the range of Services (10.96.0.0/16)", _range),
