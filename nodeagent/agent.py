@@ -26,11 +26,12 @@ from nodeagent.cri.values import RuntimeVersion
 from nodeagent.dns.server import DnsServer, DnsSettings
 from nodeagent.empty_dirs import keep_limits
 from nodeagent.local_volumes import LocalVolumes
+from nodeagent.image_garbage import ImageCollector, Marks, disk_of
 from nodeagent.log_rotation import keep_rotating
 from nodeagent.node import NodeKeeper
 from nodeagent.node_routes import follow_nodes, gateway_of
 from nodeagent.node_status import NodeIdentity, node_labels, parse_taint
-from nodeagent.other_runtime import connect_runtime
+from nodeagent.other_runtime import connect_runtime, sandbox_image
 from nodeagent.pods.images import ImagePuller
 from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.resolver import parse_resolv_conf
@@ -113,6 +114,7 @@ class _Agent:
         runner.start("pod CIDR", lambda: self._tell_restarts(keeper))
         runner.start("limits of emptyDirs", lambda: keep_limits(roster.workers, room.dirs, self._clock))
         runner.start("log rotation", lambda: self._rotate_logs(roster, room.dirs))
+        runner.start("images", self._collect_images)
         if settings.serving_cert is not None:
             server = NodeServer(settings, roster, self._cri, room.dirs, self._clock)
             runner.start("server", lambda: server.run(identity.addresses[0]))
@@ -138,6 +140,14 @@ class _Agent:
 
         most_bytes, most_files = self._settings.log_max_bytes, self._settings.log_max_files
         await keep_rotating(self._cri, running, self._clock, most_bytes=most_bytes, most_files=most_files)
+
+    async def _collect_images(self) -> None:
+        settings = self._settings
+        folder, kept = settings.image_dir, ""
+        if settings.cri_endpoint:
+            folder, kept = Path(await self._cri.image_folder()), sandbox_image(await self._cri.info())
+        marks = Marks(settings.image_high_percent, settings.image_low_percent)
+        await ImageCollector(self._cri, self._clock, lambda: disk_of(folder), marks, kept).run()
 
     async def _tell_restarts(self, keeper: NodeKeeper) -> None:
         while True:

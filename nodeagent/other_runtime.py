@@ -72,8 +72,18 @@ def cni_dirs(info: dict[str, str]) -> tuple[Path, Path]:
 
     info: what its Status says when asked for more, JSON by key. containerd's is read: config.cni.{confDir,binDir}.
     """
-    try:
-        told: dict[str, Any] = json.loads(info.get("config", "{}")).get("cni") or {}
-    except (ValueError, AttributeError):
-        told = {}
+    told = _config(info).get("cni") or {}
     return Path(told.get("confDir") or USUAL_CONF_DIR), Path(told.get("binDir") or USUAL_BIN_DIR)
+
+
+def sandbox_image(info: dict[str, str]) -> str:
+    """Return the image that a runtime makes its sandboxes from, "" where it doesn't say; no container names it."""
+    return str(_config(info).get("sandboxImage") or "")
+
+
+def _config(info: dict[str, str]) -> dict[str, Any]:
+    try:
+        told = json.loads(info.get("config", "{}"))
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -74,6 +74,8 @@ FLAGS: Final = {
     "taints": Flag("for the node: key=value:NoSchedule,...", _words),
     "capacity": Flag("offer this instead of what there is: cpu=4,memory=8Gi", _pairs),
     "reserved": Flag("keep this from pods: cpu=500m,memory=1Gi", _pairs),
+    "image_high_percent": Flag("of used disk, from where unused images are removed (85)", float),
+    "image_low_percent": Flag("of used disk, down to where that goes (80)", float),
     "insecure_registries": Flag("host:port,... to speak to without TLS", _words),
     "registry_mirrors": Flag("docker.io=HOST[:PORT][/PREFIX],... to ask before the registry itself", _words),
 }
