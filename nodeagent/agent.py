@@ -25,8 +25,8 @@ from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import RuntimeVersion
 from nodeagent.dns.server import DnsServer, DnsSettings
 from nodeagent.empty_dirs import keep_limits
-from nodeagent.local_volumes import LocalVolumes
 from nodeagent.image_garbage import ImageCollector, Marks, disk_of
+from nodeagent.local_volumes import LocalVolumes
 from nodeagent.log_rotation import keep_rotating
 from nodeagent.node import NodeKeeper
 from nodeagent.node_routes import follow_nodes, gateway_of

@@ -287,6 +287,7 @@ class Shim:
         self._starts.remove(start)
         pid = start.pid()
         if not pid:
+            container.kill_listed()  # That runtime may have been killed just after it began the command.
             container.ended_status, container.ended_ns = start.status, time.time_ns()
             self._on_container_start(container, start.failure(), [], reply)
             return
