@@ -178,5 +178,5 @@ def test_nothing_of_a_deleted_pod_is_left(
 
     eventually("its sandbox and container are removed", lambda: len(before - set(containers(runtime_folder))) >= 2)
     groups = Path("/sys/fs/cgroup")
-    eventually("its cgroups are removed", lambda: list(groups.glob(f"**/pod{uid}")) == [])
+    eventually("its cgroups are removed", lambda: list(groups.glob(f"*/wherry-{cluster.name}-*/pod{uid}")) == [])
     assert uid not in str(list(Path(f"/var/lib/wherry/{cluster.name}").glob("nodes/*/pods/*")))
