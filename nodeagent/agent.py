@@ -25,11 +25,13 @@ from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import RuntimeVersion
 from nodeagent.dns.server import DnsServer, DnsSettings
 from nodeagent.empty_dirs import keep_limits
+from nodeagent.image_garbage import ImageCollector, Marks, disk_of
 from nodeagent.local_volumes import LocalVolumes
 from nodeagent.log_rotation import keep_rotating
 from nodeagent.node import NodeKeeper
 from nodeagent.node_routes import follow_nodes, gateway_of
 from nodeagent.node_status import NodeIdentity, node_labels, parse_taint
+from nodeagent.other_runtime import connect_runtime, sandbox_image
 from nodeagent.pods.images import ImagePuller
 from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.resolver import parse_resolv_conf
@@ -112,6 +114,7 @@ class _Agent:
         runner.start("pod CIDR", lambda: self._tell_restarts(keeper))
         runner.start("limits of emptyDirs", lambda: keep_limits(roster.workers, room.dirs, self._clock))
         runner.start("log rotation", lambda: self._rotate_logs(roster, room.dirs))
+        runner.start("images", self._collect_images)
         if settings.serving_cert is not None:
             server = NodeServer(settings, roster, self._cri, room.dirs, self._clock)
             runner.start("server", lambda: server.run(identity.addresses[0]))
@@ -137,6 +140,14 @@ class _Agent:
 
         most_bytes, most_files = self._settings.log_max_bytes, self._settings.log_max_files
         await keep_rotating(self._cri, running, self._clock, most_bytes=most_bytes, most_files=most_files)
+
+    async def _collect_images(self) -> None:
+        settings = self._settings
+        folder, kept = settings.image_dir, ""
+        if settings.cri_endpoint:
+            folder, kept = Path(await self._cri.image_folder()), sandbox_image(await self._cri.info())
+        marks = Marks(settings.image_high_percent, settings.image_low_percent)
+        await ImageCollector(self._cri, self._clock, lambda: disk_of(folder), marks, kept).run()
 
     async def _tell_restarts(self, keeper: NodeKeeper) -> None:
         while True:
@@ -180,6 +191,7 @@ class _Agent:
             host_dns=parse_resolv_conf(_read(Path("/etc/resolv.conf"))),
             cgroup_parent=settings.cgroup_parent,
             allowed_unsafe_sysctls=settings.allowed_unsafe_sysctls,
+            removes_cgroups=bool(settings.cri_endpoint),
             limits=BackoffLimits(settings.backoff_first_s, settings.backoff_most_s),
         )
         return PodRoom(
@@ -198,9 +210,9 @@ class _Agent:
 
     async def _connect(self, identity: NodeIdentity) -> None:
         """Run what depends on the node's range of pod addresses: routes, proxy, DNS."""
-        if self._settings.cri_endpoint:
-            return
         cidr = await self._pod_cidr()
+        if self._settings.cri_endpoint:
+            await connect_runtime(self._settings, self._cri, cidr)
         gateway = gateway_of(cidr)
         async with asyncio.TaskGroup() as group:
             group.create_task(follow_nodes(self._settings, self._nodes, self._cri))

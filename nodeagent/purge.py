@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nodeagent.network.network import PodNetwork
 from nodeagent.network_settings import network_settings
+from nodeagent.other_runtime import leave_runtime
 from nodeagent.pods.mounts import mounts_below, unmount
 from nodeagent.proxy import proxy
 from nodeagent.proxy.rules import NodeView
@@ -23,7 +24,8 @@ def clear(settings: AgentSettings) -> list[str]:
 
     What the node needs to come back (its certificates) stays, and so do images. End the agent itself first.
     """
-    done = purge_runtime(runtime_settings(settings))
+    is_built_in = not settings.cri_endpoint
+    done = purge_runtime(runtime_settings(settings)) if is_built_in else asyncio.run(leave_runtime(settings))
     cidr = IPv4Network(settings.cluster_cidr)
     proxy.remove(proxy.ProxySettings(settings.link_prefix, cidr, NodeView(settings.node_name)))
     asyncio.run(_remove_network(settings))

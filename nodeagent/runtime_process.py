@@ -21,6 +21,7 @@ from kube.log import set_up_logging
 from nodeagent.network.host_ports import HostPort
 from nodeagent.network.network import PodNetwork
 from nodeagent.network_settings import network_settings
+from nodeagent.runtime import handlers
 from nodeagent.runtime.sandbox_network import PortMapping
 from nodeagent.runtime.server import disable_fork_support, serve
 from nodeagent.runtime.settings import HIDDEN_PATHS, RuntimeSettings
@@ -70,6 +71,7 @@ def runtime_settings(settings: AgentSettings) -> RuntimeSettings:
         allow_host_image=settings.allow_host_image,
         insecure_registries=settings.insecure_registries,
         registry_mirrors=settings.registry_mirrors,
+        handlers=settings.runtime_handlers or handlers.on_path(),
         hidden_paths=tuple(sorted({*HIDDEN_PATHS, *(glob.escape(str(path)) for path in own)})),
     )
 

@@ -27,6 +27,7 @@ from nodeagent.pods.roster import Roster
 from nodeagent.pods.volumes import NodeDirs
 from nodeagent.pods.worker import PodWorker
 from nodeagent.settings import AgentSettings
+from nodeagent.spdy_streams import EXEC_PROTOCOL, FORWARD_PROTOCOL, exec_streams, forward_streams, relay_spdy
 from nodeagent.streams import relay
 
 CLIENT_NAMES: Final = ("kube-apiserver", "kube-apiserver-kubelet-client")
@@ -183,17 +184,27 @@ class NodeServer:
         command = request.query.getall("command", [])
         if not command:
             raise Refused(400, "you must specify at least 1 command")
-        return await relay(request, await self._cri.exec_url(record.id, command, **_streams_of(request)))
+        wanted = _streams_of(request)
+        return await self._relay_command(request, await self._cri.exec_url(record.id, command, **wanted))
 
     async def _attach(self, request: web.BaseRequest, rest: list[str]) -> web.StreamResponse:
         record = self._running(rest)
-        return await relay(request, await self._cri.attach_url(record.id, **_streams_of(request)))
+        return await self._relay_command(request, await self._cri.attach_url(record.id, **_streams_of(request)))
+
+    async def _relay_command(self, request: web.BaseRequest, url: str) -> web.StreamResponse:
+        if not self._settings.cri_endpoint:
+            return await relay(request, url)
+        return await relay_spdy(request, url, EXEC_PROTOCOL, exec_streams(**_streams_of(request)))
 
     async def _port_forward(self, request: web.BaseRequest, rest: list[str]) -> web.StreamResponse:
         sandbox = self._worker(rest).record.sandbox
         if sandbox is None or not sandbox.is_ready:
             raise Refused(404, "the pod is not running")
-        return await relay(request, await self._cri.port_forward_url(sandbox.id, _ports_of(request)))
+        ports = _ports_of(request)
+        url = await self._cri.port_forward_url(sandbox.id, ports)
+        if not self._settings.cri_endpoint:
+            return await relay(request, url)
+        return await relay_spdy(request, url, FORWARD_PROTOCOL, forward_streams(ports))
 
 
 def _may(request: web.BaseRequest) -> bool:

@@ -19,8 +19,10 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_unsafe_sysctls: kernel parameters that pods may set beside the safe ones; a name or a prefix with *.
     static_pod_dir: its files are pods that run without the API; None is STATE/static-pods.
     cri_endpoint: "" runs the built-in runtime beside the agent, unix:///PATH uses another one.
+    runtime_handlers: OCI runtimes that a RuntimeClass may name, and their programs; without any, those on PATH.
     cluster_cidr, service_cidr: address ranges of pods and Services. link_prefix: begins the names of links and rules.
     overlay: "routes" or "vxlan". capacity: what the node offers instead of what the machine has.
+    image_high_percent, image_low_percent: with so much of the disk used unused images go, until it is so much.
     reserved: what pods don't get of it. disk_free_percent: with less the node tells of DiskPressure.
     """
 
@@ -36,6 +38,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     static_pod_dir: Path | None = None
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     cri_endpoint: str = ""
+    runtime_handlers: Mapping[str, str] = {}
     allow_host_image: bool = False
     insecure_registries: tuple[str, ...] = ()
     registry_mirrors: tuple[str, ...] = ()
@@ -58,6 +61,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     lease_renew_s: float = 10.0
     status_report_s: float = 300.0
     disk_free_percent: float = 5.0
+    image_high_percent: float = 85.0
+    image_low_percent: float = 80.0
     log_max_bytes: int = 10 * 1024 * 1024
     log_max_files: int = 5
 

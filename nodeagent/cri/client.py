@@ -45,6 +45,10 @@ class CriError(Exception):
         self.code = code
 
 
+EVENTS_UNKNOWN: Final = "UNIMPLEMENTED"
+"""The code of a runtime whose CRI is older than GetContainerEvents (containerd before 1.7)."""
+
+
 class Cri:
     """A connection to one runtime. It reconnects by itself; calls made meanwhile raise CriError UNAVAILABLE."""
 
@@ -75,6 +79,11 @@ class Cri:
         """Return what the runtime says of its own readiness."""
         answer = await self._call(self._runtime.status, cri_v1.StatusRequest(), 10)
         return [RuntimeCondition(c.type, c.status, c.reason, c.message) for c in answer.status.conditions]
+
+    async def info(self) -> dict[str, str]:
+        """Return what the runtime tells of itself beyond the CRI: JSON by keys of its own choice."""
+        answer = await self._call(self._runtime.status, cri_v1.StatusRequest(verbose=True), 10)
+        return dict(answer.info)
 
     async def set_pod_cidr(self, pod_cidr: str) -> None:
         """Tell the runtime's network the node's range of pod addresses."""
@@ -254,6 +263,17 @@ class Cri:
         answer = await self._call(self._images.list_images, cri_v1.ListImagesRequest())
         return [_image(image) for image in answer.images]
 
+    async def images_in_use(self) -> frozenset[str]:
+        """Return what the containers that exist were made from, by id and by name."""
+        answer = await self._call(self._runtime.list_containers, cri_v1.ListContainersRequest())
+        named = {name for item in answer.containers for name in (item.image.image, item.image_ref, item.image_id)}
+        return frozenset(named - {""})
+
+    async def image_folder(self) -> str:
+        """Return where the runtime keeps its images."""
+        answer = await self._call(self._images.image_fs_info, cri_v1.ImageFsInfoRequest())
+        return next((str(item.fs_id.mountpoint) for item in answer.image_filesystems), "/")
+
     async def remove_image(self, name: str) -> None:
         """Remove an image; nothing happens where there is none of that name."""
         await self._call(self._images.remove_image, cri_v1.RemoveImageRequest(image=cri_v1.ImageSpec(image=name)))
@@ -346,4 +366,5 @@ def _container(status: Any, sandbox_id: str) -> ContainerRecord:
 
 def _image(image: Any) -> ImageRecord:
     user_id = image.uid.value if image.HasField("uid") else None
-    return ImageRecord(image.id, tuple(image.repo_tags), tuple(image.repo_digests), image.size, user_id, image.username)
+    names = (tuple(image.repo_tags), tuple(image.repo_digests))
+    return ImageRecord(image.id, *names, image.size, user_id, image.username, image.pinned)

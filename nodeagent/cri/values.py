@@ -121,7 +121,10 @@ class PodRecord:
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """An image that the node has. user: the uid it runs as, None where it names a user instead (or nobody)."""
+    """An image that the node has. user: the uid it runs as, None where it names a user instead (or nobody).
+
+    is_pinned: it must not be removed.
+    """
 
     id: str
     tags: tuple[str, ...]
@@ -129,6 +132,7 @@ class ImageRecord:
     size_bytes: int
     user_id: int | None
     user_name: str
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from kube.api.core_v1 import Container, Pod, Secret
+from kube.api.node_v1 import RuntimeClass
 from kube.client import ConnectionLost, Preconditions
 from kube.errors import ApiError
 from nodeagent.cri.client import CriError
 from nodeagent.cri.values import ImageRecord, PodRecord
+from nodeagent.pods import pod_cgroups
 from nodeagent.pods.containers import find_container, target_of
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import ConfigError, References, environment, referred, service_variables
@@ -28,7 +30,7 @@ from nodeagent.pods.projections import VolumeError, referred_by_volumes
 from nodeagent.pods.resize import RESIZE_FAILED
 from nodeagent.pods.resolver import NameTooLongError, dns_of, hostname_of, hosts_file
 from nodeagent.pods.resources import kernel_limits, unlimited_where_none
-from nodeagent.pods.room import PodRoom
+from nodeagent.pods.room import PodRoom, PodSettings
 from nodeagent.pods.runtime_config import ContainerWish, Mount, container_config, linux_resources, sandbox_config
 from nodeagent.pods.tokens import PodTokens
 from nodeagent.pods.view import (
@@ -96,11 +98,16 @@ class Operations:
         try:
             self._room.dirs.logs(pod).mkdir(parents=True, exist_ok=True, mode=0o755)
             config = self._sandbox_config(pod, attempt)
-            return await self._room.cri.run_sandbox(config, pod.spec.runtime_class_name or "")
-        except (CriError, OSError, NameTooLongError) as error:
+            return await self._room.cri.run_sandbox(config, await self._handler(pod))
+        except (ApiError, ConnectionLost, CriError, OSError, NameTooLongError) as error:
             told = f"Failed to create pod sandbox: {error}"
             self._room.tell(pod, "Warning", "FailedCreatePodSandBox", told)
             raise OperationFailed("FailedCreatePodSandBox", told) from error
+
+    async def _handler(self, pod: Pod) -> str:
+        """Return which of the runtime's handlers the pod's RuntimeClass names, "" for its default."""
+        name = pod.spec.runtime_class_name
+        return (await self._room.client.get(RuntimeClass, name)).handler if name else ""
 
     def _sandbox_config(self, pod: Pod, attempt: int) -> cri_v1.PodSandboxConfig:
         settings = self._room.settings
@@ -110,7 +117,7 @@ class Operations:
             hostname=hostname_of(pod, settings.cluster_domain),
             log_directory=str(self._room.dirs.logs(pod)),
             dns=dns_of(pod, settings.host_dns, settings.cluster_dns, settings.cluster_domain),
-            cgroup_parent=f"{settings.cgroup_parent}/pod{pod.metadata.uid}",
+            cgroup_parent=pod_cgroup(settings, pod.metadata.uid),
         )
 
     def _facts(self, pod: Pod, record: PodRecord) -> PodFacts:
@@ -319,6 +326,11 @@ class Operations:
         await remove_everything(self._room, pod.metadata.uid, record, self._room.dirs.logs(pod))
 
 
+def pod_cgroup(settings: PodSettings, uid: str) -> str:
+    """Return the cgroup of a pod."""
+    return f"{settings.cgroup_parent}/pod{uid}"
+
+
 async def remove_everything(room: PodRoom, uid: str, record: PodRecord, logs: Path | None) -> None:
     """Remove a pod's sandboxes, files and logs. Raises OperationFailed."""
     try:
@@ -326,6 +338,8 @@ async def remove_everything(room: PodRoom, uid: str, record: PodRecord, logs: Pa
             await room.cri.remove_sandbox(sandbox.id)
     except CriError as error:
         raise OperationFailed("FailedRemove", str(error)) from error
+    if room.settings.removes_cgroups:
+        await asyncio.to_thread(pod_cgroups.remove, pod_cgroup(room.settings, uid))
     await asyncio.to_thread(remove_pod_files, room.dirs, uid)
     if logs is not None:
         await asyncio.to_thread(shutil.rmtree, logs, ignore_errors=True)

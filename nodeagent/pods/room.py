@@ -23,7 +23,10 @@ from nodeagent.pods.volumes import NodeDirs
 
 @dataclass(frozen=True, slots=True)
 class PodSettings:
-    """How this node treats its pods. allocatable: what it has for them. host_dns: its own resolv.conf."""
+    """How this node treats its pods. allocatable: what it has for them. host_dns: its own resolv.conf.
+
+    removes_cgroups: whether a pod's cgroup is left to us, as runtimes other than the built-in one do.
+    """
 
     allocatable: Mapping[str, Quantity]
     memory_bytes: int
@@ -32,6 +35,7 @@ class PodSettings:
     cluster_domain: str = "cluster.local"
     host_dns: DnsSettings = field(default_factory=DnsSettings)
     cgroup_parent: str = "/wherry"
+    removes_cgroups: bool = False
     limits: BackoffLimits = field(default_factory=BackoffLimits)
     default_seccomp: str = "RuntimeDefault"
     allowed_unsafe_sysctls: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from nodeagent.runtime import server
+from nodeagent.runtime import handlers, server
 from nodeagent.runtime.sandbox_network import LoopbackOnly
 from nodeagent.runtime.settings import HIDDEN_PATHS, RuntimeSettings
 
@@ -26,6 +26,7 @@ def main() -> None:
         "--registry-mirror", action="append", default=[], help="REGISTRY=HOST[:PORT][/PREFIX] to ask first"
     )
     parser.add_argument("--hidden-path", action="append", default=[], help="what wherry.local/host shows as empty")
+    parser.add_argument("--handler", action="append", default=[], help="NAME=PROGRAM of an OCI runtime (those on PATH)")
     flags = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     server.disable_fork_support()
@@ -38,6 +39,7 @@ def main() -> None:
         allow_host_image=flags.allow_host_image,
         insecure_registries=tuple(flags.insecure_registry),
         registry_mirrors=tuple(flags.registry_mirror),
+        handlers=dict(item.split("=", 1) for item in flags.handler) or handlers.on_path(),
         hidden_paths=tuple(flags.hidden_path) or HIDDEN_PATHS,
     )
     asyncio.run(server.serve(settings, LoopbackOnly()))

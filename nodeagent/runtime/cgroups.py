@@ -70,8 +70,10 @@ class Hierarchy(Protocol):
 class Cgroups:
     """Every hierarchy of the host that is in use."""
 
-    def __init__(self, hierarchies: Iterable[Hierarchy], missing: Iterable[str]) -> None:
+    def __init__(self, hierarchies: Iterable[Hierarchy], missing: Iterable[str], unused: Iterable[Path] = ()) -> None:
+        """unused: where hierarchies are that aren't driven here, but by other runtimes, which leave groups there."""
         self.hierarchies = list(hierarchies)
+        self._unused = tuple(unused)
         self.missing = sorted(missing)
 
     def create(self, path: str, limits: Limits) -> None:
@@ -144,8 +146,8 @@ class Cgroups:
     def remove(self, path: str) -> bool:
         """Remove the group and those below it; return False while a dying process still holds one."""
         is_gone = True
-        for hierarchy in self.hierarchies:
-            top = hierarchy.root / path.strip("/")
+        for root in (*(hierarchy.root for hierarchy in self.hierarchies), *self._unused):
+            top = root / path.strip("/")
             if not _remove_folder(top):
                 below = sorted((item for item in top.rglob("*") if item.is_dir()), reverse=True)
                 gone = [_remove_folder(folder) for folder in [*below, top]]
@@ -308,10 +310,13 @@ def detect(mounts: str) -> Cgroups:
     hierarchies: list[Hierarchy] = []
     driven: set[str] = set()
     unified: Path | None = None
+    found: set[Path] = set()
     for line in mounts.splitlines():
         mount, _, rest = line.partition(" - ")
         place, (kind, _, options) = Path(mount.split()[4]), rest.split()
         here = frozenset(options.split(",")) & frozenset(CONTROLLERS)
+        if kind.startswith("cgroup"):
+            found.add(place)
         if kind == "cgroup" and here - driven:
             option = ",".join(name for name in options.split(",") if name in {*CONTROLLERS, "net_cls", "net_prio"})
             hierarchies.append(HierarchyV1(place, option, here))
@@ -324,7 +329,8 @@ def detect(mounts: str) -> Cgroups:
         if offered - driven:
             hierarchies.append(HierarchyV2(unified, offered - driven))
             driven |= offered | ({"cpuacct"} if "cpu" in offered else set())
-    return Cgroups(hierarchies, set(CONTROLLERS) - _ON_DEMAND - driven)
+    roots = {hierarchy.root for hierarchy in hierarchies}
+    return Cgroups(hierarchies, set(CONTROLLERS) - _ON_DEMAND - driven, sorted(found - roots))
 
 
 def detect_here() -> Cgroups:

@@ -38,7 +38,7 @@ class StartError(Exception):
 
 def run_container(config: dict[str, Any], launch: dict[str, Any], stdio: list[int], status: socket.socket) -> NoReturn:
     """Become the first process of the container (the caller is already in its pid namespace)."""
-    with _Reporting(status):
+    with Reporting(status):
         warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
         users = os.open(launch["user_namespace"], os.O_RDONLY | os.O_CLOEXEC) if launch["user_namespace"] else -1
@@ -50,7 +50,7 @@ def run_further(
     process: dict[str, Any], launch: dict[str, Any], pidfd: int, stdio: list[int], status: socket.socket
 ) -> NoReturn:
     """Become another process of the container whose first one `pidfd` stands for (same pid namespace already)."""
-    with _Reporting(status):
+    with Reporting(status):
         warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
         syscalls.join_namespaces(pidfd, syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
         _exec(process, launch, stdio, status, warnings, users=pidfd if launch["user_namespace"] else -1)
@@ -58,7 +58,7 @@ def run_further(
 
 def run_reaper(folder: str, cgroups: list[str], status: socket.socket) -> NoReturn:
     """Become process 1 of a pod's shared pid namespace: reap orphans, hold nothing, see nothing of the host."""
-    with _Reporting(status):
+    with Reporting(status):
         _prepare(cgroups, None)
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
         syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
@@ -88,7 +88,7 @@ def _reap_all() -> None:
         return
 
 
-class _Reporting:
+class Reporting:
     """Tell the shim of any failure inside the block, and end the process there."""
 
     def __init__(self, status: socket.socket) -> None:

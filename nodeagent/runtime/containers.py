@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from nodeagent.runtime import bundle, security_profiles, shim_client, signals, state
+from nodeagent.runtime import bundle, handlers, security_profiles, shim_client, signals, state
 from nodeagent.runtime.bundle import Place
 from nodeagent.runtime.device_filter import USUAL_DEVICES, DeviceRule
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
@@ -82,6 +82,8 @@ class Containers:
         place = msgspec.structs.replace(place, volumes=tuple(layers.items()), seccomp=seccomp_profile)
         oci, launch = bundle.oci_config(config, image.config, place), bundle.launch(config, image.config, place)
         self._check_mounts(config, where)
+        handlers.check_container(config, sandbox.record.handler, where)
+        launch["handler"] = self._host.settings.handlers[sandbox.record.handler] if sandbox.record.handler else ""
         container = Container(record, folder)
         try:
             self._write_bundle(container, [image, *volumes.values()])

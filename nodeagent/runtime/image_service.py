@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import errno
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -95,6 +96,11 @@ class ImageService(cri.ImageServiceServicer):
             raise RuntimeRefusal(Reason.FAILED_PRECONDITION, f"image {name}: {error}") from None
         except ValueError as error:
             raise invalid("pull", str(error)) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            found = f"image {name}: the disk with {settings.image_dir} is full; free space, or remove images"
+            raise RuntimeRefusal(Reason.RESOURCE_EXHAUSTED, found) from None
         _LOG.info("image %s: pulled, %d layers, %d bytes", name, len(image.layers), image.size_bytes)
         return cri.PullImageResponse(image_ref=image.id)
 

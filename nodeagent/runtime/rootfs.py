@@ -79,6 +79,14 @@ def enter(config: dict[str, Any], launch: dict[str, Any], users: int = -1) -> No
         syscalls.mount("none", "/", "", MS_REMOUNT | MS_BIND | MS_RDONLY | (0 if privileged else MS_NODEV))
 
 
+def mount_layers(launch: dict[str, Any]) -> None:
+    """Mount the root alone, for another runtime to build the rest in; nothing of it is seen outside of the caller."""
+    syscalls.mount("none", "/", "", MS_REC | MS_SLAVE)
+    _hide(launch["hidden"], launch["upper"], launch["ids"])
+    _mount_overlay(launch, MS_NODEV)
+    os.chdir("/")
+
+
 def _map_layers(launch: dict[str, Any], users: int) -> None:
     """Put the image's layers, their owners as the pod's user namespace has them, where `launch` then finds them."""
     folder = f"{launch['bundle']}/layers"

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from nodeagent.runtime import shim_client, state, statuses, syscalls, user_mapping
+from nodeagent.runtime import handlers, shim_client, state, statuses, syscalls, user_mapping
 from nodeagent.runtime.cgroups import Limits
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
 from nodeagent.runtime.host import Host
@@ -59,7 +59,7 @@ class Sandboxes:
     async def run(self, config: cri.PodSandboxConfig, handler: str) -> Sandbox:
         """Make a sandbox that is ready for containers."""
         self._check(config, handler)
-        sandbox = self._record(config)
+        sandbox = self._record(config, handler)
         async with sandbox.lock:
             try:
                 await self._set_up(sandbox)
@@ -162,8 +162,7 @@ class Sandboxes:
         where = f"sandbox {metadata.namespace}/{metadata.name}"
         if not metadata.name or not metadata.uid:
             raise invalid(where, "its metadata lacks a name or uid; set both")
-        if handler:
-            raise invalid(where, f"runtime handler {handler!r} is unknown; leave it empty for the built-in one")
+        handlers.check(handler, self._host.settings.handlers, where)
         security = config.linux.security_context
         user_mapping.check(security.namespace_options, where)
         own = namespaces(config)
@@ -180,7 +179,7 @@ class Sandboxes:
                 found = f"attempt {metadata.attempt} exists as {other.id}"
                 raise RuntimeRefusal(Reason.ALREADY_EXISTS, f"{where}: {found}; remove it or raise attempt")
 
-    def _record(self, config: cri.PodSandboxConfig) -> Sandbox:
+    def _record(self, config: cri.PodSandboxConfig, handler: str) -> Sandbox:
         identifier = secrets.token_hex(32)
         parent = config.linux.cgroup_parent
         cgroup = parent or f"{self._host.settings.cgroup_parent}/{identifier}"
@@ -191,6 +190,7 @@ class Sandboxes:
             cgroup=cgroup,
             owns_cgroup=not self._host.cgroups.exists(cgroup),
             has_network="net" in namespaces(config),
+            handler=handler,
         )
         folder = self._host.settings.sandboxes_dir / identifier
         folder.mkdir(mode=0o700)

@@ -99,9 +99,10 @@ class RuntimeService(StreamedLists):
         handler = cri.RuntimeHandler(
             features=cri.RuntimeHandlerFeatures(recursive_read_only_mounts=True, user_namespaces=True)
         )
+        others = [cri.RuntimeHandler(name=name) for name in sorted(self._host.settings.handlers)]
         return cri.StatusResponse(
             status=cri.RuntimeStatus(conditions=conditions),
-            runtime_handlers=[handler],
+            runtime_handlers=[handler, *others],
             features=cri.RuntimeFeatures(supplemental_groups_policy=True),
         )
 

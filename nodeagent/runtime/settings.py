@@ -1,5 +1,6 @@
 """What one runtime process is told at its start, and where its files are."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     insecure_registries: host[:port] of registries that are spoken to over http; loopback addresses always are.
     registry_mirrors: REGISTRY=HOST[:PORT][/PREFIX], asked before the registry itself.
     streaming_address: where exec and attach are served; the port is any free one.
+    handlers: the OCI runtimes that a sandbox may name instead of the built-in one, and their programs.
     pids_per_container: how many processes one may have where it names no limit itself; 0 for any number.
     """
 
@@ -40,6 +42,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     registry_mirrors: tuple[str, ...] = ()
     hidden_paths: tuple[str, ...] = HIDDEN_PATHS
     streaming_address: str = "127.0.0.1"
+    handlers: Mapping[str, str] = {}
     pids_per_container: int = 0
 
     @property

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from nodeagent.runtime import container_init, shim_sandbox, syscalls
+from nodeagent.runtime import container_init, oci_runtime, shim_sandbox, syscalls
 from nodeagent.runtime.shim_container import Container, Refusal, Spawned, spawn, start_time, write_json
 from nodeagent.runtime.shim_reply import Further, Reply
 
@@ -84,6 +84,8 @@ class Shim:
         self._children: dict[int, Callable[[int], None]] = {}
         self._further: dict[str, Further] = {}
         self._refused: dict[str, Reply] = {}
+        self._starts: list[oci_runtime.Start] = []
+        self._orphans: dict[int, int] = {}
         self._reaper_pid = 0
         self._leaving = False
         self._listener = self._listen()
@@ -148,12 +150,16 @@ class Shim:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                break
             if pid == 0:
-                return
+                break
             on_exit = self._children.pop(pid, None)
             if on_exit is not None:
                 on_exit(status)
+            elif self._starts:  # It may be a container that another runtime has not named yet.
+                self._orphans[pid] = status
+        if not self._starts:
+            self._orphans.clear()
 
     def _start_reaper(self) -> None:
         folder = f"{self._request['run']}/reaper"
@@ -235,6 +241,9 @@ class Shim:
             raise Refusal(f"container {name}: it has been started before; create another", "started-before")
         container = Container(name, request["bundle"])
         self._containers[name] = container
+        if container.launch["handler"]:
+            self._start_by_handler(container, reply)
+            return
         namespace = self._pid_namespace(container.launch)
 
         def begin(stdio: list[int], status: socket.socket) -> None:
@@ -248,6 +257,47 @@ class Shim:
         container.pid, container.start_time = spawned.pid, spawned.start_time
         self._children[spawned.pid] = lambda status: self._on_container_exit(container, status)
         self._await(spawned, lambda message, rights: self._on_container_start(container, message, rights, reply))
+
+    def _start_by_handler(self, container: Container, reply: Reply) -> None:
+        """Have another runtime make the container; its first process is ours once that runtime has ended."""
+
+        def begin(stdio: list[int], status: socket.socket) -> None:
+            oci_runtime.run(container.config, container.launch, stdio, status)
+
+        start = oci_runtime.Start(container.bundle)
+        self._starts.append(start)
+        spawned = self._spawn(container.open_stdio(), -1, begin)
+        container.pid, container.start_time = spawned.pid, spawned.start_time
+
+        def on_told(message: dict[str, Any] | None, _rights: list[int]) -> None:
+            start.heard, start.has_told = message, True
+            self._go_on(container, start, reply)
+
+        def on_exit(status: int) -> None:
+            start.status = status
+            self._go_on(container, start, reply)
+
+        self._children[spawned.pid] = on_exit
+        self._await(spawned, on_told)
+
+    def _go_on(self, container: Container, start: oci_runtime.Start, reply: Reply) -> None:
+        """Adopt the container that another runtime has made, or tell why there is none."""
+        if not start.is_over:
+            return
+        self._starts.remove(start)
+        pid = start.pid()
+        if not pid:
+            container.kill_listed()  # That runtime may have been killed just after it began the command.
+            container.ended_status, container.ended_ns = start.status, time.time_ns()
+            self._on_container_start(container, start.failure(), [], reply)
+            return
+        ended = self._orphans.pop(pid, None)
+        container.pid, container.start_time = pid, start_time(pid) if ended is None else 0
+        if ended is None:
+            self._children[pid] = lambda status: self._on_container_exit(container, status)
+        else:
+            container.ended_status, container.ended_ns = ended, time.time_ns()
+        self._on_container_start(container, start.heard, [], reply)
 
     def _spawn(self, stdio: list[int], namespace: int, begin: Callable[[list[int], socket.socket], None]) -> Spawned:
         """Fork; namespace: a pidfd or namespace file to join, 0 for a new pid namespace, -1 for the node's own."""

@@ -246,7 +246,12 @@ class Container:
 
     def _kill_leftovers(self) -> None:
         """End the processes that no pid namespace of the container's own ends for us."""
-        if self.launch["pid_mode"] == "container" or not self.launch["cgroups"]:
+        if self.launch["pid_mode"] != "container":
+            self.kill_listed()
+
+    def kill_listed(self) -> None:
+        """End the processes that its cgroup lists."""
+        if not self.launch["cgroups"]:
             return
         listing = self.launch["cgroups"][0]
         until = time.monotonic() + _KILL_S

@@ -31,7 +31,7 @@ class SandboxRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     config: a serialised PodSandboxConfig. is_ready: between the end of RunPodSandbox and StopPodSandbox.
     is_dismantled: all that StopPodSandbox does has been done. has_network: the network may have been attached.
-    cgroup: of the pod; owns_cgroup: the runtime made it, and removes it.
+    cgroup: of the pod; owns_cgroup: the runtime made it, and removes it. handler: which runtime makes its containers.
     """
 
     id: str
@@ -45,6 +45,7 @@ class SandboxRecord(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     shim_pid: int = 0
     shim_start_time: int = 0
+    handler: str = ""
 
 
 class ContainerRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ def sandbox_status(sandbox: Sandbox) -> cri.PodSandboxStatus:
         network=cri.PodSandboxNetworkStatus(
             ip=addresses[0] if addresses else "", additional_ips=[cri.PodIP(ip=ip) for ip in addresses[1:]]
         ),
+        runtime_handler=sandbox.record.handler,
     )
     status.linux.namespaces.options.CopyFrom(config.linux.security_context.namespace_options)
     return status
@@ -44,6 +45,7 @@ def sandbox_summary(sandbox: Sandbox) -> cri.PodSandbox:
         created_at=sandbox.record.created_at_ns,
         labels=sandbox.config.labels,
         annotations=sandbox.config.annotations,
+        runtime_handler=sandbox.record.handler,
     )
 
 

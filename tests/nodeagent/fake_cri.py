@@ -33,6 +33,7 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
         self.sandbox_of: dict[str, str] = {}
         self.images = {"wherry.local/host"}
         self.graces: list[int] = []
+        self.tells_events = True
         self.slow_pull = asyncio.Event()
         self.slow_pull.set()
         self.commands: dict[tuple[str, ...], int] = {}
@@ -235,6 +236,8 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
         return cri_v1.ExecSyncResponse(exit_code=self.commands.get(tuple(request.cmd), 0))
 
     async def get_container_events(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        if not self.tells_events:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "unknown method GetContainerEvents")
         queue: asyncio.Queue[cri_v1.ContainerEventResponse] = asyncio.Queue()
         self._listeners.append(queue)
         try:

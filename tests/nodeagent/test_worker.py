@@ -454,3 +454,15 @@ async def test_many_pods_come_and_go_at_once(node: Node) -> None:
     await asyncio.gather(*(node.api.delete(Pod, name, namespace="default", grace_s=1) for name in names))
 
     await until(lambda: not node.api.stored(Pod) and not node.runtime.sandboxes)
+
+
+async def test_an_end_is_seen_in_a_runtime_that_tells_no_events(runtime: FakeRuntime, tmp_path: Path) -> None:
+    """As containerd's before 1.7: what its lists tell is enough."""
+    runtime.tells_events = False
+    async with agent(FakeClient(), runtime, tmp_path) as node:
+        node.api.put(pod())
+        await until(node.is_ready)
+
+        runtime.end(runtime.named("main")[0].id, 3)
+
+        await until(lambda: len(runtime.named("main")) == 2, "it was started again")

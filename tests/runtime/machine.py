@@ -132,7 +132,7 @@ class Client:
         self.runtime = cri.RuntimeServiceStub(self.channel)
         self.images = cri.ImageServiceStub(self.channel)
 
-    async def pod(self, *, pid: cri.NamespaceMode = cri.CONTAINER, **fields: Any) -> str:
+    async def pod(self, *, pid: cri.NamespaceMode = cri.CONTAINER, handler: str = "", **fields: Any) -> str:
         """Run a sandbox; fields: of its namespace options, or `sysctls`, `dns`, `hostname`, `name`."""
         name = fields.pop("name", f"pod{next(_NUMBERS)}")
         sysctls, dns = fields.pop("sysctls", {}), fields.pop("dns", None)
@@ -145,7 +145,7 @@ class Client:
             dns_config=dns,
             linux=cri.LinuxPodSandboxConfig(security_context=security, sysctls=sysctls, resources=resources),
         )
-        answer = await self.runtime.run_pod_sandbox(cri.RunPodSandboxRequest(config=config))
+        answer = await self.runtime.run_pod_sandbox(cri.RunPodSandboxRequest(config=config, runtime_handler=handler))
         return answer.pod_sandbox_id
 
     @property
@@ -238,6 +238,13 @@ class Client:
         raise AssertionError("the call was served")
 
 
+def _group(folder: Path) -> str:
+    """Name a cgroup with what is in it."""
+    inside = [f"{item.name}/" for item in folder.iterdir() if item.is_dir()]
+    inside += [f"process {pid}" for pid in (folder / "cgroup.procs").read_text().split()]
+    return f"{folder} with {inside}"
+
+
 def leftovers(settings: RuntimeSettings) -> list[str]:
     """Return what sandboxes and containers have left: mounts, cgroups, folders, shims."""
     found = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if f"{settings.run_dir}/" in line]
@@ -248,7 +255,7 @@ def leftovers(settings: RuntimeSettings) -> list[str]:
         found += [str(item) for item in folder.iterdir()]
     for hierarchy in Path("/sys/fs/cgroup").iterdir():
         top = hierarchy / settings.cgroup_parent.strip("/")
-        found += [str(item) for item in top.glob("*") if item.is_dir() and item.name != "shims"]
+        found += [_group(item) for item in top.glob("*") if item.is_dir() and item.name != "shims"]
         shims = top / "shims" / "cgroup.procs"
         found += [f"shim {pid}" for pid in shims.read_text().split()] if shims.exists() else []
     return found

@@ -24,7 +24,7 @@ from nodeagent.runtime.images.model import Credentials, Image
 from nodeagent.runtime.images.registry import Registries, is_loopback, pull
 from nodeagent.runtime.images.store import ImageStore
 from proto import cri_v1 as cri
-from tests.runtime.machine import Client, until
+from tests.runtime.machine import Client, RuntimeProcess, settings_in, until
 from tests.runtime.test_unpack import entry, layer
 
 pytestmark = pytest.mark.root
@@ -373,3 +373,35 @@ def test_a_mirror_may_keep_a_registry_below_a_prefix() -> None:
 def test_only_loopback_is_spoken_to_without_tls() -> None:
     assert all(map(is_loopback, ["localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000"]))
     assert not any(map(is_loopback, ["localhost.example.com", "10.0.0.1:5000", "docker.io", "registry"]))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[RuntimeProcess]:
+    """A runtime whose images have 4 MB of room."""
+    runtime = RuntimeProcess(settings_in(tmp_path))
+    images = runtime.settings.image_dir
+    images.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(images)], check=True)
+    runtime.start()
+    yield runtime
+    runtime.stop()
+    subprocess.run(["umount", "--lazy", str(images)], check=True)
+    runtime.purge()
+
+
+async def test_a_full_disk_fails_one_pull_and_leaves_nothing(small_disk: RuntimeProcess) -> None:
+    images, client = small_disk.settings.image_dir, Client(small_disk.settings)
+    big, small = (layer(entry("data", content=os.urandom(size))) for size in (8 << 20, 1 << 20))
+    async with serving(Content(big)) as full, serving(Content(small)) as fits:
+        code, message = await client.refusal(client.images.pull_image(_pull_request(full)))
+        left = [path.name for part in ("images", "layers", "names", "new") for path in (images / part).iterdir()]
+        await client.images.pull_image(_pull_request(fits))
+
+    assert code == "RESOURCE_EXHAUSTED"
+    assert f"the disk with {images} is full" in message
+    assert left == []
+    await client.channel.close()
+
+
+def _pull_request(fake: FakeRegistry) -> cri.PullImageRequest:
+    return cri.PullImageRequest(image=cri.ImageSpec(image=f"{fake.address}/app:1"))

@@ -35,6 +35,7 @@ def test_a_second_up_is_as_the_first_but_may_change_the_port() -> None:
     [
         (Wish("a", nodes=3), "--nodes 3: .* was made with 2"),
         (Wish("a", store="memory:"), "--store memory:: .* was made with the embedded store"),
+        (Wish("a", cri="unix:///x"), "--cri unix:///x: .* was made with the built-in runtime"),
         (Wish("a", nodes=0), "--nodes 0: a cluster on one machine has 1 to 50 nodes"),
     ],
 )
@@ -42,3 +43,9 @@ def test_what_contradicts_the_cluster_is_refused(wish: Wish, sentence: str) -> N
     """Its objects are in the one store; quietly using another would look as if they were lost."""
     with pytest.raises(UsageError, match=sentence):
         settle(wish, Shape(slot=0, nodes=2, store="", port=7000, node_port=10250), set(), 1)
+
+
+def test_another_runtime_serves_one_node() -> None:
+    assert settle(Wish("a", cri="unix:///x"), None, set(), 1).cri == "unix:///x"
+    with pytest.raises(UsageError, match="one runtime serves one node"):
+        settle(Wish("a", nodes=2, cri="unix:///x"), None, set(), 1)

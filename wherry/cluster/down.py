@@ -10,6 +10,7 @@ from nodeagent.purge import clear
 from wherry.cluster.layout import RUN_ROOT, STATE_ROOT, Layout
 from wherry.cluster.nodes import agent_settings, node_names
 from wherry.cluster.processes import records, stop
+from wherry.cluster.shape import load_shape
 from wherry.targets import UsageError
 
 GRACE_S: Final = 10.0
@@ -29,8 +30,9 @@ def bring_down(layout: Layout, *, purge: bool, say: Callable[[str], None]) -> No
     for record in agents_first:
         if not stop(layout.run, record, grace_s=GRACE_S):
             say(f"{record.name} (pid {record.pid}) didn't end by itself and was killed")
+    shape = load_shape(layout)
     for node in node_names(layout):
-        clear(agent_settings(layout, node))
+        clear(agent_settings(layout, node, cri_endpoint=shape.cri if shape is not None else ""))
     remove_hosts(layout.name)
     shutil.rmtree(layout.run, ignore_errors=True)
     if purge:

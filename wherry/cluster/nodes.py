@@ -53,6 +53,13 @@ def node_names(layout: Layout) -> list[str]:
     return sorted(path.name for path in (layout.state / "nodes").glob("*") if path.is_dir())
 
 
+def cri_endpoint(text: str) -> str:
+    """Check how a runtime's socket is named. Raises ValueError."""
+    if not text.startswith("unix:///"):
+        raise ValueError("name the runtime's socket as unix:///PATH")
+    return text
+
+
 def cri_socket(layout: Layout, node: str) -> Path:
     """Return the socket of a node's built-in runtime."""
     return agent_settings(layout, node).runtime_socket

@@ -19,13 +19,17 @@ NODE_PORT: Final = 10250
 
 @dataclass(frozen=True)
 class Shape:
-    """A cluster's size and numbers. slot: tells its address ranges from those of the machine's other clusters."""
+    """A cluster's size and numbers. slot: tells its address ranges from those of the machine's other clusters.
+
+    cri: the socket of the runtime that its node uses, "" for the built-in one.
+    """
 
     slot: int
     nodes: int
     store: str
     port: int
     node_port: int
+    cri: str = ""
 
     @property
     def cluster_cidr(self) -> str:

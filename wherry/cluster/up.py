@@ -43,12 +43,16 @@ OUTSIDE: Final = "192.0.2.1"
 
 @dataclass(frozen=True)
 class Wish:
-    """What `up` was asked for; None is as it was the last time, else one node, the embedded store, port 6443."""
+    """What `up` was asked for; None is as it was the last time, else one node, the embedded store, port 6443.
+
+    cri: the socket of another runtime than the built-in one, for a cluster of one node.
+    """
 
     name: str
     nodes: int | None = None
     store: str | None = None
     port: int | None = None
+    cri: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,19 @@ def settle(wish: Wish, before: Shape | None, taken: set[int], node_port: int) ->
     if wish.nodes is not None and not 1 <= wish.nodes <= MAX_NODES:
         raise UsageError(f"--nodes {wish.nodes}: a cluster on one machine has 1 to {MAX_NODES} nodes")
     if before is None:
-        nodes, store, port = wish.nodes or 1, wish.store or "", wish.port or DEFAULT_PORT
-        return Shape(free_slot(taken), nodes, store, port, node_port)
-    for flag, wanted, found in (("--nodes", wish.nodes, before.nodes), ("--store", wish.store, before.store)):
+        nodes, store, port, cri = wish.nodes or 1, wish.store or "", wish.port or DEFAULT_PORT, wish.cri or ""
+        if cri and nodes > 1:
+            raise UsageError(f"--cri {cri}: one runtime serves one node; use --nodes 1, or `wherry agent` per machine")
+        return Shape(free_slot(taken), nodes, store, port, node_port, cri)
+    settled = (
+        ("--nodes", wish.nodes, before.nodes),
+        ("--store", wish.store, before.store or "the embedded store"),
+        ("--cri", wish.cri, before.cri or "the built-in runtime"),
+    )
+    for flag, wanted, found in settled:
         if wanted is not None and wanted != found:
             raise UsageError(
-                f'{flag} {wanted}: cluster "{wish.name}" was made with {found or "the embedded store"}; leave the flag '
+                f'{flag} {wanted}: cluster "{wish.name}" was made with {found}; leave the flag '
                 f"out, or begin anew after `wherry down --name {wish.name} --purge`"
             )
     return replace(before, port=wish.port or before.port)
@@ -211,6 +222,8 @@ def _agent(layout: Layout, shape: Shape, place: Place, token_file: Path) -> Reco
         ),
         *_ranges(shape),
     ]
+    if shape.cri:
+        argv += ["--cri", shape.cri]
     if place.host is not None:
         argv += ["--netns", place.host.netns_path, "--node-address", str(place.host.address)]
     return spawn(layout.run, f"agent-{place.node}", argv, layout.logs / f"agent-{place.node}.log")

@@ -21,7 +21,7 @@ from nodeagent.agent import run_agent
 from nodeagent.machine import address_towards
 from nodeagent.settings import AgentSettings
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
-from wherry.cluster.nodes import DEVELOPMENT, agent_settings, credentials_of, machine_name
+from wherry.cluster.nodes import DEVELOPMENT, agent_settings, credentials_of, cri_endpoint, machine_name
 from wherry.context import Context
 from wherry.targets import UsageError
 
@@ -54,18 +54,20 @@ def _overlay(text: str) -> str:
 
 @dataclass(frozen=True)
 class Flag:
-    """A setting that the command line may change."""
+    """A setting that the command line may change. name: where it isn't the field's."""
 
     help: str
     convert: Callable[[str], Any] = str
+    name: str = ""
 
 
 FLAGS: Final = {
     "node_address": Flag("its address (the one towards the server)"),
     "port": Flag("of its own HTTPS server (10250)", int),
-    "cri_endpoint": Flag("another runtime: unix:///run/containerd/containerd.sock"),
+    "cri_endpoint": Flag("another runtime: unix:///run/containerd/containerd.sock", cri_endpoint, "--cri"),
     "static_pod_dir": Flag("a folder of manifests to run without the API (STATE/static-pods)", Path),
     "allowed_unsafe_sysctls": Flag("kernel parameters that pods may set: net.core.somaxconn,kernel.msg*", _words),
+    "runtime_handlers": Flag("OCI runtimes for RuntimeClasses: runc=/usr/sbin/runc,... (those on PATH)", _pairs),
     "overlay": Flag("routes (nodes share a network) or vxlan", _overlay),
     "cluster_cidr": Flag("the range of pod addresses (10.244.0.0/16)", _range),
     "service_cidr": Flag("the range of Services (10.96.0.0/16)", _range),
@@ -74,6 +76,8 @@ FLAGS: Final = {
     "taints": Flag("for the node: key=value:NoSchedule,...", _words),
     "capacity": Flag("offer this instead of what there is: cpu=4,memory=8Gi", _pairs),
     "reserved": Flag("keep this from pods: cpu=500m,memory=1Gi", _pairs),
+    "image_high_percent": Flag("of used disk, from where unused images are removed (85)", float),
+    "image_low_percent": Flag("of used disk, down to where that goes (80)", float),
     "insecure_registries": Flag("host:port,... to speak to without TLS", _words),
     "registry_mirrors": Flag("docker.io=HOST[:PORT][/PREFIX],... to ask before the registry itself", _words),
 }
@@ -88,7 +92,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--netns", default="", help="run in this network namespace, as a machine of its own")
     parser.add_argument("--development", action="store_true", help="as `wherry up` does: host image, short pauses")
     for field, flag in FLAGS.items():
-        parser.add_argument("--" + field.replace("_", "-"), dest=field, help=flag.help)
+        parser.add_argument(_name(field), dest=field, help=flag.help)
 
 
 def run(context: Context) -> int:
@@ -128,9 +132,13 @@ def _settings(layout: Layout, args: argparse.Namespace) -> AgentSettings:
     for field, flag in FLAGS.items():
         text = getattr(args, field)
         if text is not None:
-            changes[field] = _read("--" + field.replace("_", "-"), text, flag.convert)
+            changes[field] = _read(_name(field), text, flag.convert)
     changes.setdefault("node_address", address_towards(urlsplit(args.server).hostname or ""))
     return agent_settings(layout, node, **changes)
+
+
+def _name(field: str) -> str:
+    return FLAGS[field].name or "--" + field.replace("_", "-")
 
 
 def _read(flag: str, text: str, convert: Callable[[str], Any]) -> Any:

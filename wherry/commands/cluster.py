@@ -3,7 +3,9 @@
 import argparse
 
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
+from wherry.cluster.nodes import cri_endpoint
 from wherry.context import Context
+from wherry.targets import UsageError
 
 
 def add_up(parser: argparse.ArgumentParser) -> None:
@@ -12,6 +14,7 @@ def add_up(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", type=int, help="how many nodes; more than one are hosts of their own (1)")
     parser.add_argument("--store", help="where objects are kept: sqlite:PATH, memory:, etcd:URL,URL,...")
     parser.add_argument("--port", type=int, help="the API server's port (6443)")
+    parser.add_argument("--cri", help="another runtime than the built-in one: unix:///run/containerd/containerd.sock")
 
 
 def run_up(context: Context) -> int:
@@ -19,7 +22,7 @@ def run_up(context: Context) -> int:
     from wherry.cluster.up import Wish, bring_up  # noqa: PLC0415 - `down` needs none of it.
 
     args = context.args
-    layout = bring_up(Wish(args.name, args.nodes, args.store, args.port), context.say)
+    layout = bring_up(Wish(args.name, args.nodes, args.store, args.port, _cri(args.cri)), context.say)
     context.say("")
     context.say(f"  export KUBECONFIG={layout.kubeconfig}     then kubectl uses it, and wherry too")
     if layout.name != DEFAULT_CLUSTER:
@@ -28,6 +31,13 @@ def run_up(context: Context) -> int:
         context.say("  wherry get nodes")
     context.say(f"  wherry down{_name_option(layout)}                  stops it; with --purge nothing of it is left")
     return 0
+
+
+def _cri(text: str | None) -> str | None:
+    try:
+        return cri_endpoint(text) if text is not None else None
+    except ValueError as error:
+        raise UsageError(f"--cri {text}: {error}") from error
 
 
 def add_down(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ digest that was asked for; whatever fails leaves no folder behind.
 """
 
 import asyncio
+import errno
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,13 +23,14 @@ _ROOT = Path(__file__).parents[3]
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker found. digest: of what was fed; diff_id: of the tar in it."""
+    """What a worker found. digest: of what was fed; diff_id: of the tar in it. errno: the kernel's, with an error."""
 
     digest: str = ""
     diff_id: str = ""
     size_bytes: int = 0
     skipped: int = 0
     error: str = ""
+    errno: int | None = None
 
 
 class CorruptLayerError(ValueError):
@@ -102,6 +104,8 @@ def _checked(told: bytes, digest: str, diff_id: str) -> Layer:
     if not told:
         raise CorruptLayerError("layer: its worker was killed before it was done; try again with more memory")
     layer = msgspec.json.decode(told, type=Layer)
+    if layer.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise OSError(layer.errno, layer.error)
     if layer.error:
         raise CorruptLayerError(layer.error)
     if digest and layer.digest != digest:

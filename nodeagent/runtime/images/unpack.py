@@ -52,7 +52,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     try:
         result = unpack(sys.stdin.buffer, sys.argv[2])
-    except (OSError, ValueError, EOFError, zlib.error, tarfile.TarError) as error:
+    except OSError as error:
+        result = {"error": f"layer: {error}", "errno": error.errno}
+    except (ValueError, EOFError, zlib.error, tarfile.TarError) as error:
         result = {"error": f"layer: {error}"}
     except (MemoryError, RecursionError) as error:
         result = {"error": f"layer: it is too much to unpack ({type(error).__name__}); build the image anew"}
