@@ -22,7 +22,7 @@ from nodeagent.pods.status import OWN_CONDITIONS, pod_status
 from nodeagent.pods.status_writer import write_status
 from nodeagent.pods.view import CreateSandbox, PrepareVolumes, StartContainer, View
 
-HOLD: Final = timedelta(milliseconds=150)
+HOLD: Final = timedelta(milliseconds=500)
 """How long a state that is about to pass is kept to itself, so that one write tells more."""
 RETRY_LOST: Final = timedelta(milliseconds=500)
 RETRY_REFUSED: Final = timedelta(seconds=2)

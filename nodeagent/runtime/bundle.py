@@ -129,6 +129,7 @@ def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dic
         "pid_target": place.pid_target,
         "ids": dict(place.ids),
         "user_namespace": dict(place.pins).get("user", ""),
+        "terminal": config.tty,
         "stdin": config.stdin,
         "stdin_once": config.stdin_once,
         "log_path": place.log_path,

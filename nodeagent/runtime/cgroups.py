@@ -184,16 +184,22 @@ class HierarchyV1:
 
     def create(self, path: str) -> None:
         """Make the group; a new cpuset group must be given its parent's cpus before anything can enter."""
-        folder = self.root
-        for name in path.strip("/").split("/"):
-            parent, folder = folder, folder / name
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            if "cpuset" in self.controllers:
-                for setting in ("cpuset.cpus", "cpuset.mems"):
-                    (folder / setting).write_text((parent / setting).read_text())
+        self._make(self.root / path.strip("/"))
+
+    def _make(self, folder: Path) -> None:
+        """Make the group at `folder`, and its parents where they are not there, which is rare."""
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            if folder.parent == self.root:
+                raise
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+        if "cpuset" in self.controllers:
+            for setting in ("cpuset.cpus", "cpuset.mems"):
+                (folder / setting).write_text((folder.parent / setting).read_text())
 
     def entry_file(self, path: str) -> Path:
         """Return `tasks`: a single thread that enters by it takes no global lock, which saves 10 ms."""

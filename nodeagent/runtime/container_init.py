@@ -19,7 +19,7 @@ import struct
 import termios
 from typing import Any, NoReturn
 
-from nodeagent.runtime import capabilities, identity, rootfs, seccomp_program, syscalls
+from nodeagent.runtime import capabilities, identity, rootfs, seccomp_program, small_files, syscalls
 
 EXIT_NOT_STARTED = 128
 EXIT_NOT_EXECUTABLE = 126
@@ -36,9 +36,10 @@ class StartError(Exception):
         self.exit_code = exit_code
 
 
-def run_container(config: dict[str, Any], launch: dict[str, Any], stdio: list[int], status: socket.socket) -> NoReturn:
+def run_container(launch: dict[str, Any], stdio: list[int], status: socket.socket) -> NoReturn:
     """Become the first process of the container (the caller is already in its pid namespace)."""
     with Reporting(status):
+        config = read_config(launch)
         warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
         users = os.open(launch["user_namespace"], os.O_RDONLY | os.O_CLOEXEC) if launch["user_namespace"] else -1
@@ -49,11 +50,20 @@ def run_container(config: dict[str, Any], launch: dict[str, Any], stdio: list[in
 def run_further(
     process: dict[str, Any], launch: dict[str, Any], pidfd: int, stdio: list[int], status: socket.socket
 ) -> NoReturn:
-    """Become another process of the container whose first one `pidfd` stands for (same pid namespace already)."""
+    """Become another process of the container whose first one `pidfd` stands for (same pid namespace already).
+
+    process: what it has otherwise than the container's own one.
+    """
     with Reporting(status):
+        process = {**read_config(launch)["process"], **process}
         warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
         syscalls.join_namespaces(pidfd, syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
         _exec(process, launch, stdio, status, warnings, users=pidfd if launch["user_namespace"] else -1)
+
+
+def read_config(launch: dict[str, Any]) -> dict[str, Any]:
+    """Return the OCI configuration; only who runs by it reads it, as its shim would keep it in memory for ever."""
+    return small_files.read_json(f"{launch['bundle']}/config.json")
 
 
 def run_reaper(folder: str, cgroups: list[str], status: socket.socket) -> NoReturn:
@@ -119,22 +129,14 @@ def _prepare(cgroups: list[str], oom_score_adj: int | None) -> list[str]:
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     for path in cgroups:
-        _write(path, "0")
+        small_files.write(path, b"0")
     if oom_score_adj is None:
         return []
     try:
-        _write("/proc/self/oom_score_adj", str(oom_score_adj))
+        small_files.write("/proc/self/oom_score_adj", b"%d" % oom_score_adj)
     except OSError as error:
         return [f"oom_score_adj {oom_score_adj}: {error.strerror}; this host's root lacks CAP_SYS_RESOURCE"]
     return []
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
 
 
 def _exec(
@@ -257,11 +259,7 @@ def _drop_bounding_capabilities(kept: int) -> None:
 
 def _held_capabilities() -> int:
     """Return the mask of what this process has; a machine's root may lack some."""
-    descriptor = os.open("/proc/thread-self/status", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        lines = os.read(descriptor, 1 << 14).split(b"\n")
-    finally:
-        os.close(descriptor)
+    lines = small_files.read("/proc/thread-self/status").splitlines()
     return next(int(line.split()[1], 16) for line in lines if line.startswith(b"CapPrm:"))
 
 

@@ -15,14 +15,15 @@ import stat
 from typing import Any, NoReturn
 
 from nodeagent.runtime import identity, rootfs, syscalls
-from nodeagent.runtime.container_init import Reporting
+from nodeagent.runtime.container_init import Reporting, read_config
 
 _STATUS_BYTES = 65536
 
 
-def run(config: dict[str, Any], launch: dict[str, Any], stdio: list[int], status: socket.socket) -> NoReturn:
+def run(launch: dict[str, Any], stdio: list[int], status: socket.socket) -> NoReturn:
     """Mount the root, complete the configuration, and become the runtime that makes the container."""
     with Reporting(status):
+        config = read_config(launch)
         os.setsid()
         syscalls.control_process(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)  # No start goes on without its shim.
         syscalls.unshare(syscalls.CLONE_NEWNS)

@@ -19,8 +19,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from nodeagent.runtime import container_init, oci_runtime, shim_sandbox, syscalls
-from nodeagent.runtime.shim_container import Container, Refusal, Spawned, spawn, start_time, write_json
+from nodeagent.runtime import container_init, oci_runtime, shim_sandbox, small_files, syscalls
+from nodeagent.runtime.shim_container import Container, Refusal, Spawned, spawn, start_time
 from nodeagent.runtime.shim_reply import Further, Reply
 
 PROTOCOL = 1
@@ -65,10 +65,9 @@ def _become_shim(request: dict[str, Any]) -> None:
     syscalls.control_process(syscalls.PR_SET_CHILD_SUBREAPER, _SUBREAPER_ON)
     syscalls.control_process(syscalls.PR_SET_DUMPABLE, 0)  # No container may look into it or its unfinished children.
     os.chdir("/")
-    write_json(f"{request['state']}/shim.json", {"pid": os.getpid(), "start_time": start_time(os.getpid())})
+    small_files.write_json(f"{request['state']}/shim.json", {"pid": os.getpid(), "start_time": start_time(os.getpid())})
     for path in request["cgroups"]:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("0")
+        small_files.write(path, b"0")
     shim_sandbox.set_up(request)
 
 
@@ -247,7 +246,7 @@ class Shim:
         namespace = self._pid_namespace(container.launch)
 
         def begin(stdio: list[int], status: socket.socket) -> None:
-            container_init.run_container(container.config, container.launch, stdio, status)
+            container_init.run_container(container.launch, stdio, status)
 
         try:
             spawned = self._spawn(container.open_stdio(), namespace, begin)
@@ -262,7 +261,7 @@ class Shim:
         """Have another runtime make the container; its first process is ours once that runtime has ended."""
 
         def begin(stdio: list[int], status: socket.socket) -> None:
-            oci_runtime.run(container.config, container.launch, stdio, status)
+            oci_runtime.run(container.launch, stdio, status)
 
         start = oci_runtime.Start(container.bundle)
         self._starts.append(start)
@@ -375,12 +374,11 @@ class Shim:
 
     def _exec(self, request: dict[str, Any], descriptors: list[int], reply: Reply) -> None:
         container = self._of(request)
-        process = {**container.config["process"], **request["process"]}
         pidfd = os.pidfd_open(container.pid)
         node_pids = container.launch["pid_mode"] == "node"
 
         def begin(streams: list[int], status: socket.socket) -> None:
-            container_init.run_further(process, container.launch, pidfd, streams, status)
+            container_init.run_further(request["process"], container.launch, pidfd, streams, status)
 
         try:
             spawned = self._spawn(descriptors, -1 if node_pids else pidfd, begin)

@@ -6,7 +6,6 @@ Standard library only.
 """
 
 import fcntl
-import json
 import os
 import select
 import signal
@@ -17,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn, Protocol
 
-from nodeagent.runtime import container_init
+from nodeagent.runtime import container_init, small_files
 from nodeagent.runtime.shim_log import LogFile
 
 _READ_BYTES = 65536
@@ -71,22 +70,13 @@ def _run_child(
 
 def start_time(pid: int) -> int:
     """Return when a process started (clock ticks since boot): with its pid, this names it for ever."""
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-        return int(file.read().rpartition(")")[2].split()[19])
-
-
-def write_json(path: str, value: dict[str, Any]) -> None:
-    """Write a whole file or nothing."""
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        json.dump(value, file)
-    os.rename(f"{path}.new", path)
+    return int(small_files.read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[19])
 
 
 def _read_pids(listing: str) -> set[int]:
     """Return the processes of a cgroup, or nothing where the group is gone."""
     try:
-        with open(listing, encoding="utf-8") as file:
-            return {int(line) for line in file}
+        return {int(line) for line in small_files.read(listing).splitlines()}
     except FileNotFoundError:
         return set()
 
@@ -107,20 +97,13 @@ def _kill_and_wait(pid: int, until: float) -> None:
         os.close(descriptor)
 
 
-def _read_json(path: str) -> dict[str, Any]:
-    with open(path, encoding="utf-8") as file:
-        read: dict[str, Any] = json.load(file)
-        return read
-
-
 class Container:
     """A container from its start to its end."""
 
     def __init__(self, name: str, bundle: str) -> None:
         self.name = name
         self.bundle = bundle
-        self.config = _read_json(f"{bundle}/config.json")
-        self.launch = _read_json(f"{bundle}/launch.json")
+        self.launch = small_files.read_json(f"{bundle}/launch.json")
         self.pid = 0
         self.start_time = 0
         self.pid_record: dict[str, Any] = {}
@@ -146,7 +129,7 @@ class Container:
 
     def open_stdio(self) -> list[int]:
         """Return the three descriptors of the command; their other ends are kept for the log and attach."""
-        if self.config["process"]["terminal"]:
+        if self.launch["terminal"]:
             return []
         if self.launch["stdin"]:
             standard_in, self._stdin = os.pipe2(os.O_CLOEXEC)
@@ -171,7 +154,7 @@ class Container:
             "user": heard["user"],
             "warnings": heard["warnings"],
         }
-        write_json(f"{self.bundle}/pid.json", self.pid_record)
+        small_files.write_json(f"{self.bundle}/pid.json", self.pid_record)
 
     def outputs(self) -> list[int]:
         """Return the streams to pump."""
@@ -221,7 +204,7 @@ class Container:
         reply.accept({})
 
     def _resize(self, width: int, height: int) -> None:
-        if not self.config["process"]["terminal"]:
+        if not self.launch["terminal"]:
             raise Refusal(f"container {self.name}: it has no terminal to resize; create it with tty", "no-terminal")
         fcntl.ioctl(self._stdin, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
@@ -235,7 +218,7 @@ class Container:
 
     def _close_stdin(self) -> None:
         """Forget our own end of a pipe: whoever attached holds the last one."""
-        if self._stdin >= 0 and not self.config["process"]["terminal"]:
+        if self._stdin >= 0 and not self.launch["terminal"]:
             os.close(self._stdin)
             self._stdin = -1
 
@@ -269,7 +252,7 @@ class Container:
             self._drain(descriptor)
         self._log.close()
         self.exit_record = self._describe_end()
-        write_json(f"{self.bundle}/exit.json", self.exit_record)
+        small_files.write_json(f"{self.bundle}/exit.json", self.exit_record)
         return watched
 
     def _drain(self, descriptor: int) -> None:
@@ -300,8 +283,8 @@ class Container:
         if not self.launch["oom_file"]:
             return False
         try:
-            with open(self.launch["oom_file"], encoding="utf-8") as file:
-                return any(line.startswith("oom_kill ") and int(line.split()[1]) > 0 for line in file)
+            lines = small_files.read(self.launch["oom_file"]).splitlines()
+            return any(line.startswith(b"oom_kill ") and int(line.split()[1]) > 0 for line in lines)
         except OSError:
             return False
 

@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 
-from nodeagent.runtime import syscalls
+from nodeagent.runtime import small_files, syscalls
 
 
 def make_owned(mapping: dict[str, int], flags: int, pins: Sequence[tuple[str, str]]) -> None:
@@ -26,8 +26,8 @@ def make_owned(mapping: dict[str, int], flags: int, pins: Sequence[tuple[str, st
     try:
         _hear(ask[0])
         length = mapping["length"]
-        _write(f"/proc/{pid}/uid_map", f"0 {mapping['uid']} {length}")
-        _write(f"/proc/{pid}/gid_map", f"0 {mapping['gid']} {length}")
+        small_files.write(f"/proc/{pid}/uid_map", f"0 {mapping['uid']} {length}".encode())
+        small_files.write(f"/proc/{pid}/gid_map", f"0 {mapping['gid']} {length}".encode())
         os.write(told[1], b"m")
         _hear(ask[0])
         for name, file in pins:
@@ -55,8 +55,3 @@ def _be_born(flags: int, hear: int, say: int) -> None:
 def _hear(descriptor: int) -> None:
     if not os.read(descriptor, 1):
         raise OSError("user namespace: this kernel makes none for root; see user.max_user_namespaces")
-
-
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)

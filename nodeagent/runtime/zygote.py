@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 
-from nodeagent.runtime import capabilities, seccomp, seccomp_program, shim
+from nodeagent.runtime import capabilities, seccomp, seccomp_program, shim, syscalls
 
 REQUEST_BYTES_MAX = 65536
 
@@ -21,6 +21,7 @@ REQUEST_BYTES_MAX = 65536
 def main() -> None:
     """Serve until the runtime is gone."""
     os.setsid()
+    syscalls.set_process_name("wherry-zygote")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps the shims; nobody asks for their status.
     if os.uname().machine in {"x86_64", "aarch64"}:
