@@ -21,6 +21,7 @@ from kube.quantity import Quantity
 from kube.runner import Runner
 from kube.volumes import LOCAL_PATH
 from nodeagent import machine
+from nodeagent.access import Access
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import RuntimeVersion
 from nodeagent.dns.server import DnsServer, DnsSettings
@@ -47,6 +48,8 @@ from nodeagent.proxy.services import service_informers
 from nodeagent.runtime_child import keep_runtime
 from nodeagent.server import NodeServer
 from nodeagent.settings import AgentSettings
+from nodeagent.stats.doors import StatsDoors
+from nodeagent.stats.meter import Meter
 
 COMPONENT: Final = "kubelet"
 DNS_SERVICE: Final = ObjectKey("kube-system", "kube-dns")
@@ -113,7 +116,7 @@ class _Agent:
         runner.start("limits of emptyDirs", lambda: keep_limits(roster.workers, room.dirs, self._clock))
         runner.start("log rotation", lambda: self._rotate_logs(roster, room.dirs))
         if settings.serving_cert is not None:
-            server = NodeServer(settings, roster, self._cri, room.dirs, self._clock)
+            server = self._server(roster, room.dirs)
             runner.start("server", lambda: server.run(identity.addresses[0]))
         runner.start("network", lambda: self._connect(identity))
 
@@ -125,6 +128,20 @@ class _Agent:
         self._runner.start("pods", roster.run)
         self._runner.start("static pods", lambda: follow(static))
         return roster
+
+    def _server(self, roster: Roster, dirs: NodeDirs) -> NodeServer:
+        settings, clock = self._settings, self._clock
+        image_dir = None if settings.cri_endpoint else settings.image_dir
+        stats = StatsDoors(
+            settings.node_name,
+            Meter(roster, self._cri, dirs, clock, image_dir),
+            self._cri,
+            clock,
+            records=lambda: (worker.record for worker in roster.workers()),
+            evictions={},
+        )
+        access = Access(settings.node_name, self._client, clock)
+        return NodeServer(settings, roster, self._cri, dirs, clock, access=access, stats=stats)
 
     async def _keep_runtime(self) -> None:
         await keep_runtime(self._settings, self._clock, self._runtime_restarted.set)

@@ -84,6 +84,12 @@ def encode_settings(settings: AgentSettings) -> str:
     return msgspec.json.encode(settings, enc_hook=str).decode()
 
 
+def told_settings(settings: AgentSettings) -> Mapping[str, Any]:
+    """Return what may be told of settings to who may ask: all of them, in the words of a configuration file."""
+    plain = msgspec.to_builtins(settings, enc_hook=str)
+    return {first + "".join(map(str.title, rest)): plain[name] for name in plain for first, *rest in [name.split("_")]}
+
+
 def decode_settings(data: bytes) -> AgentSettings:
     """Return the settings that `encode_settings` wrote. Raises msgspec.ValidationError."""
     return msgspec.json.decode(data, type=AgentSettings, dec_hook=_path)
