@@ -62,6 +62,20 @@ class ProcessUsage:
     most: int
 
 
+@dataclass(frozen=True, slots=True)
+class NodeUsage:
+    """What the node uses. nodefs: of pods' volumes and logs. imagefs: of images and writable layers."""
+
+    cpu_ns: int
+    cpu_nano_cores: int
+    memory: MemoryUsage
+    nodefs: DiskUsage
+    imagefs: DiskUsage
+    processes: ProcessUsage
+    links: tuple[LinkUsage, ...]
+    booted_at_s: float
+
+
 def cpu_ns() -> int:
     """Return the time that all cores together have worked since the start of the machine."""
     fields = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]

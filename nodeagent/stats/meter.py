@@ -5,7 +5,7 @@ Reads the runtime's figures, the pods' directories, /proc and the file systems.
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
 from kube.clock import Clock
@@ -14,22 +14,8 @@ from nodeagent.pods.roster import Roster
 from nodeagent.pods.storage_usage import pod_storage
 from nodeagent.pods.volumes import NodeDirs
 from nodeagent.stats import machine_usage
-from nodeagent.stats.machine_usage import CpuRate, DiskUsage, LinkUsage, MemoryUsage, ProcessUsage
+from nodeagent.stats.machine_usage import CpuRate, NodeUsage
 from nodeagent.stats.pod_usage import PodUsage
-
-
-@dataclass(frozen=True, slots=True)
-class NodeUsage:
-    """What the node uses. nodefs: of pods' volumes and logs. imagefs: of images and writable layers."""
-
-    cpu_ns: int
-    cpu_nano_cores: int
-    memory: MemoryUsage
-    nodefs: DiskUsage
-    imagefs: DiskUsage
-    processes: ProcessUsage
-    links: tuple[LinkUsage, ...]
-    booted_at_s: float
 
 
 class Meter:
@@ -63,12 +49,17 @@ class Meter:
         """Return where the runtime says that its images are; the node's own directory where that isn't seen here."""
         return first_folder(await self._cri.image_mountpoint(), self._dirs.state)
 
-    async def pods(self, *, with_storage: bool = False) -> list[PodUsage]:
-        """Return what each pod that runs uses. with_storage: look at their directories too. Raises CriError."""
+    async def pods(self, *, with_storage: bool = False, only: Collection[str] | None = None) -> list[PodUsage]:
+        """Return what each pod that runs uses. Raises CriError.
+
+        with_storage: look at their directories too. only: uids of those that are wanted, None for all.
+        """
         stats = {told.attributes.id: told for told in await self._cri.pod_stats()}
         found = []
         for worker in self._roster.workers():
             sandbox = worker.record.sandbox
+            if only is not None and worker.uid not in only:
+                continue
             if sandbox is None or not sandbox.is_ready or sandbox.id not in stats:
                 continue
             usage = PodUsage(worker.pod, worker.record, stats[sandbox.id])

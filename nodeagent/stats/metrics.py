@@ -9,7 +9,7 @@ from datetime import datetime
 from nodeagent.cri.values import PodRecord
 from nodeagent.stats import machine_usage
 from nodeagent.stats.exposition import Family, Sample
-from nodeagent.stats.meter import NodeUsage
+from nodeagent.stats.machine_usage import NodeUsage
 from nodeagent.stats.pod_usage import PodUsage
 from nodeagent.stats.summary import running
 from proto import cri_v1

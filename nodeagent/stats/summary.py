@@ -10,8 +10,7 @@ from typing import Any
 from kube.times import parse_time, to_time
 from nodeagent.cri.values import PodRecord
 from nodeagent.pods.storage_usage import FolderUsage
-from nodeagent.stats.machine_usage import DiskUsage, LinkUsage, MemoryUsage
-from nodeagent.stats.meter import NodeUsage
+from nodeagent.stats.machine_usage import DiskUsage, LinkUsage, MemoryUsage, NodeUsage
 from nodeagent.stats.pod_usage import PodUsage
 from proto import cri_v1
 
