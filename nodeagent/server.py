@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from kube.api.core_v1 import Pod
 from kube.clock import Clock
 from kube.codec import encode
 from kube.objects import ObjectKey
@@ -20,7 +21,7 @@ from kube.times import parse_time
 from nodeagent.access import Access
 from nodeagent.container_logs import LogWish, follow_log, read_log
 from nodeagent.cri.client import Cri, CriError
-from nodeagent.cri.values import ContainerRecord
+from nodeagent.cri.values import ContainerRecord, ContainerState, PodRecord
 from nodeagent.pods.containers import find_container
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.volumes import NodeDirs
@@ -30,6 +31,10 @@ from nodeagent.stats.doors import StatsDoors
 from nodeagent.streams import relay
 
 SHUTDOWN_S: Final = 1.0
+_WAITING: Final = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
 _TRUE: Final = ("1", "true", "t", "True")
 
 _log = logging.getLogger(__name__)
@@ -178,15 +183,11 @@ class NodeServer:
         where = f'container "{name}" in pod "{pod.metadata.name}"'
         if find_container(pod, name) is None:
             raise Refused(400, f"container {name} is not valid for pod {pod.metadata.name}")
-        latest = worker.record.latest(name)
-        record = worker.record.previous(name) if previous else latest
+        record = worker.record.previous(name) if previous else _with_log(worker.record, name)
         if record is None and previous:
             raise Refused(400, f"previous terminated {where} not found")
         if record is None:
-            status = pod.status
-            told = (*status.container_statuses, *status.init_container_statuses, *status.ephemeral_container_statuses)
-            reason = next((s.state.waiting.reason for s in told if s.name == name and s.state.waiting), "")
-            raise Refused(400, f"{where} is waiting to start: {reason or 'ContainerCreating'}")
+            raise Refused(400, f"{where} is waiting to start: {_waiting_for(pod, name)}")
         return self._dirs.logs(pod) / name / f"{record.restart_count}.log", record
 
     async def _exec(self, request: web.BaseRequest, rest: list[str]) -> web.StreamResponse:
@@ -205,6 +206,19 @@ class NodeServer:
         if sandbox is None or not sandbox.is_ready:
             raise Refused(404, "the pod is not running")
         return await relay(request, await self._cri.port_forward_url(sandbox.id, _ports_of(request)))
+
+
+def _with_log(record: PodRecord, name: str) -> ContainerRecord | None:
+    """Return the newest container of that name that has begun: one that couldn't be started wrote nothing."""
+    return next((r for r in record.containers if r.name == name and r.state is not ContainerState.CREATED), None)
+
+
+def _waiting_for(pod: Pod, name: str) -> str:
+    """Return why a container has not begun, in Kubernetes' words."""
+    status = pod.status
+    told = (*status.container_statuses, *status.init_container_statuses, *status.ephemeral_container_statuses)
+    reason = next((s.state.waiting.reason for s in told if s.name == name and s.state.waiting), "")
+    return _WAITING.get(reason, reason or "ContainerCreating")
 
 
 def _tls(settings: AgentSettings) -> ssl.SSLContext:
