@@ -82,13 +82,18 @@ class Access:
         self._tokens = _Remembered(clock)
         self._verdicts = _Remembered(clock)
 
-    async def refusal(self, request: web.BaseRequest) -> web.Response | None:
-        """Return the answer to somebody who may not, None for who may."""
+    async def refusal(
+        self, method: str, path: str, authorization: str, certificate: Mapping[str, Any] | None
+    ) -> web.Response | None:
+        """Return the answer to somebody who may not, None for who may.
+
+        authorization: the header. certificate: that of the connection, already found to be the authority's.
+        """
         try:
-            user = user_of_certificate(request.get_extra_info("peercert")) or await self._user_of_token(request)
+            user = user_of_certificate(certificate) or await self._user_of_token(authorization)
             if user is None:
                 return web.Response(status=401, text="Unauthorized")
-            asked = wanted(request.method, request.path)
+            asked = wanted(method, path)
             if is_trusted(user) or await self._may(user, asked):
                 return None
         except (ApiError, ConnectionLost) as error:
@@ -96,8 +101,8 @@ class Access:
         told = f"user={user.username}, verb={asked.verb}, resource=nodes, subresource(s)={list(asked.subresources)}"
         return web.Response(status=403, text=f"Forbidden ({told})\n")
 
-    async def _user_of_token(self, request: web.BaseRequest) -> UserInfo | None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    async def _user_of_token(self, authorization: str) -> UserInfo | None:
+        scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             return None

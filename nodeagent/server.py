@@ -100,7 +100,8 @@ class NodeServer:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, if it comes from whom it may."""
-        refused = await self._access.refusal(request)
+        authorization, certificate = request.headers.get("Authorization", ""), request.get_extra_info("peercert")
+        refused = await self._access.refusal(request.method, request.path, authorization, certificate)
         if refused is not None:
             return refused
         door, *rest = request.path.strip("/").split("/")

@@ -12,6 +12,7 @@ from typing import Final
 
 from kube.api.core_v1 import Container, Pod, Toleration
 from kube.quantity import Quantity
+from nodeagent.cri.values import ImageRecord, PodRecord
 from nodeagent.pods.resources import ZERO, pod_requests, qos_class
 from nodeagent.pods.storage_usage import FolderUsage
 from nodeagent.pressure.thresholds import INODES, MEMORY, PIDS, SIGNALS, STORAGE, Observation, Threshold
@@ -176,6 +177,20 @@ def _container_beyond(usage: PodUsage) -> tuple[str, str] | None:
             told = f'Container {container.name} exceeded its local ephemeral storage limit "{limit}". '
             return "ephemeralcontainerfs.limit", told
     return None
+
+
+# Which images can go.
+
+
+def unneeded(images: Iterable[ImageRecord], pods: Sequence[tuple[Pod, PodRecord]]) -> list[ImageRecord]:
+    """Return the images that none of the node's pods needs and that can be pulled again: imported ones can't."""
+    specs = [pod.spec for pod, _ in pods]
+    wanted = {container.image for spec in specs for container in (*spec.containers, *spec.init_containers)}
+    records = [record for _, held in pods for record in held.containers]
+    used = {name for record in records for name in (record.image, record.image_id)}
+    return [
+        image for image in images if image.digests and not {image.id, *image.tags, *image.digests} & (wanted | used)
+    ]
 
 
 # Who isn't taken while the node is short of something.

@@ -24,7 +24,7 @@ from nodeagent.pods.room import PodRoom
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.view import Failure
 from nodeagent.pressure import eviction
-from nodeagent.pressure.eviction import Eviction, beyond_limits, choose, is_limited
+from nodeagent.pressure.eviction import Eviction, beyond_limits, choose, is_limited, unneeded
 from nodeagent.pressure.pressure import Pressure, advance
 from nodeagent.pressure.thresholds import INODES, SIGNALS, STORAGE, Observation, observe, parse_thresholds
 from nodeagent.settings import AgentSettings
@@ -120,19 +120,11 @@ class PressureKeeper:
 
     async def _drop_images(self) -> bool:
         """Remove the images that no pod needs and that can be pulled again; return whether there were any."""
-        used = {record.image_id for worker in self._roster.workers() for record in worker.record.containers}
-        wanted = {
-            c.image for w in self._roster.workers() for c in (*w.pod.spec.containers, *w.pod.spec.init_containers)
-        }
-        dropped = False
-        for image in await self._room.cri.images():
-            names = {image.id, *image.tags, *image.digests}
-            if not image.digests or names & (used | wanted):
-                continue
+        images = unneeded(await self._room.cri.images(), [(w.pod, w.record) for w in self._roster.workers()])
+        for image in images:
             await self._room.cri.remove_image(image.id)
             _log.info("pressure: removed image %s, which no pod uses", ", ".join(image.tags) or image.id)
-            dropped = True
-        return dropped
+        return bool(images)
 
     async def _evict(self, leaving: Eviction) -> None:
         pod = leaving.pod

@@ -17,7 +17,7 @@ from proto import cri_v1
 
 def summary(name: str, node: NodeUsage, pods: Iterable[PodUsage], now: datetime, *, brief: bool) -> dict[str, Any]:
     """Return the Summary of a node. brief: CPU and memory alone."""
-    told = to_time(now)
+    told = _moment(int(now.timestamp() * 1e9))
     about: dict[str, Any] = {
         "nodeName": name,
         "startTime": to_time(datetime.fromtimestamp(node.booted_at_s, UTC)),

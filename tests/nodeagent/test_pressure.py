@@ -1,5 +1,6 @@
 """When a node is short of something, and who has to leave: observations in, decisions out."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ import pytest
 
 from kube.api.core_v1 import Pod
 from kube.quantity import Quantity
-from nodeagent.cri.values import PodRecord
+from nodeagent.cri.values import ImageRecord, PodRecord
 from nodeagent.pods.storage_usage import FolderUsage, PodStorage
-from nodeagent.pressure.eviction import beyond_limits, choose, is_limited, ranked, refusal
+from nodeagent.pressure.eviction import beyond_limits, choose, is_limited, ranked, refusal, unneeded
 from nodeagent.pressure.pressure import Pressure, advance
 from nodeagent.pressure.thresholds import Observation, Threshold, allocatable, parse_thresholds
 from nodeagent.settings import AgentSettings
@@ -281,6 +282,23 @@ def test_one_container_of_several_may_not_use_what_the_others_may() -> None:
     assert leaving is not None
     assert leaving.message == 'Container main exceeded its local ephemeral storage limit "10Mi". '
     assert leaving.signal == "ephemeralcontainerfs.limit"
+
+
+def test_only_images_that_nobody_needs_and_that_can_be_pulled_again_are_given_up() -> None:
+    def image(name: str, *digests: str) -> ImageRecord:
+        return ImageRecord(f"id-{name}", (name,), digests, MIB, None, "")
+
+    images = [
+        image("wherry.local/host"),
+        image("imported:1"),
+        image("running:1", "running@sha256:1"),
+        image("awaited:1", "awaited@sha256:2"),
+        image("idle:1", "idle@sha256:3"),
+    ]
+    runs = replace(record(), image="x", image_id="running@sha256:1")
+    pods = [(pod("web"), found(runs)), (pod("later", {"name": "main", "image": "awaited:1"}), found())]
+
+    assert [each.tags for each in unneeded(images, pods)] == [("idle:1",)]
 
 
 def asking(name: str = "web", **spec: Any) -> Pod:
