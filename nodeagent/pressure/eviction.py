@@ -126,11 +126,11 @@ def binary(number: int) -> str:
 
 
 def is_limited(pod: Pod) -> bool:
-    """Say whether a pod has a limit on what it may have on disk, so that it has to be measured."""
-    has_volumes = any(volume.empty_dir and volume.empty_dir.size_limit for volume in pod.spec.volumes)
-    return has_volumes or any(
-        _limit(container).value for container in (*pod.spec.containers, *pod.spec.init_containers)
-    )
+    """Say whether a pod has a limit on what it may have on disk, so that it has to be measured.
+
+    The limits of emptyDirs are kept by `empty_dirs`.
+    """
+    return any(_limit(container).value for container in (*pod.spec.containers, *pod.spec.init_containers))
 
 
 def _limit(container: Container) -> Quantity:
@@ -142,19 +142,10 @@ def beyond_limits(usage: PodUsage) -> Eviction | None:
     pod = usage.pod
     if is_critical(pod):
         return None
-    for found in (_volume_beyond(usage), _pod_beyond(usage), _container_beyond(usage)):
+    for found in (_pod_beyond(usage), _container_beyond(usage)):
         if found:
             signal, told = found
             return Eviction(pod, told, HARD_GRACE_S, signal)
-    return None
-
-
-def _volume_beyond(usage: PodUsage) -> tuple[str, str] | None:
-    for volume in usage.pod.spec.volumes:
-        limit = volume.empty_dir.size_limit if volume.empty_dir is not None else None
-        used = usage.storage.volumes.get(volume.name, FolderUsage()).bytes
-        if limit is not None and limit.value > 0 and used > limit.whole:
-            return "emptydirfs.limit", f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{limit}". '
     return None
 
 

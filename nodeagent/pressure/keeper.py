@@ -22,9 +22,7 @@ from kube.times import to_time
 from nodeagent.cri.client import CriError
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.roster import Roster
-from nodeagent.pods.view import Failure
-from nodeagent.pressure import eviction
-from nodeagent.pressure.eviction import Eviction, beyond_limits, choose, is_limited, unneeded
+from nodeagent.pressure.eviction import REASON, Eviction, beyond_limits, choose, is_limited, unneeded
 from nodeagent.pressure.pressure import Pressure, advance
 from nodeagent.pressure.thresholds import INODES, SIGNALS, STORAGE, Observation, observe, parse_thresholds
 from nodeagent.settings import AgentSettings
@@ -131,12 +129,11 @@ class PressureKeeper:
         worker = next((w for w in self._roster.workers() if w.uid == pod.metadata.uid), None)
         if worker is None:
             return
-        self._room.tell(pod, "Warning", eviction.REASON, leaving.message)
         _log.info("%s: evicted for %s: %s", worker.story, leaving.signal, leaving.message)
         self.evicted[leaving.signal] += 1
         if leaving.is_disruption:
             await self._mark(leaving)
-        worker.evict(Failure(eviction.REASON, leaving.message, self._room.clock.now()), leaving.grace_s)
+        worker.evict(REASON, leaving.message, leaving.grace_s)
 
     async def _mark(self, leaving: Eviction) -> None:
         """Say in the pod's status that it leaves for the sake of others: a Job doesn't count that as its failure."""

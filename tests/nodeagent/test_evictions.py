@@ -73,7 +73,7 @@ async def test_a_pod_that_has_more_on_disk_than_it_may_leaves(cluster: Cluster) 
     volume, layer = await cluster.wait_phase("volume", "Failed"), await cluster.wait_phase("layer", "Failed")
 
     assert (volume.status.reason, layer.status.reason) == ("Evicted", "Evicted")
-    assert volume.status.message == 'Usage of EmptyDir volume "data" exceeds the limit "1Mi". '
+    assert volume.status.message == 'Usage of EmptyDir volume "data" exceeds the limit "1Mi".'
     assert layer.status.message == "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "
     assert await event_of(cluster, "layer", "Evicted") == layer.status.message
     await gone_processes(cluster, "layer")

@@ -242,14 +242,9 @@ def test_a_soft_threshold_gives_time_to_end(asked: int | None, most: int, grace:
     assert leaving[2] == grace
 
 
-LIMITED: dict[str, Any] = {"volumes": [{"name": "data", "emptyDir": {"sizeLimit": "10Mi"}}]}
-
-
 @pytest.mark.parametrize(
     ("usage", "message"),
     [
-        (used("web", volume_mib=10, **LIMITED), None),
-        (used("web", volume_mib=11, **LIMITED), 'Usage of EmptyDir volume "data" exceeds the limit "10Mi". '),
         (used("web", disk_mib=6, logs_mib=4, disk_limit="10Mi"), None),
         (
             used("web", volume_mib=7, disk_mib=4, disk_limit="10Mi", volumes=[{"name": "data", "emptyDir": {}}]),
@@ -266,11 +261,7 @@ def test_who_has_more_on_disk_than_it_may_leaves(usage: PodUsage, message: str |
 
 def test_only_pods_with_limits_are_measured() -> None:
     """Measuring walks through their files, again and again."""
-    assert [is_limited(used("web", **fields).pod) for fields in ({}, LIMITED, {"disk_limit": "1Gi"})] == [
-        False,
-        True,
-        True,
-    ]
+    assert [is_limited(used("web", disk_limit=limit).pod) for limit in ("", "1Gi")] == [False, True]
 
 
 def test_one_container_of_several_may_not_use_what_the_others_may() -> None:
