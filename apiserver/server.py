@@ -27,6 +27,7 @@ from apiserver.health import Health
 from apiserver.http import Shell, server_tls
 from apiserver.identity import User
 from apiserver.local import LocalClient, component
+from apiserver.measuring import Measuring
 from apiserver.nodes import NodeRelay
 from apiserver.pipeline import Pipeline
 from apiserver.proxy import Proxy
@@ -150,16 +151,17 @@ class ApiServer:
             raise StartError(f"token file: {error}") from error
         self.authenticator = authenticator = Authenticator(objects, keeper, table)
         authorizers = (EverythingForComponents(), LittleForAll(), NodeAgents(objects), JoiningNodes())
+        agents = Agents(agent_tls(keys.certificate(AUTHORITY), keys.certificate(NODE_CLIENT), keys.key(NODE_CLIENT)))
+        stack.push_async_callback(agents.close)
         self.pipeline = Pipeline(
             Readings(self._cache, self._store),
             Writings(self._cache, self._store, objects, allocators, settings.node_patience_s),
             objects,
             authorizers=authorizers,
             reviews=Reviews(objects, authenticator, authorizers, keeper),
+            measuring=Measuring(objects, agents, self._clock),
             clock=self._clock,
         )
-        agents = Agents(agent_tls(keys.certificate(AUTHORITY), keys.certificate(NODE_CLIENT), keys.key(NODE_CLIENT)))
-        stack.push_async_callback(agents.close)
         proxy = Proxy(objects, agents)
         stack.push_async_callback(proxy.close)
         health = Health({"ping": lambda: ""}, {"store": self._store_wrong, "bootstrap": self._bootstrap_wrong})

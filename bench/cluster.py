@@ -37,20 +37,21 @@ def main() -> None:
     print(
         f"wherry up to node Ready: {median(seconds):.2f} s (median of {UPS}; {min(seconds):.2f} to {max(seconds):.2f})"
     )
-    with _cluster() as connection:
-        _wait(lambda: _has_account(connection))
+    with cluster() as connection:
+        wait(lambda: has_account(connection))
         _measure_starts(connection)
         _measure_idle(connection)
 
 
 def _timed_up() -> float:
-    with _cluster():
+    with cluster():
         ready = (Path(f"/var/lib/wherry/{NAME}") / "up-seconds").read_text()
     return float(ready)
 
 
 @contextmanager
-def _cluster() -> Iterator[Connection]:
+def cluster() -> Iterator[Connection]:
+    """Bring a cluster up for the length of a block."""
     wherry = [sys.executable, "-m", "wherry"]
     began = time.monotonic()
     subprocess.run([*wherry, "up", "--name", NAME, "--port", str(_free_port())], check=True, capture_output=True)
@@ -70,7 +71,8 @@ def _free_port() -> int:
         return port
 
 
-def _has_account(connection: Connection) -> bool:
+def has_account(connection: Connection) -> bool:
+    """Say whether pods can be created."""
     items = connection.get("/api/v1/namespaces/default/serviceaccounts")["items"]
     return any(item["metadata"]["name"] == "default" for item in items)
 
@@ -111,11 +113,12 @@ def _start(connection: Connection, count: int) -> float:
                 break
         took = time.monotonic() - began
     connection.send("DELETE", PODS, {})
-    _wait(lambda: not connection.get(PODS)["items"])
+    wait(lambda: not connection.get(PODS)["items"])
     return took
 
 
-def _wait(check: Callable[[], bool]) -> None:
+def wait(check: Callable[[], bool]) -> None:
+    """Return once a condition holds."""
     until = time.monotonic() + TIMEOUT_S
     while not check():
         if time.monotonic() > until:
@@ -134,7 +137,7 @@ class Usage:
 def _measure_idle(connection: Connection) -> None:
     for number in range(IDLE_PODS):
         connection.send("POST", PODS, _pod(f"idle-{number}"))
-    _wait(lambda: all(item["status"]["phase"] == "Running" for item in connection.get(PODS)["items"]))
+    wait(lambda: all(item["status"]["phase"] == "Running" for item in connection.get(PODS)["items"]))
     time.sleep(3)
     before = _usages()
     time.sleep(IDLE_S)

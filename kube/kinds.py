@@ -2,7 +2,7 @@
 
 Routes, discovery, caches, tables and the command line all read it. `docs/adding-a-kind.md` is the list of what else a
 new kind needs.
-Source: the resources that Kubernetes 1.36 serves by default.
+Source: the resources that Kubernetes 1.36 serves by default, and those of metrics-server.
 """
 
 from collections.abc import Mapping
@@ -232,6 +232,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("flowcontrol.apiserver.k8s.io", "v1", "PriorityLevelConfiguration", "prioritylevelconfigurations",
          namespaced=False,
          subresources=("status",)),
+    Kind("metrics.k8s.io", "v1beta1", "NodeMetrics", "nodes", namespaced=False, verbs=READ_ONLY),
+    Kind("metrics.k8s.io", "v1beta1", "PodMetrics", "pods", verbs=READ_ONLY),
     Kind("networking.k8s.io", "v1", "IngressClass", "ingressclasses", namespaced=False),
     Kind("networking.k8s.io", "v1", "Ingress", "ingresses", short_names=("ing",), subresources=("status",)),
     Kind("networking.k8s.io", "v1", "IPAddress", "ipaddresses", namespaced=False, short_names=("ip",)),

@@ -76,13 +76,22 @@ def _camel(field: str) -> str:
 
 
 def _converted(value: Any, wanted: Any, where: str) -> Any:
-    """Return a value as the type that its field has; text is read as numbers, booleans, paths and comma lists."""
+    """Return a value as the type that its field has; text is read as numbers, booleans, paths, lists and maps."""
     if isinstance(value, str) and _is_list(wanted):
         value = [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, str) and typing.get_origin(wanted) is Mapping:
+        value = _pairs(value, where)
     try:
         return msgspec.convert(value, wanted, strict=False, dec_hook=_from_text)
     except (msgspec.ValidationError, ValueError) as error:
         raise SettingsError(f"{where}: {value!r}: {error}") from error
+
+
+def _pairs(text: str, where: str) -> dict[str, str]:
+    parts = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    if not all(name and sign for name, sign, _ in parts):
+        raise SettingsError(f"{where}: {text!r}: write NAME=VALUE,NAME=VALUE")
+    return {name: value for name, _, value in parts}
 
 
 def _is_list(wanted: Any) -> bool:

@@ -21,6 +21,7 @@ from kube.quantity import Quantity
 from kube.runner import Runner
 from kube.volumes import LOCAL_PATH
 from nodeagent import machine
+from nodeagent.access import Access
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import RuntimeVersion
 from nodeagent.dns.server import DnsServer, DnsSettings
@@ -36,19 +37,23 @@ from nodeagent.pods.images import ImagePuller
 from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.resolver import parse_resolv_conf
 from nodeagent.pods.resources import ZERO
-from nodeagent.pods.room import PodRoom, PodSettings
+from nodeagent.pods.room import NodePressure, PodRoom, PodSettings
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.static_keeper import StaticKeeper, follow
 from nodeagent.pods.static_pods import read_static_pods
 from nodeagent.pods.status import NodeFacts
 from nodeagent.pods.view import BackoffLimits
 from nodeagent.pods.volumes import NodeDirs
+from nodeagent.pressure.keeper import PressureKeeper
+from nodeagent.pressure.thresholds import allocatable
 from nodeagent.proxy import proxy
 from nodeagent.proxy.rules import NodeView
 from nodeagent.proxy.services import service_informers
 from nodeagent.runtime_child import keep_runtime
 from nodeagent.server import NodeServer
 from nodeagent.settings import AgentSettings
+from nodeagent.stats.doors import StatsDoors
+from nodeagent.stats.meter import Meter
 
 COMPONENT: Final = "kubelet"
 DNS_SERVICE: Final = ObjectKey("kube-system", "kube-dns")
@@ -86,6 +91,7 @@ class _Agent:
         self._nodes = Informer(client, Node)
         self._pods = Informer(client, Pod, Selection(field_selector=f"spec.nodeName={settings.node_name}"))
         self._services = service_informers(client)
+        self._pressure = NodePressure()
         self._runtime_restarted = asyncio.Event()
 
     async def start(self) -> None:
@@ -101,7 +107,13 @@ class _Agent:
         version = await self._runtime_version()
         identity = self._identity(version)
         keeper = NodeKeeper(
-            settings, identity, client=self._client, cri=self._cri, nodes=self._nodes, clock=self._clock
+            settings,
+            identity,
+            client=self._client,
+            cri=self._cri,
+            nodes=self._nodes,
+            clock=self._clock,
+            pressure=self._pressure,
         )
         room = self._room(identity, version, recorder)
         roster = self._start_pods(room)
@@ -111,12 +123,15 @@ class _Agent:
         volumes = LocalVolumes(self._client, self._clock, settings.node_name, room.dirs.local_volumes)
         runner.start("informer of local volumes", volumes.informer.run)
         runner.start("local volumes", volumes.controller.run)
+        meter = Meter(roster, self._cri, room.dirs, self._clock, None if settings.cri_endpoint else settings.image_dir)
+        pressure = PressureKeeper(settings, room, roster, meter, self._nodes)
+        runner.start("pressure", pressure.run)
         runner.start("pod CIDR", lambda: self._tell_restarts(keeper))
         runner.start("limits of emptyDirs", lambda: keep_limits(roster.workers, room.dirs, self._clock))
         runner.start("log rotation", lambda: self._rotate_logs(roster, room.dirs))
         runner.start("images", self._collect_images)
         if settings.serving_cert is not None:
-            server = NodeServer(settings, roster, self._cri, room.dirs, self._clock)
+            server = self._server(roster, room.dirs, meter, pressure)
             runner.start("server", lambda: server.run(identity.addresses[0]))
         runner.start("network", lambda: self._connect(identity))
 
@@ -128,6 +143,19 @@ class _Agent:
         self._runner.start("pods", roster.run)
         self._runner.start("static pods", lambda: follow(static))
         return roster
+
+    def _server(self, roster: Roster, dirs: NodeDirs, meter: Meter, pressure: PressureKeeper) -> NodeServer:
+        settings, clock = self._settings, self._clock
+        stats = StatsDoors(
+            settings.node_name,
+            meter,
+            self._cri,
+            clock,
+            records=lambda: (worker.record for worker in roster.workers()),
+            evictions=pressure.evicted,
+        )
+        access = Access(settings.node_name, self._client, clock)
+        return NodeServer(settings, roster, self._cri, dirs, clock, access=access, stats=stats)
 
     async def _keep_runtime(self) -> None:
         await keep_runtime(self._settings, self._clock, self._runtime_restarted.set)
@@ -167,13 +195,12 @@ class _Agent:
     def _identity(self, version: RuntimeVersion) -> NodeIdentity:
         settings = self._settings
         has = machine.capacity(settings.state_dir) | {n: Quantity(v) for n, v in settings.capacity.items()}
-        reserved = {name: Quantity(value) for name, value in settings.reserved.items()}
         return NodeIdentity(
             name=settings.node_name,
             addresses=(settings.node_address or machine.address_towards("192.0.2.1"),),
             port=settings.port,
             capacity=has,
-            allocatable={name: amount - reserved.get(name, ZERO) for name, amount in has.items()},
+            allocatable=allocatable(settings, has),
             info=machine.system_info(f"{version.name}://{version.version}"),
             labels=node_labels(settings.node_name, settings.labels),
             taints=tuple(parse_taint(text) for text in settings.taints),
@@ -206,6 +233,7 @@ class _Agent:
             node=NodeFacts(identity.addresses, version.name),
             settings=pod_settings,
             services=self._services.services.all,
+            pressure=self._pressure,
         )
 
     async def _connect(self, identity: NodeIdentity) -> None:

@@ -106,16 +106,11 @@ def _from_end(file: BinaryIO, count: int) -> tuple[int, int]:
 
 def read_log(current: Path, wish: LogWish) -> Iterator[bytes]:
     """Yield what is in a log now, in pieces."""
-    formatter = _Formatter(wish)
-    files = log_files(current)
-    index, offset = (0, 0) if wish.tail is None else _tail_start(files, wish.tail)
-    for number, path in enumerate(files[index:]):
-        try:
-            with path.open("rb") as file:
-                file.seek(offset if number == 0 else 0)
-                yield from _pieces(file, formatter)
-        except FileNotFoundError:
-            continue
+    reader = _Reader(current, wish)
+    try:
+        yield from reader.read()
+    finally:
+        reader.close()
 
 
 def _pieces(file: BinaryIO, formatter: _Formatter) -> Iterator[bytes]:
@@ -138,66 +133,79 @@ def _pieces(file: BinaryIO, formatter: _Formatter) -> Iterator[bytes]:
 
 async def follow_log(current: Path, wish: LogWish, is_running: Callable[[], bool]) -> AsyncIterator[bytes]:
     """Yield what is in a log and what comes, until the container is over and all of it was told."""
-    formatter = _Formatter(wish)
-    files = log_files(current)
-    index, offset = (0, 0) if wish.tail is None else _tail_start(files, wish.tail)
-    for number, path in enumerate(files[index:-1]):
-        with path.open("rb") as file:
-            file.seek(offset if number == 0 else 0)
-            for piece in _pieces(file, formatter):
-                yield piece
-    follower = _Follower(current, offset if index == len(files) - 1 else 0, formatter)
+    reader = _Reader(current, wish)
     try:
         with FolderWatch(current.parent) as changes:
-            while not formatter.is_full:
+            while not reader.is_full:
                 was_running = is_running()
-                for piece in follower.read():
+                for piece in reader.read():
                     yield piece
                 if not was_running:
                     return
                 await changes.wait(LOOK_S)
     finally:
-        follower.close()
+        reader.close()
 
 
-class _Follower:
-    """Reads on in a log file, and in the one that takes its name when it is rotated."""
+class _Reader:
+    """Reads on through the files of one log, the oldest first, however often it is rotated meanwhile."""
 
-    def __init__(self, path: Path, offset: int, formatter: _Formatter) -> None:
-        self._path = path
-        self._offset = offset
-        self._formatter = formatter
-        self._file: BinaryIO | None = None
+    def __init__(self, current: Path, wish: LogWish) -> None:
+        self._current = current
+        self._formatter = _Formatter(wish)
+        files = log_files(current)
+        index, offset = (0, 0) if wish.tail is None else _tail_start(files, wish.tail)
+        self._file = _opened(files[index])
+        if self._file is not None:
+            self._file.seek(offset)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all was told that is wanted."""
+        return self._formatter.is_full
 
     def read(self) -> Iterator[bytes]:
         """Yield what has come since the last call."""
-        while True:
-            if self._file is None and not self._open():
-                return
-            assert self._file is not None
-            is_replaced = self._is_replaced(self._file)
+        self._file = self._file or _opened(log_files(self._current)[0])
+        while self._file is not None and not self.is_full:
+            is_over = self._following(self._file) is not None  # Asked first: then it has got its last line.
             yield from _pieces(self._file, self._formatter)
-            if not is_replaced:
+            if not is_over:
+                return
+            following = self._following(self._file)  # Names have changed hands while the reader took its time.
+            fresh = _opened(following) if following is not None else None
+            if fresh is None:
                 return
             self.close()
+            self._file = fresh
 
-    def _open(self) -> bool:
-        try:
-            self._file = self._path.open("rb")
-        except FileNotFoundError:
-            return False
-        self._file.seek(self._offset)
-        self._offset = 0
-        return True
-
-    def _is_replaced(self, file: BinaryIO) -> bool:
-        try:
-            return self._path.stat().st_ino != os.fstat(file.fileno()).st_ino
-        except FileNotFoundError:
-            return False  # Renamed, and the runtime still writes to it: the new one isn't there yet.
+    def _following(self, file: BinaryIO) -> Path | None:
+        """Return the file that goes on where this one ends, None while there is none."""
+        own = os.fstat(file.fileno()).st_ino
+        if _inode(self._current) in (own, 0):
+            return None  # Renamed or not, the runtime still writes to it: there is no new one yet.
+        files = log_files(self._current)
+        known = [_inode(path) for path in files]
+        return files[known.index(own) + 1] if own in known else files[0]
 
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    """Open a file to read, None where there is none (any more)."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
+
+
+def _inode(path: Path) -> int:
+    """Return which file is at a path, 0 where there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0

@@ -60,7 +60,7 @@ async def keep_limits(workers: Callable[[], Iterator[PodWorker]], dirs: NodeDirs
     while True:
         await clock.sleep(ROUND_S)
         for worker in list(workers()):
-            if worker.rejection is None and next(limits_of(worker.pod), None) is not None:
+            if not worker.is_evicted and next(limits_of(worker.pod), None) is not None:
                 why = await asyncio.to_thread(excess, worker.pod, dirs)
                 if why:
                     worker.evict(REASON, why)

@@ -6,7 +6,6 @@ Reads /proc, /sys, /etc; writes nothing.
 import os
 import platform
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,18 +13,8 @@ from kube.api.core_v1 import NodeSystemInfo
 from kube.quantity import Quantity
 
 PODS_MAX: Final = 110
-MEMORY_FREE_MIN: Final = 100 * 1024 * 1024
 VERSION: Final = "v1.36.0"
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-@dataclass(frozen=True, slots=True)
-class Pressure:
-    """What the machine is short of."""
-
-    memory: bool
-    disk: bool
-    pids: bool
 
 
 def architecture() -> str:
@@ -49,18 +38,6 @@ def _meminfo(name: str) -> int:
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-def pressure(state_dir: Path, disk_free_percent: float) -> Pressure:
-    """Say what the machine is short of now."""
-    disk = os.statvfs(state_dir)
-    running = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
-    most = int(Path("/proc/sys/kernel/pid_max").read_text())
-    return Pressure(
-        memory=_meminfo("MemAvailable") < MEMORY_FREE_MIN,
-        disk=disk.f_bavail * 100 < disk.f_blocks * disk_free_percent,
-        pids=running > most * 0.95,
-    )
 
 
 def system_info(runtime: str) -> NodeSystemInfo:

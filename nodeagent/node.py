@@ -23,8 +23,8 @@ from kube.errors import ApiError
 from kube.informer import Informer
 from kube.times import to_micro_time
 from nodeagent.cri.client import Cri, CriError
-from nodeagent.machine import pressure
 from nodeagent.node_status import NodeIdentity, NodeState, differs, new_node, node_status
+from nodeagent.pods.room import NodePressure
 from nodeagent.settings import AgentSettings
 
 LEASES: Final = "kube-node-lease"
@@ -47,6 +47,7 @@ class NodeKeeper:
         cri: Cri,
         nodes: Informer[Node],
         clock: Clock,
+        pressure: NodePressure,
     ) -> None:
         self._settings = settings
         self._identity = identity
@@ -54,6 +55,7 @@ class NodeKeeper:
         self._cri = cri
         self._nodes = nodes
         self._clock = clock
+        self._pressure = pressure
         self._cidr_told = ""
         self._wake = asyncio.Event()
         self.has_own_network = not settings.cri_endpoint
@@ -84,6 +86,7 @@ class NodeKeeper:
     async def keep_status(self) -> None:
         """Write the status whenever it changed, and now and then as a heartbeat, for ever."""
         self._nodes.on_change(self._heard)
+        self._pressure.on_change(self._wake.set)
         await self._nodes.wait_synced()
         written_s = -self._settings.status_report_s
         while True:
@@ -131,7 +134,7 @@ class NodeKeeper:
         self._wake.set()
 
     async def _observe(self) -> NodeState:
-        short = pressure(self._settings.state_dir, self._settings.disk_free_percent)
+        short = self._pressure.conditions
         has_cidr = bool(self._cidr_told) or not self.has_own_network
         try:
             conditions, images = await asyncio.gather(self._cri.conditions(), self._cri.images())

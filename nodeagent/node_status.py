@@ -29,7 +29,7 @@ from kube.objects import condition
 from kube.quantity import Quantity
 from kube.times import to_time
 from nodeagent.cri.values import ImageRecord, RuntimeCondition
-from nodeagent.machine import Pressure, architecture
+from nodeagent.machine import architecture
 
 IMAGES_MAX: Final = 50
 OWN_CONDITIONS: Final = ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
@@ -52,10 +52,13 @@ class NodeIdentity:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What of a node was observed just now. runtime: None where the runtime gives no answer."""
+    """What of a node was observed just now.
+
+    runtime: None where the runtime gives no answer. pressure: the conditions of shortage that hold.
+    """
 
     runtime: Sequence[RuntimeCondition] | None
-    pressure: Pressure
+    pressure: frozenset[str] = frozenset()
     images: Sequence[ImageRecord] = ()
     has_pod_cidr: bool = True
 
@@ -87,9 +90,9 @@ def new_node(identity: NodeIdentity, status: NodeStatus) -> Node:
 def node_status(identity: NodeIdentity, state: NodeState, before: NodeStatus, now: datetime) -> NodeStatus:
     """Return the status of a node. before: as it is stored; conditions of others are left out of the result."""
     own = [
-        _pressure("MemoryPressure", state.pressure.memory, "sufficient memory available", "Memory"),
-        _pressure("DiskPressure", state.pressure.disk, "no disk pressure", "Disk"),
-        _pressure("PIDPressure", state.pressure.pids, "sufficient PID available", "PID"),
+        _pressure("MemoryPressure", state, "sufficient memory available", "Memory"),
+        _pressure("DiskPressure", state, "no disk pressure", "Disk"),
+        _pressure("PIDPressure", state, "sufficient PID available", "PID"),
         _ready(state),
     ]
     host, *_ = identity.addresses
@@ -107,10 +110,11 @@ def node_status(identity: NodeIdentity, state: NodeState, before: NodeStatus, no
     )
 
 
-def _pressure(kind: str, is_short: bool, good: str, what: str) -> NodeCondition:
-    if is_short:
+def _pressure(kind: str, state: NodeState, good: str, what: str) -> NodeCondition:
+    if kind in state.pressure:
         reason = f"KubeletHasInsufficient{what}" if what != "Disk" else "KubeletHasDiskPressure"
-        return NodeCondition(type=kind, status="True", reason=reason, message=f"node is short of {what.lower()}")
+        bad = f"insufficient {what if what == 'PID' else 'memory'} available" if what != "Disk" else "disk pressure"
+        return NodeCondition(type=kind, status="True", reason=reason, message=f"kubelet has {bad}")
     reason = f"KubeletHasSufficient{what}" if what != "Disk" else "KubeletHasNoDiskPressure"
     return NodeCondition(type=kind, status="False", reason=reason, message=f"kubelet has {good}")
 

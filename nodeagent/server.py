@@ -1,7 +1,6 @@
-"""Serve what the API server asks of a node: logs, streams, statistics, over HTTPS.
+"""Serve what is asked of a node: logs, streams, statistics, over HTTPS.
 
-Keeps true: nobody is answered whose certificate the cluster's authority didn't sign, and of those only the API server
-and the cluster's masters. Reads logs, the runtime and the workers; changes nothing.
+Keeps true: nobody is answered who may not ask (`access`). Reads logs, the runtime and the workers; changes nothing.
 Source: the paths of a kubelet's server (port 10250).
 """
 
@@ -14,27 +13,32 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from kube.api.core_v1 import Pod
 from kube.clock import Clock
 from kube.codec import encode
 from kube.objects import ObjectKey
 from kube.times import parse_time
-from nodeagent import stats
+from nodeagent.access import Access
 from nodeagent.container_logs import LogWish, follow_log, read_log
 from nodeagent.cri.client import Cri, CriError
-from nodeagent.cri.values import ContainerRecord
+from nodeagent.cri.values import ContainerRecord, ContainerState, PodRecord
 from nodeagent.pods.containers import find_container
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.volumes import NodeDirs
 from nodeagent.pods.worker import PodWorker
-from nodeagent.settings import AgentSettings
+from nodeagent.settings import AgentSettings, told_settings
 from nodeagent.spdy_streams import EXEC_PROTOCOL, FORWARD_PROTOCOL, exec_streams, forward_streams, relay_spdy
+from nodeagent.stats.doors import StatsDoors
 from nodeagent.streams import relay
 
-CLIENT_NAMES: Final = ("kube-apiserver", "kube-apiserver-kubelet-client")
-CLIENT_GROUPS: Final = ("system:masters",)
 SHUTDOWN_S: Final = 1.0
 LINE_MAX_BYTES: Final = 128 * 1024
 """More than an API server takes: what is to be run in a container is all in a request's first line."""
+
+_WAITING: Final = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
 _TRUE: Final = ("1", "true", "t", "True")
 
 _log = logging.getLogger(__name__)
@@ -51,14 +55,27 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault.
 class NodeServer:
     """The HTTPS server of one node."""
 
-    def __init__(self, settings: AgentSettings, roster: Roster, cri: Cri, dirs: NodeDirs, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: AgentSettings,
+        roster: Roster,
+        cri: Cri,
+        dirs: NodeDirs,
+        clock: Clock,
+        *,
+        access: Access,
+        stats: StatsDoors,
+    ) -> None:
         self._settings = settings
         self._roster = roster
+        self._access = access
+        self._statistics = stats
         self._cri = cri
         self._dirs = dirs
         self._clock = clock
         self._doors: Mapping[str, Callable[[web.BaseRequest, list[str]], Awaitable[web.StreamResponse]]] = {
             "healthz": self._healthz,
+            "configz": self._configz,
             "pods": self._pods,
             "containerLogs": self._container_logs,
             "exec": self._exec,
@@ -87,8 +104,10 @@ class NodeServer:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, if it comes from whom it may."""
-        if not _may(request):
-            return web.Response(status=403, text="Forbidden: only the API server may ask a node\n")
+        authorization, certificate = request.headers.get("Authorization", ""), request.get_extra_info("peercert")
+        refused = await self._access.refusal(request.method, request.path, authorization, certificate)
+        if refused is not None:
+            return refused
         door, *rest = request.path.strip("/").split("/")
         handler = self._doors.get(door)
         if handler is None:
@@ -111,19 +130,20 @@ class NodeServer:
         body = encode({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
         return web.Response(body=body, content_type="application/json")
 
-    async def _stats(self, request: web.BaseRequest, rest: list[str]) -> web.Response:  # noqa: ARG002
-        if rest[:1] != ["summary"]:
-            raise Refused(404, "404 page not found")
-        now = self._clock.now()
-        told = stats.summary(self._settings.node_name, await self._cri.pod_stats(), self._dirs.state, now)
+    async def _configz(self, request: web.BaseRequest, rest: list[str]) -> web.Response:  # noqa: ARG002
+        told = {"kubeletconfig": told_settings(self._settings)}
         return web.Response(body=encode(told), content_type="application/json")
 
+    async def _stats(self, request: web.BaseRequest, rest: list[str]) -> web.Response:
+        if rest not in (["summary"], ["summary", ""]):
+            raise Refused(404, "404 page not found")
+        return await self._statistics.summary(request.query)
+
     async def _metrics(self, request: web.BaseRequest, rest: list[str]) -> web.Response:  # noqa: ARG002
-        if rest[:1] == ["resource"]:
-            text = stats.resource_metrics(await self._cri.pod_stats())
-        else:
-            text = stats.agent_metrics([worker.record for worker in self._roster.workers()])
-        return web.Response(text=text, content_type="text/plain")
+        answer = await self._statistics.metrics("/".join(rest))
+        if answer is None:
+            raise Refused(404, "404 page not found")
+        return answer
 
     # Containers.
 
@@ -168,15 +188,11 @@ class NodeServer:
         where = f'container "{name}" in pod "{pod.metadata.name}"'
         if find_container(pod, name) is None:
             raise Refused(400, f"container {name} is not valid for pod {pod.metadata.name}")
-        latest = worker.record.latest(name)
-        record = worker.record.previous(name) if previous else latest
+        record = worker.record.previous(name) if previous else _with_log(worker.record, name)
         if record is None and previous:
             raise Refused(400, f"previous terminated {where} not found")
         if record is None:
-            status = pod.status
-            told = (*status.container_statuses, *status.init_container_statuses, *status.ephemeral_container_statuses)
-            reason = next((s.state.waiting.reason for s in told if s.name == name and s.state.waiting), "")
-            raise Refused(400, f"{where} is waiting to start: {reason or 'ContainerCreating'}")
+            raise Refused(400, f"{where} is waiting to start: {_waiting_for(pod, name)}")
         return self._dirs.logs(pod) / name / f"{record.restart_count}.log", record
 
     async def _exec(self, request: web.BaseRequest, rest: list[str]) -> web.StreamResponse:
@@ -207,14 +223,17 @@ class NodeServer:
         return await relay_spdy(request, url, FORWARD_PROTOCOL, forward_streams(ports))
 
 
-def _may(request: web.BaseRequest) -> bool:
-    """Say whether a request comes from the API server or one of the cluster's masters."""
-    held = request.get_extra_info("peercert")
-    names = [pair for group in (held or {}).get("subject", ()) for pair in group]
-    return any(
-        (key == "commonName" and value in CLIENT_NAMES) or (key == "organizationName" and value in CLIENT_GROUPS)
-        for key, value in names
-    )
+def _with_log(record: PodRecord, name: str) -> ContainerRecord | None:
+    """Return the newest container of that name that has begun: one that couldn't be started wrote nothing."""
+    return next((r for r in record.containers if r.name == name and r.state is not ContainerState.CREATED), None)
+
+
+def _waiting_for(pod: Pod, name: str) -> str:
+    """Return why a container has not begun, in Kubernetes' words."""
+    status = pod.status
+    told = (*status.container_statuses, *status.init_container_statuses, *status.ephemeral_container_statuses)
+    reason = next((s.state.waiting.reason for s in told if s.name == name and s.state.waiting), "")
+    return _WAITING.get(reason, reason or "ContainerCreating")
 
 
 def _tls(settings: AgentSettings) -> ssl.SSLContext:
@@ -222,7 +241,7 @@ def _tls(settings: AgentSettings) -> ssl.SSLContext:
         raise ValueError("server: has no certificate; set serving_cert, serving_key and client_ca")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(settings.client_ca))
     context.load_cert_chain(settings.serving_cert, settings.serving_key)
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
 

@@ -5,9 +5,19 @@ Reads nothing: `wherry agent` and `python -m nodeagent` fill it from flags, envi
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+EVICTION_HARD: Final[Mapping[str, str]] = {
+    "memory.available": "100Mi",
+    "nodefs.available": "5%",
+    "nodefs.inodesFree": "5%",
+    "imagefs.available": "5%",
+    "imagefs.inodesFree": "5%",
+    "pid.available": "5%",
+}
+"""Less of the disk than kubelets keep free (10 and 15 %): on the machine of a developer that much is seldom free."""
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +33,11 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     cluster_cidr, service_cidr: address ranges of pods and Services. link_prefix: begins the names of links and rules.
     overlay: "routes" or "vxlan". capacity: what the node offers instead of what the machine has.
     image_high_percent, image_low_percent: with so much of the disk used unused images go, until it is so much.
-    reserved: what pods don't get of it. disk_free_percent: with less the node tells of DiskPressure.
+    kube_reserved, system_reserved: what pods don't get of it; nor do they get what eviction_hard keeps free.
+    eviction_hard, eviction_soft: less than so much of a signal ("10%", "100Mi") makes pods leave, at once or after
+    eviction_soft_grace_period ("90s"), which ends pods within eviction_max_pod_grace_s; eviction_minimum_reclaim: how
+    much more must be won back. eviction_pressure_transition_s: how long a node tells of pressure after it saw it last.
+    pressure_look_s: how often it looks. See docs/node-pressure.md.
     """
 
     node_name: str
@@ -52,7 +66,15 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     runs_proxy: bool = True
     runs_dns: bool = True
     capacity: Mapping[str, str] = {}
-    reserved: Mapping[str, str] = {}
+    kube_reserved: Mapping[str, str] = {}
+    system_reserved: Mapping[str, str] = {}
+    eviction_hard: Mapping[str, str] = msgspec.field(default_factory=lambda: dict(EVICTION_HARD))
+    eviction_soft: Mapping[str, str] = {}
+    eviction_soft_grace_period: Mapping[str, str] = {}
+    eviction_minimum_reclaim: Mapping[str, str] = {}
+    eviction_max_pod_grace_s: int = 0
+    eviction_pressure_transition_s: float = 300.0
+    pressure_look_s: float = 10.0
     labels: Mapping[str, str] = {}
     taints: tuple[str, ...] = ()
     backoff_first_s: float = 10.0
@@ -60,7 +82,6 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: int = 40
     lease_renew_s: float = 10.0
     status_report_s: float = 300.0
-    disk_free_percent: float = 5.0
     image_high_percent: float = 85.0
     image_low_percent: float = 80.0
     log_max_bytes: int = 10 * 1024 * 1024
@@ -87,6 +108,12 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 def encode_settings(settings: AgentSettings) -> str:
     """Return settings as JSON, for a process that runs beside the agent."""
     return msgspec.json.encode(settings, enc_hook=str).decode()
+
+
+def told_settings(settings: AgentSettings) -> Mapping[str, Any]:
+    """Return what may be told of settings to who may ask: all of them, in the words of a configuration file."""
+    plain = msgspec.to_builtins(settings, enc_hook=str)
+    return {first + "".join(map(str.title, rest)): plain[name] for name in plain for first, *rest in [name.split("_")]}
 
 
 def decode_settings(data: bytes) -> AgentSettings:

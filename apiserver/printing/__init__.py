@@ -62,6 +62,8 @@ PRINTERS: Final[Mapping[tuple[str, str], Printer]] = {
     ("events.k8s.io", "Event"): cluster.EVENT,
     ("flowcontrol.apiserver.k8s.io", "FlowSchema"): policy.FLOW_SCHEMA,
     ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): policy.PRIORITY_LEVEL,
+    ("metrics.k8s.io", "NodeMetrics"): cluster.USAGE,
+    ("metrics.k8s.io", "PodMetrics"): cluster.USAGE,
     ("networking.k8s.io", "IPAddress"): network.IP_ADDRESS,
     ("networking.k8s.io", "Ingress"): network.INGRESS,
     ("networking.k8s.io", "IngressClass"): network.INGRESS_CLASS,

@@ -3,6 +3,7 @@
 Source: what `kubectl get` has always shown.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from kube.api.core_v1 import (
     Secret,
     ServiceAccount,
 )
+from kube.api.metrics_v1beta1 import NodeMetrics, PodMetrics
 from kube.api.node_v1 import RuntimeClass
 from kube.api.scheduling_v1 import PriorityClass
 from kube.quantity import Quantity
@@ -144,6 +146,22 @@ def component_status_cells(obj: ComponentStatus, _now: datetime) -> list[Any]:
     return [obj.metadata.name, word, healthy.message, healthy.error]
 
 
+def usage_cells(obj: NodeMetrics | PodMetrics, _now: datetime) -> list[Any]:
+    """Return the cells of what a node or a pod uses."""
+    used = _totals(obj)
+    return [obj.metadata.name, str(used.get("cpu", _ZERO)), str(used.get("memory", _ZERO)), obj.window]
+
+
+def _totals(obj: NodeMetrics | PodMetrics) -> Mapping[str, Quantity]:
+    """Return what a node, or all containers of a pod, use together."""
+    if isinstance(obj, NodeMetrics):
+        return obj.usage
+    used: dict[str, Quantity] = {}
+    for name, amount in (pair for item in obj.containers for pair in item.usage.items()):
+        used[name] = used[name] + amount if name in used else amount
+    return used
+
+
 NODE: Final = Printer(
     (
         NAME,
@@ -175,3 +193,4 @@ PRIORITY_CLASS: Final = Printer(
 )
 RUNTIME_CLASS: Final = Printer((NAME, *text("Handler"), AGE), runtime_class_cells)
 COMPONENT_STATUS: Final = Printer((NAME, *text("Status", "Message", "Error")), component_status_cells)
+USAGE: Final = Printer((NAME, *text("CPU", "Memory", "Window")), usage_cells)

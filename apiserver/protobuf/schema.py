@@ -16,7 +16,7 @@ import msgspec
 
 from apiserver.protobuf.message import Field, Message, Reader, inlined, many, mapping, nested, one, reader_of
 from apiserver.protobuf.values import ITEMS, MICRO_TIME, SCALARS, TEXT, message_or_flag, message_or_list
-from kube.api.scalars import NO_FIELDS, JsonObject, Time
+from kube.api.scalars import NO_FIELDS, Duration, JsonObject, Time
 
 
 class Entry(typing.NamedTuple):
@@ -103,7 +103,7 @@ def _plain(hint: Any) -> Any:
     if typing.get_origin(hint) in (UnionType, typing.Union):
         choices = frozenset(_plain(choice) for choice in typing.get_args(hint) if choice is not NoneType)
         return _plain(next(iter(choices))) if len(choices) == 1 else choices
-    return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated and hint != Time else hint
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated and hint not in (Time, Duration) else hint
 
 
 def _is_struct(hint: Any) -> bool:

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from apiserver.protobuf.message import Message, Plain, Reader, finished, many, nested, one
 from apiserver.protobuf.wire import BYTES, FIXED64, VARINT, Budget, ProtobufError, signed
-from kube.api.scalars import JsonObject, RawObject, Time
+from kube.api.scalars import Duration, JsonObject, RawObject, Time
 from kube.codec import DecodeError, decode_plain
 from kube.quantity import Quantity
-from kube.times import to_micro_time, to_time
+from kube.times import to_duration, to_micro_time, to_time
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -70,7 +70,12 @@ def _int_or_string(found: Plain) -> int | str:
     return found.get(wanted, "" if wanted == "string" else 0)  # type: ignore[no-any-return]
 
 
+def _duration(found: Plain) -> str:
+    return to_duration(timedelta(microseconds=found.get("nanos", 0) // 1000))
+
+
 TIME: Final = finished(TIMESTAMP, _time)
+DURATION: Final = finished(Message(lambda: (one("nanos", 1, NUMBER),)), _duration)
 MICRO_TIME: Final = finished(TIMESTAMP, _micro_time)
 QUANTITY: Final = finished(Message(lambda: (one("string", 1, TEXT),)), lambda found: found.get("string", "0"))
 INT_OR_STRING: Final = finished(
@@ -86,6 +91,7 @@ SCALARS: Final[Mapping[Any, Reader]] = {
     float: DOUBLE,
     bytes: BASE64,
     Time: TIME,
+    Duration: DURATION,
     Quantity: QUANTITY,
     Any: EMBEDDED,
     JsonObject: EMBEDDED,

@@ -23,7 +23,7 @@ Time: TypeAlias = Annotated[str, msgspec.Meta(pattern=_RFC3339)]
 MicroTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=_RFC3339, title="MicroTime")]
 """A moment to the microsecond, RFC 3339 with six decimals."""
 
-Duration: TypeAlias = str
+Duration: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 """A length of time as Go writes it: "1h30m"."""
 
 Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]

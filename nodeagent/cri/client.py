@@ -283,6 +283,17 @@ class Cri:
         answer = await self._call(self._runtime.list_pod_sandbox_stats, cri_v1.ListPodSandboxStatsRequest())
         return list(answer.stats)
 
+    async def pod_metrics(self) -> tuple[Sequence[cri_v1.MetricDescriptor], Sequence[cri_v1.PodSandboxMetrics]]:
+        """Return the metrics of every sandbox, as the wire has them, with what they mean."""
+        described = await self._call(self._runtime.list_metric_descriptors, cri_v1.ListMetricDescriptorsRequest())
+        told = await self._call(self._runtime.list_pod_sandbox_metrics, cri_v1.ListPodSandboxMetricsRequest())
+        return list(described.descriptors), list(told.pod_metrics)
+
+    async def image_mountpoint(self) -> str:
+        """Return where the runtime keeps images, "" where it doesn't say."""
+        answer = await self._call(self._images.image_fs_info, cri_v1.ImageFsInfoRequest())
+        return next((str(found.fs_id.mountpoint) for found in answer.image_filesystems), "")
+
     async def events(self) -> AsyncIterator[ContainerEvent]:
         """Yield what happens to containers and sandboxes, from now on, until the runtime goes away (CriError)."""
         try:

@@ -73,6 +73,8 @@ def ending_of(view: View, now: datetime) -> Ending | None:
         return Ending(grace_s if asked is None else asked, is_deleted=True)
     if view.rejection is not None:
         return Ending(0, phase_reason=view.rejection.reason, message=view.rejection.message)
+    if view.eviction is not None:
+        return view.eviction
     if pod.status.phase in TERMINAL:
         return Ending(grace_s, phase_reason=pod.status.reason, message=pod.status.message, is_finished=True)
     deadline = _deadline(pod)

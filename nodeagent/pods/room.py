@@ -41,6 +41,24 @@ class PodSettings:
     allowed_unsafe_sysctls: tuple[str, ...] = ()
 
 
+class NodePressure:
+    """What the node is short of: the conditions that hold, of MemoryPressure, DiskPressure and PIDPressure."""
+
+    def __init__(self) -> None:
+        self.conditions: frozenset[str] = frozenset()
+        self._listeners: list[Callable[[], object]] = []
+
+    def on_change(self, listener: Callable[[], object]) -> None:
+        """Have `listener` called whenever they change."""
+        self._listeners.append(listener)
+
+    def tell(self, conditions: frozenset[str]) -> None:
+        """Set them."""
+        self.conditions = conditions
+        for listener in self._listeners:
+            listener()
+
+
 @dataclass(frozen=True, slots=True)
 class PodRoom:
     """Handed to every pod's worker. mirrors: which pod of the API stands for a static one, by the static one's uid."""
@@ -56,6 +74,7 @@ class PodRoom:
     node: NodeFacts
     settings: PodSettings
     services: Callable[[], Iterable[Service]]
+    pressure: NodePressure = field(default_factory=NodePressure)
     mirrors: dict[str, str] = field(default_factory=dict)
 
     def uid_in_api(self, pod: Pod) -> str:

@@ -26,6 +26,7 @@ from nodeagent.pods.static_pods import is_mirror, is_static
 from nodeagent.pods.unsupported import unsupported
 from nodeagent.pods.view import Failure
 from nodeagent.pods.worker import PodWorker
+from nodeagent.pressure.eviction import refusal
 
 RECONNECT_S: Final = 0.2
 RESYNC_S: Final = 60.0
@@ -134,7 +135,7 @@ class Roster:
         if not is_new or pod.metadata.deletion_timestamp is not None or pod.status.phase in TERMINAL:
             return None
         settings = self._room.settings
-        refused = unsupported(pod, settings.allowed_unsafe_sysctls)
+        refused = unsupported(pod, settings.allowed_unsafe_sysctls) or refusal(pod, self._room.pressure.conditions)
         if refused is None:
             refused = rejection(pod, self._others(pod), settings.allocatable, settings.node_labels)
         if refused is None:

@@ -189,7 +189,8 @@ class View:
 
     probes: the verdict of each probe that has one, by container id. failures, backoff: by container name (or SANDBOX,
     VOLUMES). busy: operations under way, by key. messages: the termination message of ended containers, by id.
-    rejection: why the node doesn't take the pod, None where it does. is_clean: volumes and sandboxes are let go of.
+    rejection: why the node doesn't take the pod, None where it does. eviction: why it has to leave, None where it may
+    stay. is_clean: volumes and sandboxes are let go of.
     volumes_stale: what they are made of has changed. resources: those that containers were given, by id.
     resize_refusal: why the node doesn't give the pod the resources that it wants by now, None where it does.
     """
@@ -204,6 +205,7 @@ class View:
     volumes_ready: bool = False
     volumes_stale: bool = False
     rejection: Failure | None = None
+    eviction: Ending | None = None
     resources: Mapping[str, ResourceRequirements] = field(default_factory=dict)
     resize_refusal: Failure | None = None
     is_clean: bool = False

@@ -35,6 +35,7 @@ from nodeagent.pods.view import (
     Cancel,
     CleanUp,
     CreateSandbox,
+    Ending,
     Failure,
     KillContainer,
     PrepareVolumes,
@@ -50,6 +51,7 @@ from nodeagent.pods.view import (
 LOOK_AGAIN: Final = timedelta(milliseconds=500)
 ASK_AGAIN: Final = timedelta(seconds=1)
 """When a resize that didn't fit is tried again: others may have gone meanwhile."""
+EVICTION_GRACE_S: Final = 1
 FORCED_GRACE_S: Final = 2
 """What a pod gets to end in when its object was deleted by force."""
 
@@ -75,6 +77,7 @@ class PodWorker:
         self._refusal = refusal
         self.rejection = rejection
         self.is_gone = False
+        self._eviction: Ending | None = None
         self._room = room
         self._sight = Sight(room.cri, room.clock, pod.metadata.uid, record)
         self._volumes_ready = False
@@ -101,6 +104,11 @@ class PodWorker:
     def is_ending(self) -> bool:
         """Whether the pod's object is being deleted, or gone."""
         return self.pod.metadata.deletion_timestamp is not None
+
+    @property
+    def is_evicted(self) -> bool:
+        """Whether the pod has to leave."""
+        return self._eviction is not None
 
     @property
     def record(self) -> PodRecord:
@@ -138,11 +146,12 @@ class PodWorker:
         )
         self._wake.set()
 
-    def evict(self, reason: str, message: str) -> None:
-        """End the pod for good: it took more than the node can give it."""
-        self._room.tell(self.pod, "Warning", reason, message)
-        self.rejection = Failure(reason, message, self._room.clock.now())
-        self._wake.set()
+    def evict(self, reason: str, message: str, grace_s: int = EVICTION_GRACE_S) -> None:
+        """Hear that the node can't keep the pod: it fails, and what runs ends within `grace_s`."""
+        if self._eviction is None:
+            self._room.tell(self.pod, "Warning", reason, message)
+            self._eviction = Ending(grace_s, phase_reason=reason, message=message)
+            self._wake.set()
 
     def end(self) -> None:
         """End a static pod whose file is gone, with the grace that it asks for."""
@@ -275,6 +284,7 @@ class PodWorker:
             rejection=self.rejection,
             resources=self._resources,
             resize_refusal=self._resize_refused,
+            eviction=self._eviction,
             is_clean=self._is_released and self.pod.metadata.deletion_timestamp is None,
             limits=self._room.settings.limits,
         )

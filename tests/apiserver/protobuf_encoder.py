@@ -7,15 +7,16 @@ import struct
 import typing
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from apiserver.protobuf.schema import table_of
-from kube.api.scalars import JsonObject, Time
+from kube.api.scalars import Duration, JsonObject, Time
 from kube.codec import encode
 from kube.quantity import Quantity
-from kube.times import parse_time
+from kube.times import parse_duration, parse_time
 
 EPOCH = parse_time("1970-01-01T00:00:00Z")
 
@@ -54,7 +55,7 @@ def field_types(cls: type[msgspec.Struct]) -> dict[str, Any]:
 
 def choices_of(hint: Any) -> tuple[Any, ...]:
     """Return what a field may be, None and notes left out."""
-    if typing.get_origin(hint) is typing.Annotated and hint != Time:
+    if typing.get_origin(hint) is typing.Annotated and hint not in (Time, Duration):
         return choices_of(typing.get_args(hint)[0])
     if typing.get_origin(hint) in (tuple, Mapping, typing.Annotated) or not typing.get_args(hint):
         return (hint,)
@@ -120,6 +121,8 @@ def scalar(wanted: Any, value: Any) -> bytes:
     if wanted == Time:
         since = parse_time(value) - EPOCH
         return number(1, since.days * 86400 + since.seconds) + number(2, since.microseconds * 1000)
+    if wanted == Duration:
+        return number(1, parse_duration(value) // timedelta(microseconds=1) * 1000)
     if typing.get_origin(wanted) is tuple:
         return b"".join(chunk(1, item) for item in value)
     return chunk(1, encode(value))

@@ -5,7 +5,7 @@ import json
 import typing
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ from apiserver.protobuf.schema import message_of, table_of
 from apiserver.protobuf.wire import FIELDS_MAX, ProtobufError
 from kube.api.apps_v1 import Deployment
 from kube.api.meta_v1 import DeleteOptions, Preconditions
-from kube.api.scalars import JsonObject, RawObject, Time
+from kube.api.scalars import Duration, JsonObject, RawObject, Time
 from kube.codec import DecodeError, from_plain
 from kube.errors import ApiError
 from kube.kinds import KINDS, find_kind
 from kube.quantity import Quantity
-from kube.times import to_micro_time, to_time
+from kube.times import to_duration, to_micro_time, to_time
 from tests.apiserver.protobuf_encoder import body, choices_of, chunk, field_types, is_struct, message, number
 
 SENT: list[dict[str, Any]] = json.loads(Path(__file__).with_name("kubectl_protobuf.json").read_text())
@@ -154,6 +154,7 @@ SCALARS: Mapping[Any, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False, allow_infinity=False),
     bytes: st.binary(max_size=20).map(lambda data: b64encode(data).decode()),
     Time: st.datetimes(timezones=st.just(UTC)).map(to_time),
+    Duration: st.timedeltas(timedelta(days=-99), timedelta(days=99)).map(to_duration),
     Quantity: st.sampled_from(["0", "500m", "1Gi", "1.5Gi", "1e3", "-3", "12345678901"]),
     Any: JSON_VALUES,
     JsonObject: st.dictionaries(st.text(max_size=3), JSON_VALUES, max_size=3),

@@ -89,6 +89,37 @@ async def test_what_the_agent_refuses_is_refused_with_its_words(wire: Wire, agen
     assert reply.json["message"] == 'previous terminated container "main" in pod "web" not found'
 
 
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("tailLines=-1", "tailLines: Invalid value: -1: must be greater than or equal to 0"),
+        ("limitBytes=0", "limitBytes: Invalid value: 0: must be greater than 0"),
+        ("sinceSeconds=0", "sinceSeconds: Invalid value: 0: must be greater than 0"),
+        (
+            "sinceSeconds=1&sinceTime=2026-01-01T00:00:00Z",
+            "at most one of `sinceTime` or `sinceSeconds` may be specified",
+        ),
+        ("stream=Both", 'stream: Unsupported value: "Both": supported values: "All", "Stderr", "Stdout"'),
+        ("stream=Stdout&tailLines=1", "`tailLines` and specific `stream` are mutually exclusive for now"),
+    ],
+)
+async def test_lines_that_can_t_be_wanted_are_refused_before_the_node_is_asked(
+    wire: Wire, agent: PretendedAgent, query: str, message: str
+) -> None:
+    reply = await wire.send("GET", f"{PODS}/web/log?{query}")
+
+    assert (reply.status, reply.reason) == (422, "Invalid")
+    assert message in reply.json["message"]
+    assert agent.asked == []
+
+
+@pytest.mark.parametrize("query", ["tailLines=all", "limitBytes=1.5"])
+async def test_log_options_that_can_t_be_read_are_a_bad_request(wire: Wire, agent: PretendedAgent, query: str) -> None:
+    reply = await wire.send("GET", f"{PODS}/web/log?{query}")
+
+    assert (reply.status, reply.reason) == (400, "BadRequest")
+
+
 async def test_a_container_that_the_pod_has_not_is_refused(wire: Wire, agent: PretendedAgent) -> None:
     reply = await wire.send("GET", f"{PODS}/web/log?container=other")
 

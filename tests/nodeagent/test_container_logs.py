@@ -131,3 +131,40 @@ def test_rotation_keeps_the_newest_files(tmp_path: Path) -> None:
     assert surplus(log, 3) == olds[:1]
     assert is_full(log, 2)
     assert not is_full(tmp_path / "none.log", 0)
+
+
+def rotated(log: Path, second: int) -> None:
+    """Give a log another name, and begin a new one, as rotation does."""
+    log.rename(rotated_name(log, NOW.replace(second=second)))
+    log.touch()
+
+
+async def test_a_slow_reader_misses_nothing_of_a_log_that_is_rotated_several_times(tmp_path: Path) -> None:
+    """While it takes what it was given, files come and go; one that was removed is past, the others follow."""
+    log = write(tmp_path / "0.log", entry(1, "one"))
+    runs = [True]
+    reading = follow_log(log, LogWish(follow=True), lambda: runs[0])
+    seen = [await anext(reading)]
+
+    write(log, entry(2, "two"))
+    rotated(log, 10)
+    write(log, entry(3, "three"))
+    rotated(log, 20)
+    write(log, entry(4, "four"))
+    runs[0] = False
+    seen += [piece async for piece in reading]
+
+    assert b"".join(seen) == b"one\ntwo\nthree\nfour\n"
+
+
+async def test_a_log_that_is_rotated_while_its_past_is_read_is_told_whole(tmp_path: Path) -> None:
+    log = write(tmp_path / "0.log", entry(1, "one"))
+    rotated(log, 10)
+    write(log, entry(2, "two"))
+    reading = read_log(log, LogWish())
+    seen = [next(reading)]
+
+    rotated(log, 20)
+    write(log, entry(3, "three"))
+
+    assert b"".join([*seen, *reading]) == b"one\ntwo\nthree\n"

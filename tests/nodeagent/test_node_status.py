@@ -10,12 +10,12 @@ from kube.api.core_v1 import Node, NodeCondition, NodeStatus, NodeSystemInfo
 from kube.objects import condition
 from kube.quantity import Quantity
 from nodeagent.cri.values import RuntimeCondition
-from nodeagent.machine import Pressure, address_towards, capacity
+from nodeagent.machine import address_towards, capacity
 from nodeagent.node_routes import routes_to
 from nodeagent.node_status import NodeIdentity, NodeState, differs, new_node, node_labels, node_status, parse_taint
 from tests.nodeagent.make import NOW
 
-CALM = Pressure(memory=False, disk=False, pids=False)
+CALM: frozenset[str] = frozenset()
 READY = (RuntimeCondition("RuntimeReady", True, "", ""), RuntimeCondition("NetworkReady", True, "", ""))
 IDENTITY = NodeIdentity(
     "n1", ("192.0.2.1",), 10250, {"cpu": Quantity("2")}, {"cpu": Quantity("2")}, NodeSystemInfo(), node_labels("n1", {})
@@ -49,7 +49,7 @@ def test_a_node_that_is_not_ready_says_why(state: NodeState, part: str) -> None:
 
 
 def test_a_shortage_is_told_as_a_condition() -> None:
-    status = node_status(IDENTITY, NodeState(READY, Pressure(True, True, False)), NodeStatus(), NOW)
+    status = node_status(IDENTITY, NodeState(READY, frozenset({"MemoryPressure", "DiskPressure"})), NodeStatus(), NOW)
 
     assert {c.type: c.status for c in status.conditions} == {
         "MemoryPressure": "True",

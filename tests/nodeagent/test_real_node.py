@@ -56,8 +56,8 @@ class Machine:
     admin: Access
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start_agent(self) -> subprocess.Popen[bytes]:
-        """Start the node agent on its host."""
+    def start_agent(self, **changes: str) -> subprocess.Popen[bytes]:
+        """Start the node agent on its host. changes: more of its settings."""
         flags = {
             "kubeconfig": self.folder / "node.kubeconfig",
             "node-name": NODE,
@@ -74,6 +74,7 @@ class Machine:
             "serving-key": self.folder / "pki/serving.key",
             "client-ca": self.folder / "pki/ca.crt",
         }
+        flags |= {name.replace("_", "-"): value for name, value in changes.items()}
         argv = [f"--{name}={value}" for name, value in flags.items()]
         log = (self.folder / "agent.log").open("ab")
         entering = ["nsenter", f"--net={self.host.netns_path}"]
