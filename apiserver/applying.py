@@ -146,11 +146,8 @@ def read_configuration(
 def _plain(body: bytes, doubled: list[str]) -> dict[str, Any]:
     """Return a configuration as plain JSON; JSON is read as such, which is quicker, unless keys stand in it twice."""
     try:
-        if body.lstrip().startswith(b"{"):
-            found = decode_plain(body)
-            if len(encode(found)) != len(body.strip()) and duplicate_keys(body):
-                load_all(body.decode(), doubled=doubled)
-        else:
+        found = _json(body)
+        if found is None or (len(encode(found)) != len(body.strip()) and duplicate_keys(body)):
             documents: Sequence[Any] = load_all(body.decode(), doubled=doubled)
             found = documents[0] if documents else None
     except (DecodeError, YamlError, UnicodeDecodeError) as error:
@@ -160,6 +157,16 @@ def _plain(body: bytes, doubled: list[str]) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise bad_request("error decoding YAML: the configuration is no object")
     return found
+
+
+def _json(body: bytes) -> Any:
+    """Return an object written as JSON, None for what is not, though it looks so: YAML takes a comma at the end."""
+    if not body.lstrip().startswith(b"{"):
+        return None
+    try:
+        return decode_plain(body)
+    except DecodeError:
+        return None
 
 
 def _check_head(plain: dict[str, Any], kind: Kind, name: str) -> None:

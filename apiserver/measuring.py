@@ -2,7 +2,7 @@
 
 Keeps true: nobody measures while nobody asks; who asks often shares the answers; a silent node holds up the others
 for no longer than ANSWER_S. Reads the nodes' Summaries; keeps the last two of each node and stores nothing.
-Source: docs/decisions/0005-usage-is-measured-when-asked.md; github.com/kubernetes-sigs/metrics-server.
+Source: docs/decisions/0006-usage-is-measured-when-asked.md; github.com/kubernetes-sigs/metrics-server.
 """
 
 import asyncio

@@ -71,6 +71,15 @@ async def test_a_configuration_may_be_yaml(wire: Wire) -> None:
     assert (reply.status, reply.json["data"]) == (201, {"a": "b"})
 
 
+async def test_a_configuration_may_be_yaml_that_looks_like_json(wire: Wire) -> None:
+    """YAML takes a comma after the last item, which JSON does not."""
+    config = b'{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"a": "1",},}'
+
+    reply = await apply(wire, f"{MAPS}/web", config)
+
+    assert (reply.status, reply.json["data"]) == (201, {"a": "1"})
+
+
 async def test_a_conflict_names_who_manages_the_field(wire: Wire) -> None:
     await apply(wire, f"{DEPLOYMENTS}/web", deployment(replicas=2))
     await merge(wire, f"{DEPLOYMENTS}/web", {"spec": {"replicas": 3}}, "hand")
