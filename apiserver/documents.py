@@ -1,7 +1,7 @@
 """What is served as it stands: discovery and OpenAPI documents.
 
-`apiserver.discovery.find(path, accept)` and `apiserver.openapi.find(path, accept, query)` return the Document at a path
-in a form that the Accept header takes, or None where there is none; the HTTP shell answers If-None-Match from the ETag.
+`discovery.find(path, accept)` and `schema.openapi.find(path, accept, query)` return the Document at a path in a form
+that the Accept header takes, or None where there is none; the HTTP shell answers If-None-Match from the ETag.
 """
 
 from collections.abc import Mapping

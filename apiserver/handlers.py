@@ -20,7 +20,6 @@ from apiserver.forms import PLAIN, Form, Shape, form_for
 from apiserver.identity import User
 from apiserver.item import Item
 from apiserver.managing import manager_name
-from apiserver.nodes import NodeRelay
 from apiserver.options import (
     ListOptions,
     Query,
@@ -34,13 +33,14 @@ from apiserver.patching import Patch
 from apiserver.paths import Target
 from apiserver.pipeline import POSTED, Pipeline, deletion_status
 from apiserver.pods import BINDING
-from apiserver.proxy import METHODS, Proxy
 from apiserver.reading import Listed
+from apiserver.relay.nodes import NodeRelay
+from apiserver.relay.proxy import METHODS, Proxy
+from apiserver.relay.upgrade import wants_websocket
 from apiserver.responses import Answer, status_answer, warning_headers
 from apiserver.scale import SCALE
 from apiserver.selection import parse_selection
 from apiserver.strategies import strategy_of
-from apiserver.upgrade import wants_websocket
 from apiserver.versions import stored_kind
 from apiserver.watch_socket import serve_watch_socket
 from apiserver.watching import serve_watch

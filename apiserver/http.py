@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from apiserver import discovery, openapi
+from apiserver import discovery
 from apiserver.authentication import Authenticator
 from apiserver.connections import (
     KEEPALIVE_S,
@@ -33,6 +33,7 @@ from apiserver.paths import parse_path
 from apiserver.pipeline import Pipeline
 from apiserver.presenting import present
 from apiserver.responses import Answer, document_answer, error_answer, text_answer
+from apiserver.schema import openapi
 from apiserver.tokens import ISSUER, TokenKeeper
 from apiserver.version import VERSION
 from kube.codec import encode

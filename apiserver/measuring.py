@@ -14,9 +14,9 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from apiserver.agents import Agents, agent_of
 from apiserver.item import Item
 from apiserver.reading import CachedObjects
+from apiserver.relay.agents import Agents, agent_of
 from apiserver.usage import Summary, node_metrics, pod_metrics
 from kube.api.core_v1 import Node
 from kube.api.metrics_v1beta1 import NodeMetrics, PodMetrics

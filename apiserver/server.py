@@ -14,7 +14,6 @@ from typing import Final, Self
 import uvloop
 from aiohttp import http_parser
 
-from apiserver.agents import Agents, agent_tls
 from apiserver.allocators import AddressRange, StoredAllocators
 from apiserver.authentication import Authenticator, read_token_table
 from apiserver.authorization import EverythingForComponents, JoiningNodes, LittleForAll, NodeAgents
@@ -28,10 +27,11 @@ from apiserver.http import Shell, server_tls
 from apiserver.identity import User
 from apiserver.local import LocalClient, component
 from apiserver.measuring import Measuring
-from apiserver.nodes import NodeRelay
 from apiserver.pipeline import Pipeline
-from apiserver.proxy import Proxy
 from apiserver.reading import CachedObjects, Readings
+from apiserver.relay.agents import Agents, agent_tls
+from apiserver.relay.nodes import NodeRelay
+from apiserver.relay.proxy import Proxy
 from apiserver.reviews import Reviews
 from apiserver.settings import ApiServerSettings
 from apiserver.store.contract import Store, StoreUnavailable

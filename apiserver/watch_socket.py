@@ -14,8 +14,8 @@ from aiohttp import web
 from apiserver.cache import Cache
 from apiserver.forms import Form
 from apiserver.options import ListOptions
+from apiserver.relay.upgrade import offered_protocols, opened_socket
 from apiserver.selection import Selection
-from apiserver.upgrade import offered_protocols, opened_socket
 from apiserver.watching import DEFAULT_TIMEOUT_S, WatchSink, send_first, start_revision
 from kube.kinds import Kind
 

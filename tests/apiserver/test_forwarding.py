@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apiserver.forwarding import Dropped, Ended, Given, Pairs, Step, Wanted
+from apiserver.relay.forwarding import Dropped, Ended, Given, Pairs, Step, Wanted
 from kube.spdy.connection import Connection, Reset
 from kube.spdy.events import DataReceived, Event, StreamAccepted, StreamEnded, StreamReset
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apiserver.links import Links
+from apiserver.relay.links import Links
 
 PREFIX = "/api/v1/namespaces/default/pods/web/proxy"
 LINKS = Links(PREFIX, "10.0.0.1:80", "api.example:6443")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from apiserver.openapi import ROOT, code_hash, find
-from apiserver.schema_tables import DEFAULTS, ENUMS, OPTIONAL, REQUIRED, UNIONS
-from apiserver.schema_words import EVERYWHERE, FIELDS
+from apiserver.schema.openapi import ROOT, code_hash, find
+from apiserver.schema.tables import DEFAULTS, ENUMS, OPTIONAL, REQUIRED, UNIONS
+from apiserver.schema.words import EVERYWHERE, FIELDS
 from kube.kinds import KINDS
 
 PATHS = sorted({kind.root.removeprefix("/") for kind in KINDS})

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from apiserver import spdy_exec
 from apiserver.options import parse_query
-from apiserver.spdy_exec import NODE_PROTOCOL, QUEUE_BYTES, Translator, negotiated
+from apiserver.relay import spdy_exec
+from apiserver.relay.spdy_exec import NODE_PROTOCOL, QUEUE_BYTES, Translator, negotiated
 from kube.errors import ApiError
 from kube.spdy.connection import Connection, Reset
 from kube.spdy.events import DataReceived, Event, PeerLeaving, StreamAccepted, StreamEnded, StreamReset

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from apiserver.port_forward import AHEAD_BYTES, TUNNELLED
+from apiserver.relay.port_forward import AHEAD_BYTES, TUNNELLED
 from apiserver.server import ApiServer
 from kube.spdy.connection import Connection
 from kube.spdy.events import DataReceived, Event, StreamEnded, StreamReset

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from apiserver.authentication import user_of_certificate
-from apiserver.places import is_allowed
+from apiserver.relay.places import is_allowed
 from apiserver.server import ApiServer
 from tests.apiserver.agents import add_node, add_pod, node_tls, serving
 from tests.apiserver.wire import Wire

@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from apiserver import openapi_v2
 from apiserver.documents import Document
 from apiserver.options import Query, text_of
-from apiserver.schemas import components, list_type, schema_name
+from apiserver.schema import openapi_v2
+from apiserver.schema.schemas import components, list_type, schema_name
 from apiserver.version import VERSION
 from kube import api, kinds
 from kube.codec import encode

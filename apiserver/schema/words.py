@@ -7,8 +7,8 @@ fields of a name.
 from collections.abc import Mapping
 from typing import Final
 
-from apiserver.schema_words_kinds import KINDS
-from apiserver.schema_words_pods import PODS
+from apiserver.schema.words_kinds import KINDS
+from apiserver.schema.words_pods import PODS
 
 
 def _words(table: str) -> Mapping[str, str]:

@@ -12,11 +12,11 @@ from typing import Final
 
 from aiohttp import web
 
-from apiserver.agents import CONNECT_TIMEOUT_S
-from apiserver.places import Place
-from apiserver.proxy_headers import Headers, value_of
+from apiserver.relay.agents import CONNECT_TIMEOUT_S
+from apiserver.relay.places import Place
+from apiserver.relay.proxy_headers import Headers, value_of
+from apiserver.relay.upgrade import RawLine
 from apiserver.responses import Answer, Ended
-from apiserver.upgrade import RawLine
 from kube.errors import bad_request, internal, unavailable
 
 HEAD_MAX_BYTES: Final = 64 * 1024

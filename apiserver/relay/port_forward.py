@@ -16,11 +16,11 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from apiserver.forwarding import Dropped, Ended, Given, Pairs, Step, Wanted, port_number
 from apiserver.options import Query
+from apiserver.relay.forwarding import Dropped, Ended, Given, Pairs, Step, Wanted, port_number
+from apiserver.relay.spdy_exec import CLOSE, PROTOCOL, VERSION_HEADER
+from apiserver.relay.upgrade import Inbox, Line, RawLine, Room, SocketLine, opened_socket, switching
 from apiserver.responses import Ended as EndedAnswer
-from apiserver.spdy_exec import CLOSE, PROTOCOL, VERSION_HEADER
-from apiserver.upgrade import Inbox, Line, RawLine, Room, SocketLine, opened_socket, switching
 from kube.errors import ApiError, bad_request, forbidden
 
 VERSION: Final = "portforward.k8s.io"

@@ -17,8 +17,8 @@ import aiohttp
 from aiohttp import web
 
 from apiserver.options import Query, flag_of
+from apiserver.relay.upgrade import Inbox, Line, RawLine, Room, switching
 from apiserver.responses import Ended
-from apiserver.upgrade import Inbox, Line, RawLine, Room, switching
 from kube.errors import bad_request, forbidden, internal
 from kube.spdy.connection import Connection, Reset
 from kube.spdy.events import DataReceived, Event, Failed, PeerLeaving, StreamEnded, StreamOpened, StreamReset

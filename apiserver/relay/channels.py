@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from apiserver.spdy_exec import sentence
+from apiserver.relay.spdy_exec import sentence
 
 ERROR: Final = 3
 _DIGITS: Final = b"0123456789"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from apiserver.schemas import INT_OR_STRING, JSON_VALUE, QUANTITY, Schema, components
+from apiserver.schema.schemas import INT_OR_STRING, JSON_VALUE, QUANTITY, Schema, components
 from apiserver.version import VERSION
 from kube.codec import encode
 from kube.kinds import KINDS

@@ -11,14 +11,14 @@ from typing import Any, Final, cast
 import aiohttp
 from aiohttp import web
 
-from apiserver import port_forward, spdy_exec
-from apiserver.agents import Agent, Agents, agent_of, as_error
-from apiserver.channels import WAYS, Way, chosen_way
 from apiserver.log_options import log_options
 from apiserver.options import Query, flag_of, text_of
+from apiserver.relay import port_forward, spdy_exec
+from apiserver.relay.agents import Agent, Agents, agent_of, as_error
+from apiserver.relay.channels import WAYS, Way, chosen_way
+from apiserver.relay.upgrade import offered_protocols, opened_socket, wants_websocket
 from apiserver.responses import Answer, Ended, stream_head
 from apiserver.strategy import Reader
-from apiserver.upgrade import offered_protocols, opened_socket, wants_websocket
 from apiserver.watching import END_OF_CHUNKS
 from kube.api.core_v1 import Pod
 from kube.errors import bad_request, internal

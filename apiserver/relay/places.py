@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final, cast
 
-from apiserver.agents import Agent, agent_of, shown_host
+from apiserver.relay.agents import Agent, agent_of, shown_host
 from apiserver.strategy import Reader
 from kube.api.core_v1 import Node, Pod, Service
 from kube.api.discovery_v1 import EndpointSlice

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from apiserver.schema_tables import DEFAULTS, ENUMS, OPTIONAL, REQUIRED, UNIONS
-from apiserver.schema_words import EVERYWHERE, FIELDS
+from apiserver.schema.tables import DEFAULTS, ENUMS, OPTIONAL, REQUIRED, UNIONS
+from apiserver.schema.words import EVERYWHERE, FIELDS
 from kube.api.meta_v1 import ListMeta
 from kube.api.object import Atomic, Granular, ListAtomic, ListMap, ListSet, Patch, is_atomic
 from kube.api.scalars import Int32, Int64, MicroTime, RawObject

@@ -16,13 +16,13 @@ import aiohttp
 from aiohttp import HttpVersion11, web
 from yarl import URL
 
-from apiserver.agents import CONNECT_TIMEOUT_S, Agents
 from apiserver.connections import invite_body
-from apiserver.links import Links
 from apiserver.paths import Target
-from apiserver.places import Place, place_of
-from apiserver.proxy_headers import Headers, is_upgrade, to_client, to_server, value_of
-from apiserver.proxy_upgrade import passed_through
+from apiserver.relay.agents import CONNECT_TIMEOUT_S, Agents
+from apiserver.relay.links import Links
+from apiserver.relay.places import Place, place_of
+from apiserver.relay.proxy_headers import Headers, is_upgrade, to_client, to_server, value_of
+from apiserver.relay.proxy_upgrade import passed_through
 from apiserver.responses import Answer, Ended
 from apiserver.strategy import Reader
 from apiserver.watching import END_OF_CHUNKS
