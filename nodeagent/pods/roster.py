@@ -59,9 +59,12 @@ class Roster:
         return iter([worker for worker in self._workers.values() if not worker.is_gone])
 
     def worker(self, key: ObjectKey) -> PodWorker | None:
-        """Return the worker of the pod of that name, the newest one where there are several."""
+        """Return the worker of the pod of that name, the newest one where there are several.
+
+        Of pods that were made in one second it is the one that was heard of last.
+        """
         found = [w for w in self._workers.values() if (w.pod.metadata.namespace, w.pod.metadata.name) == key]
-        return max(found, key=lambda worker: worker.pod.metadata.creation_timestamp or "", default=None)
+        return max(reversed(found), key=lambda worker: worker.pod.metadata.creation_timestamp or "", default=None)
 
     async def run(self) -> None:
         """Find what is there, then follow the API and the runtime for ever."""

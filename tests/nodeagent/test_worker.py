@@ -16,6 +16,7 @@ from kube.client import Selection
 from kube.clock import SystemClock
 from kube.events import EventRecorder
 from kube.informer import Informer
+from kube.objects import ObjectKey
 from kube.quantity import Quantity
 from kube.runner import Runner
 from nodeagent.cri.client import Cri
@@ -210,6 +211,17 @@ async def test_a_failed_hook_after_the_start_restarts_the_container(node: Node) 
     await until(lambda: "start main 1" in node.runtime.calls)
 
     assert "FailedPostStartHook" in node.reasons()
+
+
+async def test_of_two_pods_of_one_name_that_were_made_in_one_second_the_later_is_meant(node: Node) -> None:
+    """Whoever asks for a pod's streams must not get to one that is ending."""
+    node.api.put(pod())
+    await until(node.is_ready)
+
+    node.api.put(pod(metadata={"uid": "another"}))
+
+    key = ObjectKey("default", "web")
+    await until(lambda: (worker := node.roster.worker(key)) is not None and worker.pod.metadata.uid == "another")
 
 
 async def test_a_second_deletion_shortens_the_grace_period(node: Node) -> None:
