@@ -52,7 +52,7 @@ def _demonstrate(manifests: str) -> None:
         _do("up")
     connection = _connection()
     _step("Two applications: a Deployment of three pods, a ReplicationController of two, a Service before each")
-    _do("apply", "-f", manifests, "--wait")
+    _do("apply", "-f", manifests, "--force-conflicts", "--wait")
     _do("get", "pods", "-n", NAMESPACE, "-o", "wide")
     _step(f"{REQUESTS} requests to the Service web")
     _spread(connection)

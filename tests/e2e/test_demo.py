@@ -1,6 +1,7 @@
 """The demo's manifests, driven by the real kubectl: applied, balanced, scaled, hurt and deleted."""
 
 import json
+import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Cluster, Result, eventually, succeed
+from tests.e2e.conftest import Cluster, Result, eventually, run, succeed, wherry
+from wherry.cluster.layout import DEFAULT_CLUSTER
 
 Kubectl = Callable[..., Result]
 
@@ -52,3 +54,18 @@ def test_kubectl_drives_the_demo_from_yaml_to_balanced_traffic(cluster: Cluster,
     # Once its namespace goes, an object may be gone before kubectl comes to it.
     succeed(kubectl("delete", "-f", DEMO, "--ignore-not-found", "--timeout=60s"))
     assert "NotFound" in kubectl("get", "namespace", "demo").err
+
+
+def test_the_demo_works_again_after_it_has_changed_what_it_applied() -> None:
+    """`make demo` scales what its files say otherwise; the next one begins with the files."""
+    if Path(f"/var/lib/wherry/{DEFAULT_CLUSTER}").exists():
+        pytest.skip(f"a cluster {DEFAULT_CLUSTER!r} is here already, which is somebody's own")
+    try:
+        outputs = [succeed(run([sys.executable, "-m", "wherry.demo", DEMO])) for _ in range(2)]
+    finally:
+        ended = wherry("down", "--purge")
+
+    assert all("it is back and ready" in output for output in outputs)
+    assert "is up already" in outputs[1]
+    assert ended.code == 0
+    assert not any(Path(root, DEFAULT_CLUSTER).exists() for root in ("/run/wherry", "/var/lib/wherry"))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.apiserver.wire import Wire, config_map
+from tests.apiserver.wire import Wire, config_map, deployment
 from tests.wherry.conftest import Wherry
 from wherry.commands.apply import LAST_APPLIED, migrated
 
@@ -61,6 +61,21 @@ async def test_a_conflict_tells_who_has_the_field_and_the_way_out(wherry: Wherry
     )
     assert forced == (0, "configmap/settings applied\n")
     assert (await stored(wire))["data"] == {"a": "3", "b": "2"}
+
+
+async def test_what_our_own_scale_set_is_taken_back(wherry: Wherry, wire: Wire) -> None:
+    """Who scales by hand and then applies the file means the file."""
+    file = json.dumps(deployment(replicas=3))
+    scale = "/apis/apps/v1/namespaces/default/deployments/web/scale"
+    await wherry("apply", "-f", "-", stdin=file)
+    merge = "application/merge-patch+json"
+    scaled = await wire.send("PATCH", f"{scale}?fieldManager=wherry", {"spec": {"replicas": 5}}, content_type=merge)
+
+    outcome = await wherry("apply", "-f", "-", stdin=file)
+
+    assert scaled.json["spec"]["replicas"] == 5
+    assert outcome == (0, "deployment.apps/web applied\n")
+    assert (await wire.send("GET", scale)).json["spec"]["replicas"] == 3
 
 
 async def test_what_was_applied_of_old_is_taken_over(wherry: Wherry, wire: Wire) -> None:

@@ -23,8 +23,8 @@ LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _UNTYPABLE: Final = "failed to create typed patch object ("
 """How the server begins where a file is no such object; it goes on with the object's name, which is told already."""
 
-_OURSELVES: Final = f'conflict with "{MANAGER}" using '
-"""How conflicts with our own updates of old begin."""
+_OURSELVES: Final = f'conflict with "{MANAGER}" '
+"""How conflicts with our own updates begin: those of old, and what `wherry scale` set."""
 
 
 def add_apply(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +127,7 @@ def _has_annotation(entry: Json) -> bool:
 
 
 def _is_with_ourselves(error: ApiError) -> bool:
-    """Say whether all that an application met are fields that this command set as an updater."""
+    """Say whether all that an application met are fields that commands of ours set as updaters."""
     details = error.status.details
     causes = details.causes if details else ()
     return bool(causes) and all(cause.message.startswith(_OURSELVES) for cause in causes)
