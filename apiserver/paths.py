@@ -18,7 +18,7 @@ from kube.kinds import Kind, find_resource
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a path names. namespace "": none, or all; name "": the collection. tail: what follows "proxy".
+    """What a path names. namespace "": none, or all; name "": the collection.
 
     is_watched: the path itself asks for a watch.
     """
@@ -27,7 +27,6 @@ class Target:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
-    tail: str = ""
     is_watched: bool = False
 
 
@@ -90,5 +89,5 @@ def _target(kind: Kind, namespace: str, names: Sequence[str]) -> Target | None:
         case [name, subresource, *tail]:
             if subresource not in kind.subresources or (tail and subresource != "proxy"):
                 return None
-            return Target(kind, namespace, name, subresource, "/".join(tail))
+            return Target(kind, namespace, name, subresource)
     return None

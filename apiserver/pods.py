@@ -24,7 +24,6 @@ from kube.times import to_time
 POD: Final = kind_of(Pod)
 BINDING: Final = kind_of(Binding)
 _BINDING_DOOR: Final = Kind("", "v1", "Binding", "pods/binding")
-_EVICTION: Final = Kind("policy", "v1", "Eviction", "evictions")
 _BUDGET: Final = kind_of(PodDisruptionBudget)
 _VIOLATES: Final = "Cannot evict pod as it would violate the pod's disruption budget."
 _RETRY_S: Final = 10

@@ -12,7 +12,6 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io", "portforward.k8s.io")
 CONNECT_TIMEOUT_S: Final = 10.0
 AHEAD_MESSAGES: Final = 256
 """How much is read from a side ahead of what the other takes: as far as that, the end behind it is heard at once."""
