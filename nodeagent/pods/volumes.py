@@ -24,10 +24,11 @@ from kube.api.core_v1 import (
     VolumeMount,
 )
 from kube.files import remove_deep
+from nodeagent.memory import keep_in_memory, mount_tmpfs
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import References, expand
 from nodeagent.pods.host_paths import host_path
-from nodeagent.pods.mounts import is_tmpfs, mount_tmpfs, mounts_below, unmount
+from nodeagent.pods.mounts import mounts_below, unmount
 from nodeagent.pods.ownership import give_to_group, group_of
 from nodeagent.pods.payload_dir import write_files
 from nodeagent.pods.persistent import NONE, Persistent, folder_of, source_name
@@ -67,11 +68,10 @@ class NodeDirs:
         return self.state / "logs" / f"{meta.namespace}_{meta.name}_{meta.uid}"
 
     def make(self) -> None:
-        """Make the directories that pods' own are made in; put memory under `run` where it isn't there yet."""
-        for folder in (self.state / "pods", self.state / "logs", self.run / "pods"):
+        """Make the directories that pods' own are made in."""
+        keep_in_memory(self.run / "pods")
+        for folder in (self.state / "pods", self.state / "logs"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not is_tmpfs(self.run / "pods"):
-            mount_tmpfs(self.run / "pods", mode=0o700)
 
     def pods_found(self) -> set[str]:
         """Return the uids of all pods that have left something."""

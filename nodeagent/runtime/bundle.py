@@ -112,7 +112,6 @@ def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dic
     return {
         "layers": place.layers.folder,
         "lower": list(place.layers.lower),
-        "hidden": list(place.layers.hidden),
         "folders": sorted(image.volumes or ()),
         "upper": f"{place.bundle}/upper",
         "work": f"{place.bundle}/work",

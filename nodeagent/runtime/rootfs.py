@@ -55,7 +55,6 @@ def enter(config: dict[str, Any], launch: dict[str, Any], users: int = -1) -> No
             syscalls.map_ids(tree, users, recursive=True)
     devices = _host_devices() if privileged else _open_devices(launch["devices"])
     covers = [_open_device("/dev/null") for _ in config["linux"]["maskedPaths"]]
-    _hide(launch["hidden"], launch["upper"], launch["ids"])
     if users >= 0:
         _map_layers(launch, users)
     _mount_overlay(launch, 0 if privileged else MS_NODEV)
@@ -82,7 +81,6 @@ def enter(config: dict[str, Any], launch: dict[str, Any], users: int = -1) -> No
 def mount_layers(launch: dict[str, Any]) -> None:
     """Mount the root alone, for another runtime to build the rest in; nothing of it is seen outside of the caller."""
     syscalls.mount("none", "/", "", MS_REC | MS_SLAVE)
-    _hide(launch["hidden"], launch["upper"], launch["ids"])
     _mount_overlay(launch, MS_NODEV)
     os.chdir("/")
 
@@ -251,37 +249,6 @@ def _require_real_folder(path: str) -> None:
         os.mkdir(path, 0o755)
     if not stat.S_ISDIR(os.lstat(path).st_mode):
         raise OSError(f"image: {path} is not a folder; the kernel's file system can't be mounted there")
-
-
-def _hide(paths: list[str], upper: str, ids: dict[str, int]) -> None:
-    """Cover each path of the machine that exists by an empty folder or file in `upper`, the container's own layer.
-
-    What is there is the container's to fill; what is below can't come back, as only the node may change `opaque`.
-    """
-    hidden: list[str] = []
-    for path in sorted(map(os.path.realpath, paths)):
-        if not os.path.exists(path) or any(path == other or path.startswith(f"{other}/") for other in hidden):
-            continue
-        hidden.append(path)
-        parents = path.split("/")[1:-1]
-        for depth in range(1, len(parents) + 1):
-            _make_alike("/" + "/".join(parents[:depth]), upper, ids)
-        _make_alike(path, upper, ids)
-        if os.path.isdir(path):
-            os.setxattr(f"{upper}{path}", "trusted.overlay.opaque", b"y")
-
-
-def _make_alike(path: str, upper: str, ids: dict[str, int]) -> None:
-    """Make an empty folder or file in `upper` with the mode and owner of the machine's own."""
-    status, copy = os.stat(path), f"{upper}{path}"
-    if os.path.lexists(copy):
-        return
-    if stat.S_ISDIR(status.st_mode):
-        os.mkdir(copy)
-    else:
-        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    os.chown(copy, ids.get("uid", 0) + status.st_uid, ids.get("gid", 0) + status.st_gid)
-    os.chmod(copy, stat.S_IMODE(status.st_mode))
 
 
 def _mask(path: str, cover: int) -> None:

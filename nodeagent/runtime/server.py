@@ -20,6 +20,7 @@ from nodeagent.runtime.containers import Containers
 from nodeagent.runtime.events import Events
 from nodeagent.runtime.host import Host
 from nodeagent.runtime.image_service import ImageService
+from nodeagent.runtime.images.covers import Covers
 from nodeagent.runtime.images.store import ImageStore
 from nodeagent.runtime.sandbox_network import Network
 from nodeagent.runtime.sandboxes import Sandboxes
@@ -73,9 +74,8 @@ async def serving(settings: RuntimeSettings, network: Network) -> AsyncIterator[
 
 
 def _host(settings: RuntimeSettings, network: Network, zygote: Zygote) -> Host:
-    images = ImageStore(
-        settings.image_dir, settings.state_dir, allow_host=settings.allow_host_image, hidden=settings.hidden_paths
-    )
+    covers = Covers(settings.covers_dir, settings.hidden_paths) if settings.allow_host_image else None
+    images = ImageStore(settings.image_dir, settings.state_dir, covers)
     return Host(settings, cgroups.detect_here(), images, network, zygote, Events())
 
 

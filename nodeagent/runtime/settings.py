@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 
+from nodeagent.memory import keep_in_memory
+
 HIDDEN_PATHS = (
     *("/home", "/media", "/mnt", "/root", "/run", "/srv", "/tmp", "/var/lib/wherry", "/var/tmp"),  # noqa: S108
     *("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/krb5.keytab", "/etc/ssh/ssh_host_*_key"),
@@ -22,7 +24,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one runtime; every folder is made with mode 0700 when it is missing.
 
     socket_path: the CRI socket. state_dir: survives everything (records, logs of shims, writable layers).
-    run_dir: pins, shim sockets; may be a tmpfs. image_dir: the content store, shared by all clusters of a machine.
+    run_dir: pins, shim sockets, covers; in memory. image_dir: the content store, shared by all clusters of a machine.
     cgroup_parent: where the cgroups of pods go that name no parent of their own, like `/wherry/NAME`.
     hidden_paths: what a container of `wherry.local/host` sees as empty; shell patterns.
     insecure_registries: host[:port] of registries that are spoken to over http; loopback addresses always are.
@@ -55,8 +57,14 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
         """One folder (a bundle) per container."""
         return self.state_dir / "containers"
 
+    @property
+    def covers_dir(self) -> Path:
+        """What `wherry.local/host` has over the machine's root."""
+        return self.run_dir / "covers"
+
     def make_dirs(self) -> None:
         """Make the folders; only root may look into them, as images hold setuid programs and pods hold secrets."""
-        for folder in (self.state_dir, self.sandboxes_dir, self.containers_dir, self.run_dir, self.image_dir):
+        for folder in (self.state_dir, self.sandboxes_dir, self.containers_dir, self.image_dir):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keep_in_memory(self.run_dir)
         self.socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -33,7 +33,8 @@ from nodeagent.cri.client import Cri
 from nodeagent.log_rotation import rotate
 from nodeagent.network.hosts import Host, create_host, remove_hosts
 from nodeagent.network.network import link_prefix
-from nodeagent.pods.mounts import is_tmpfs, mounts_below
+from nodeagent.memory import is_tmpfs
+from nodeagent.pods.mounts import mounts_below
 from tests.nodeagent.make import NOW, container
 
 pytestmark = pytest.mark.root

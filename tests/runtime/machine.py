@@ -252,7 +252,7 @@ def leftovers(settings: RuntimeSettings) -> list[str]:
         line for line in Path("/proc/self/mountinfo").read_text().splitlines() if f"{settings.state_dir}/" in line
     ]
     for folder in (settings.sandboxes_dir, settings.containers_dir, settings.run_dir):
-        found += [str(item) for item in folder.iterdir()]
+        found += [str(item) for item in folder.iterdir() if item != settings.covers_dir]
     for hierarchy in Path("/sys/fs/cgroup").iterdir():
         top = hierarchy / settings.cgroup_parent.strip("/")
         found += [_group(item) for item in top.glob("*") if item.is_dir() and item.name != "shims"]

@@ -38,7 +38,6 @@ class RootLayers(msgspec.Struct, frozen=True):
 
     folder: str
     lower: tuple[str, ...]
-    hidden: tuple[str, ...] = ()
 
 
 class Credentials(msgspec.Struct, frozen=True):

@@ -8,7 +8,6 @@ Several processes may use one store: names and users are one file each, and remo
 """
 
 import fcntl
-import glob
 import hashlib
 import itertools
 import os
@@ -24,6 +23,7 @@ import msgspec
 
 from nodeagent.runtime import state
 from nodeagent.runtime.images import reference
+from nodeagent.runtime.images.covers import Covers
 from nodeagent.runtime.images.model import Image, ImageConfig, RootLayers
 
 _LAYER_NAME_LENGTH = 32  # 128 bits of the diffID keep lowerdir= of 100 layers within the page that mount(2) reads.
@@ -32,13 +32,15 @@ HOST_IMAGE_ID = "sha256:" + hashlib.sha256(reference.HOST_IMAGE.encode()).hexdig
 
 
 class ImageStore:
-    """The store in one folder, as one owner (a runtime, told by its state folder) sees it."""
+    """The store in one folder, as one owner (a runtime, told by its state folder) sees it.
 
-    def __init__(self, folder: Path, owner: Path, *, allow_host: bool = False, hidden: tuple[str, ...] = ()) -> None:
+    covers: what is laid over the machine's own root; without it, that is no image here.
+    """
+
+    def __init__(self, folder: Path, owner: Path, covers: Covers | None = None) -> None:
         self.folder = folder
         self._users = folder / "users" / hashlib.sha256(str(owner.resolve()).encode()).hexdigest()[:16]
-        self._allow_host = allow_host
-        self._hidden = hidden
+        self._covers = covers
         self._cached: list[Image] = []
         self._stamp: tuple[int, ...] = ()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,7 +56,7 @@ class ImageStore:
 
     def _read_all(self) -> list[Image]:
         names = self._names()
-        found = [host_image()] if self._allow_host else []
+        found = [host_image()] if self._covers is not None else []
         for file in sorted((self.folder / "images").glob("*.json")):
             image = state.load(file, Image)
             if image is not None:
@@ -156,9 +158,8 @@ class ImageStore:
 
     def root_layers(self, image: Image) -> RootLayers:
         """Return what a container on `image` mounts."""
-        if image.id == HOST_IMAGE_ID:
-            found = {path for pattern in self._hidden for path in glob.glob(pattern)}  # noqa: PTH207 - far quicker.
-            return RootLayers("/", ("/",), tuple(sorted(found)))
+        if image.id == HOST_IMAGE_ID and self._covers is not None:
+            return RootLayers("/", (str(self._covers.layer()), "/"))
         lower = tuple(self.layer_path(layer).name for layer in reversed(image.layers))
         return RootLayers(str(self.folder / "layers"), lower)
 
