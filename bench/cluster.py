@@ -78,7 +78,7 @@ def has_account(connection: Connection) -> bool:
 
 
 def _pod(name: str) -> dict[str, Any]:
-    container = {"name": "main", "image": "wherry.local/host", "command": COMMAND}
+    container = {"name": "main", "image": "wherry.local/host", "imagePullPolicy": "IfNotPresent", "command": COMMAND}
     spec = {"containers": [container], "terminationGracePeriodSeconds": 1, "nodeName": ""}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": NAME}}, "spec": spec}
 

@@ -25,6 +25,8 @@ REMEMBERED_MAX: Final = 4096
 BURST: Final = 25
 REFILL_PER_S: Final = 1 / 300
 MESSAGE_MAX: Final = 1024
+LULL_S: Final = 0.1
+LULL_MAX_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -107,13 +109,27 @@ class EventRecorder:
         """Write what was recorded, for ever."""
         while True:
             event = await self._queue.get()
-            if not self._may_write(event.involved_object):
-                self._drop(event, "the object has too many events")
-                continue
-            try:
-                await self._write(event)
-            except (ApiError, ConnectionLost) as error:
-                self._drop(event, str(error))
+            await self._lull()
+            await self._leave(event)
+            while not self._queue.empty():
+                await self._leave(self._queue.get_nowait())
+
+    async def _lull(self) -> None:
+        """Wait for a moment in which nothing happens: what is told matters more than the telling."""
+        until_s = self._clock.monotonic_s() + LULL_MAX_S
+        waiting = -1
+        while waiting != self._queue.qsize() and self._clock.monotonic_s() < until_s:
+            waiting = self._queue.qsize()
+            await self._clock.sleep(LULL_S)
+
+    async def _leave(self, event: Event) -> None:
+        if not self._may_write(event.involved_object):
+            self._drop(event, "the object has too many events")
+            return
+        try:
+            await self._write(event)
+        except (ApiError, ConnectionLost) as error:
+            self._drop(event, str(error))
 
     async def _write(self, event: Event) -> None:
         same = _sameness(event)

@@ -54,6 +54,8 @@ class Cri:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
+        self.tells_events = False
+        """Whether whoever follows `events` has heard of one since they began."""
         options = [("grpc.max_receive_message_length", _MESSAGE_MAX), ("grpc.max_reconnect_backoff_ms", 1000)]
         options += [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.use_local_subchannel_pool", 1)]
         self._channel = grpc.aio.insecure_channel(endpoint, options=options)
@@ -298,9 +300,12 @@ class Cri:
         """Yield what happens to containers and sandboxes, from now on, until the runtime goes away (CriError)."""
         try:
             async for event in self._runtime.get_container_events(cri_v1.GetEventsRequest()):
+                self.tells_events = True
                 yield _event(event)
         except grpc.aio.AioRpcError as error:
             raise CriError(error.code().name, error.details() or error.code().name) from error
+        finally:
+            self.tells_events = False
 
 
 async def _itself(record: SandboxRecord) -> SandboxRecord:

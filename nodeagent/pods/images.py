@@ -7,6 +7,7 @@ Source: kubernetes.io/docs/concepts/containers/images.
 
 import asyncio
 import json
+import math
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable
@@ -20,6 +21,8 @@ from proto import cri_v1
 Tell = Callable[[str, str, str], None]
 """Records an Event: type, reason, message."""
 
+SEEN_S: Final = 1.0
+"""How long an image that was here is taken to be here still: pods of one kind often come together."""
 _DEFAULT_REGISTRY: Final = "docker.io"
 _DOCKER_HUB: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
@@ -38,6 +41,7 @@ class ImagePuller:
     def __init__(self, cri: Cri) -> None:
         self._cri = cri
         self._locks: dict[str, asyncio.Lock] = {}
+        self._seen: dict[str, tuple[float, ImageRecord]] = {}
 
     async def ensure(
         self, name: str, policy: str, sandbox: cri_v1.PodSandboxConfig, secrets: Iterable[Secret], tell: Tell
@@ -46,7 +50,7 @@ class ImagePuller:
         policy = policy or default_policy(name)
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
-            found = await self._cri.image(name) if policy != "Always" else None
+            found = await self._look(name) if policy != "Always" else None
             if found is not None:
                 tell("Normal", "Pulled", f'Container image "{name}" already present on machine')
                 return found
@@ -56,6 +60,17 @@ class ImagePuller:
                 tell("Warning", "Failed", "Error: ErrImageNeverPull")
                 raise ImageError("ErrImageNeverPull", message)
             return await self._pull(name, sandbox, secrets, tell)
+
+    async def _look(self, name: str) -> ImageRecord | None:
+        """Return an image that is here, or was a moment ago: should it go meanwhile, the container can't be made."""
+        now_s = asyncio.get_running_loop().time()
+        seen_s, found = self._seen.get(name, (-math.inf, None))
+        if found is not None and now_s - seen_s < SEEN_S:
+            return found
+        found = await self._cri.image(name)
+        if found is not None:
+            self._seen[name] = (now_s, found)
+        return found
 
     async def _pull(
         self, name: str, sandbox: cri_v1.PodSandboxConfig, secrets: Iterable[Secret], tell: Tell

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from kube.api.core_v1 import Container, Pod, Secret
 from kube.api.node_v1 import RuntimeClass
@@ -135,8 +135,8 @@ class Operations:
 
     # Containers.
 
-    async def start_container(self, pod: Pod, record: PodRecord, action: StartContainer) -> None:
-        """Get the image, create, start, run the postStart hook."""
+    async def start_container(self, pod: Pod, record: PodRecord, action: StartContainer) -> str:
+        """Get the image, create, start, run the postStart hook; return the container's id."""
         container = _named(pod, action.name)
         sandbox = record.sandbox
         if sandbox is None:
@@ -157,8 +157,9 @@ class Operations:
             self._fail(pod, container, "RunContainerError", str(error).removeprefix(f"container {container_id}: "))
         self._room.tell(pod, "Normal", "Started", "Container started", container.name)
         await self._post_start(pod, container, container_id, next(iter(sandbox.ips), ""))
+        return container_id
 
-    def _fail(self, pod: Pod, container: Container, reason: str, message: str) -> None:
+    def _fail(self, pod: Pod, container: Container, reason: str, message: str) -> NoReturn:
         self._room.tell(pod, "Warning", "Failed", f"Error: {message}", container.name)
         raise OperationFailed(reason, message)
 

@@ -339,11 +339,12 @@ class PodWorker:
 
     async def _operate(self, key: str, action: Action) -> None:
         failure: OperationFailed | None = None
+        made = ""
 
         async def job() -> None:
-            nonlocal failure
+            nonlocal failure, made
             try:
-                await self._do(action)
+                made = await self._do(action)
             except OperationFailed as error:
                 failure = error
 
@@ -352,12 +353,14 @@ class PodWorker:
             if unexpected is not None:
                 failure = OperationFailed("InternalError", str(unexpected))
             self._note(key, failure)
+            if made:
+                await self._sight.await_event(made)
         finally:
             current = self._busy.get(key)
             if current is not None and current.action is action:
                 del self._busy[key]
             if not isinstance(action, PrepareVolumes):
-                self._sight.is_stale = True
+                self._sight.note_done(made)
             self._wake.set()
 
     def _note(self, key: str, failure: OperationFailed | None) -> None:
@@ -367,7 +370,8 @@ class PodWorker:
         delay = self._setbacks.note(key, failure.reason, str(failure), self._room.clock.now())
         _log.info("%s: %s: %s: %s; next try in %gs", self.story, key, failure.reason, failure, delay.total_seconds())
 
-    async def _do(self, action: Action) -> None:
+    async def _do(self, action: Action) -> str:
+        """Carry out an action; return the id of what runs by it, if anything does."""
         operations = self._operations
         try:
             match action:
@@ -379,9 +383,11 @@ class PodWorker:
                     if action.attempt:
                         told = "Pod sandbox changed, it will be killed and re-created."
                         self._room.tell(self.pod, "Normal", "SandboxChanged", told)
-                    self._sight.expect(await operations.create_sandbox(self.pod, action.attempt))
+                    made = await operations.create_sandbox(self.pod, action.attempt)
+                    self._sight.expect(made)
+                    return made
                 case StartContainer():
-                    await operations.start_container(granted_pod(self._view()), self.record, action)
+                    return await operations.start_container(granted_pod(self._view()), self.record, action)
                 case ResizeContainer():
                     await operations.resize_container(self.pod, action)
                     self._resources[action.id] = action.resources
@@ -394,6 +400,7 @@ class PodWorker:
         except CriError as error:
             if error.code != "NOT_FOUND":
                 raise OperationFailed("RuntimeError", str(error)) from error
+        return ""
 
     async def _clean_up(self, *, is_deleted: bool) -> None:
         if not self._is_released:

@@ -123,6 +123,7 @@ class RuntimeService(StreamedLists):
     async def run_pod_sandbox(self, request: cri.RunPodSandboxRequest) -> cri.RunPodSandboxResponse:
         """Make a sandbox."""
         sandbox = await self._sandboxes.run(request.config, request.runtime_handler)
+        await _events_first()
         return cri.RunPodSandboxResponse(pod_sandbox_id=sandbox.id)
 
     @answering
@@ -183,6 +184,7 @@ class RuntimeService(StreamedLists):
     async def start_container(self, request: cri.StartContainerRequest) -> cri.StartContainerResponse:
         """Run a container's command."""
         await self._containers.start(self._containers.get(request.container_id))
+        await _events_first()
         return cri.StartContainerResponse()
 
     @answering
@@ -360,3 +362,8 @@ class RuntimeService(StreamedLists):
             and container.record.sandbox_id.startswith(sandbox_id)
             and labels.items() <= dict(container.config.labels).items()
         ]
+
+
+async def _events_first() -> None:
+    """Let the events that were just published leave before the answer: who hears both need not ask."""
+    await asyncio.sleep(0)

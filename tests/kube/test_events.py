@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from kube.api.core_v1 import Event, Pod
 from kube.api.meta_v1 import ObjectMeta
 from kube.client import ConnectionLost
-from kube.events import BURST, QUEUE_MAX, EventRecorder
+from kube.events import BURST, LULL_MAX_S, LULL_S, QUEUE_MAX, EventRecorder
 from tests.kube.fake_client import FakeClient
 from tests.kube.fake_clock import FakeClock, settle
 
@@ -17,19 +17,25 @@ def pod(name: str = "web") -> Pod:
 
 
 @asynccontextmanager
-async def running(recorder: EventRecorder) -> AsyncIterator[None]:
+async def running(recorder: EventRecorder, clock: FakeClock) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
         task = group.create_task(recorder.run())
         yield
-        await settle(2000)
+        await lull(clock)
         task.cancel()
 
 
-async def test_an_event_says_what_happened_to_whom() -> None:
-    client = FakeClient()
-    recorder = EventRecorder(client, "kubelet", host="n1", clock=FakeClock())
+async def lull(clock: FakeClock) -> None:
+    """Let everything that was recorded be written."""
+    await clock.advance(LULL_MAX_S)
+    await settle(2000)
 
-    async with running(recorder):
+
+async def test_an_event_says_what_happened_to_whom() -> None:
+    client, clock = FakeClient(), FakeClock()
+    recorder = EventRecorder(client, "kubelet", host="n1", clock=clock)
+
+    async with running(recorder, clock):
         recorder.record(pod(), "Normal", "Started", "Started container web", field_path="spec.containers{web}")
 
     (event,) = client.stored(Event)
@@ -46,7 +52,7 @@ async def test_the_same_event_again_raises_its_count() -> None:
     client, clock = FakeClient(), FakeClock()
     recorder = EventRecorder(client, "kubelet", clock=clock)
 
-    async with running(recorder):
+    async with running(recorder, clock):
         recorder.record(pod(), "Warning", "BackOff", "Back-off restarting")
         await clock.advance(10)
         recorder.record(pod(), "Warning", "BackOff", "Back-off restarting")
@@ -62,12 +68,12 @@ async def test_the_same_event_again_raises_its_count() -> None:
 
 
 async def test_an_event_that_was_cleared_away_is_written_anew() -> None:
-    client = FakeClient()
-    recorder = EventRecorder(client, "kubelet")
+    client, clock = FakeClient(), FakeClock()
+    recorder = EventRecorder(client, "kubelet", clock=clock)
 
-    async with running(recorder):
+    async with running(recorder, clock):
         recorder.record(pod(), "Normal", "Pulled", "Pulled")
-        await settle()
+        await lull(clock)
         (first,) = client.stored(Event)
         client.drop(Event, first.metadata.name, "team")
         recorder.record(pod(), "Normal", "Pulled", "Pulled")
@@ -80,11 +86,11 @@ async def test_one_noisy_object_is_held_back_and_others_are_not() -> None:
     client, clock = FakeClient(), FakeClock()
     recorder = EventRecorder(client, "kubelet", clock=clock)
 
-    async with running(recorder):
+    async with running(recorder, clock):
         for number in range(BURST + 5):
             recorder.record(pod("noisy"), "Normal", "Tick", f"number {number}")
         recorder.record(pod("quiet"), "Normal", "Tick", "once")
-        await settle(2000)
+        await lull(clock)
         await clock.advance(300)
         recorder.record(pod("noisy"), "Normal", "Tick", "after a rest")
 
@@ -93,11 +99,11 @@ async def test_one_noisy_object_is_held_back_and_others_are_not() -> None:
 
 
 async def test_a_server_that_is_away_costs_events_and_nothing_else() -> None:
-    client = FakeClient()
+    client, clock = FakeClient(), FakeClock()
     client.failures = [ConnectionLost("away")]
-    recorder = EventRecorder(client, "kubelet")
+    recorder = EventRecorder(client, "kubelet", clock=clock)
 
-    async with running(recorder):
+    async with running(recorder, clock):
         recorder.record(pod(), "Normal", "One", "lost")
         recorder.record(pod(), "Normal", "Two", "kept")
 
@@ -112,3 +118,17 @@ async def test_recording_never_waits() -> None:
         recorder.record(pod(), "Normal", "Tick", str(number))
 
     assert recorder.dropped == 3
+
+
+async def test_events_wait_until_nothing_happens_but_not_for_ever() -> None:
+    client, clock = FakeClient(), FakeClock()
+    recorder = EventRecorder(client, "kubelet", clock=clock)
+
+    async with running(recorder, clock):
+        recorder.record(pod(), "Normal", "Tick", "first")
+        written = []
+        while not written:
+            await clock.advance(LULL_S / 2)
+            recorder.record(pod(), "Normal", "Tick", f"another at {clock.monotonic_s():g}")
+            written = client.stored(Event)
+        assert LULL_MAX_S <= clock.monotonic_s() < 2 * LULL_MAX_S

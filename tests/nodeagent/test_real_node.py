@@ -31,9 +31,9 @@ from kube.http_client import HttpClient
 from kube.pki import Pair, Subject, issue, load_pair, save_pair
 from nodeagent.cri.client import Cri
 from nodeagent.log_rotation import rotate
+from nodeagent.memory import is_tmpfs
 from nodeagent.network.hosts import Host, create_host, remove_hosts
 from nodeagent.network.network import link_prefix
-from nodeagent.memory import is_tmpfs
 from nodeagent.pods.mounts import mounts_below
 from tests.nodeagent.make import NOW, container
 

@@ -169,7 +169,7 @@ async def test_a_container_that_ends_is_started_again_with_back_off(node: Node) 
     await until(lambda: len(node.runtime.named("main")) > 0 and node.runtime.calls.count("start main 3") == 1)
     await until(lambda: node.pod().status.container_statuses[0].restart_count >= 3)
 
-    assert "BackOff" in node.reasons()
+    await until(lambda: "BackOff" in node.reasons())
 
 
 async def test_a_pod_that_never_restarts_ends(node: Node) -> None:
@@ -210,7 +210,7 @@ async def test_a_failed_hook_after_the_start_restarts_the_container(node: Node) 
 
     await until(lambda: "start main 1" in node.runtime.calls)
 
-    assert "FailedPostStartHook" in node.reasons()
+    await until(lambda: "FailedPostStartHook" in node.reasons())
 
 
 async def test_of_two_pods_of_one_name_that_were_made_in_one_second_the_later_is_meant(node: Node) -> None:
@@ -259,7 +259,7 @@ async def test_a_missing_image_is_told_and_tried_again(node: Node) -> None:
     await until(lambda: node.reason() in ("ErrImagePull", "ImagePullBackOff"))
     await until(lambda: node.runtime.calls.count(f"pull {MISSING}") >= 2)
 
-    assert "Failed" in node.reasons()
+    await until(lambda: "Failed" in node.reasons())
 
 
 async def test_an_image_that_is_never_pulled_is_refused_without_asking(node: Node) -> None:
@@ -336,7 +336,7 @@ async def test_a_failing_liveness_probe_restarts_the_container(node: Node) -> No
 
     await until(lambda: "start main 1" in node.runtime.calls)
 
-    assert {"Unhealthy", "Killing"} <= set(node.reasons())
+    await until(lambda: {"Unhealthy", "Killing"} <= set(node.reasons()))
 
 
 async def test_a_pod_is_ready_when_its_readiness_probe_says_so(node: Node) -> None:

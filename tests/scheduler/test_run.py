@@ -12,6 +12,7 @@ from kube import errors
 from kube.api.core_v1 import Affinity, Event, Pod, PodAffinity, PodAffinityTerm
 from kube.api.meta_v1 import LabelSelector
 from kube.client import ConnectionLost
+from kube.events import LULL_MAX_S
 from kube.informers import Informers
 from kube.kinds import Resource, kind_of
 from kube.objects import condition, with_metadata
@@ -55,6 +56,7 @@ async def stage(*objects: Resource) -> AsyncIterator[Stage]:
 async def test_a_pod_is_bound_and_the_event_says_where() -> None:
     async with stage(make.node(), make.pod("web")) as on:
         assert on.node_of("web") == "node-a"
+        await on.clock.advance(LULL_MAX_S)
         (event,) = on.client.stored(Event)
         assert (event.reason, event.message) == ("Scheduled", "Successfully assigned default/web to node-a")
 
