@@ -6,7 +6,7 @@ of AgentSettings) and serves until it is told to end; it ends with its parent to
 """
 
 import argparse
-import asyncio
+import uvloop
 import ctypes
 import glob
 import os
@@ -103,7 +103,7 @@ def main() -> None:
     if flags.parent:
         end_with_parent(flags.parent)
     set_up_logging()
-    asyncio.run(run(decode_settings(flags.settings.read_bytes())))
+    uvloop.run(run(decode_settings(flags.settings.read_bytes())))
 
 
 if __name__ == "__main__":
