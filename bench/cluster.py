@@ -39,8 +39,8 @@ def main() -> None:
     )
     with cluster() as connection:
         wait(lambda: has_account(connection))
-        _measure_starts(connection)
         _measure_idle(connection)
+        _measure_starts(connection)
 
 
 def _timed_up() -> float:
@@ -154,6 +154,8 @@ def _measure_idle(connection: Connection) -> None:
     megabytes = sum(float(row[2]) for row in rows)
     print(f"\nidle for {IDLE_S:g} s with {IDLE_PODS} pods")
     print(table(("PROCESS", "% OF A CORE", "PSS MB"), [*rows, ("all", f"{percent:.2f}", f"{megabytes:.1f}")]))
+    connection.send("DELETE", PODS, {})
+    wait(lambda: not connection.get(PODS)["items"])
 
 
 def _usages() -> Mapping[str, Usage]:
