@@ -6,7 +6,6 @@ of AgentSettings) and serves until it is told to end; it ends with its parent to
 """
 
 import argparse
-import uvloop
 import ctypes
 import glob
 import os
@@ -16,6 +15,8 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
+
+import uvloop
 
 from kube.log import set_up_logging
 from nodeagent.network.host_ports import HostPort

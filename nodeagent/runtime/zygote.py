@@ -1,8 +1,8 @@
-"""The zygote: a small process, started before any thread, that forks one shim per pod on request.
+"""The zygote: a small process, started before any thread, that forks one shim per pod, always one ahead.
 
 Keeps true: what it forks has nothing of the runtime's memory, threads or descriptors; it outlives no runtime (it ends
-when the runtime's end of its socket closes), while its shims outlive both. Reads requests from the SOCK_SEQPACKET
-socket whose descriptor is the last argument: one JSON object each, with the shim's first connection as SCM_RIGHTS.
+when the runtime's end of its socket closes), while its shims outlive both. A shim reads its request from the
+SOCK_SEQPACKET socket whose descriptor is the last argument: a JSON object, with its first connection as SCM_RIGHTS.
 Standard library only: run as `python -I -S -c "..."` by `shim_client`.
 """
 
@@ -35,14 +35,18 @@ def main() -> None:
 
 
 def _serve_one(requests: socket.socket) -> bool:
-    """Fork the shim that the next request asks for; return False when the runtime has gone."""
-    message, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES_MAX, 1)
-    if not message:
-        return False
+    """Fork the next shim, which waits for its request itself; return False when the runtime has gone."""
+    taken, taking = os.pipe()
     if os.fork() == 0:
+        os.close(taken)
+        message, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES_MAX, 1)
         requests.close()
-        shim.run(json.loads(message), socket.socket(fileno=descriptors[0]))
+        if message:
+            os.write(taking, b".")
+            os.close(taking)
+            shim.run(json.loads(message), socket.socket(fileno=descriptors[0]))
         os._exit(0)
-    for descriptor in descriptors:
-        os.close(descriptor)
-    return True
+    os.close(taking)
+    has_taken = os.read(taken, 1)
+    os.close(taken)
+    return bool(has_taken)
