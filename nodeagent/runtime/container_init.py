@@ -17,6 +17,7 @@ import socket
 import stat
 import struct
 import termios
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from nodeagent.runtime import capabilities, identity, rootfs, seccomp_program, small_files, syscalls
@@ -24,6 +25,7 @@ from nodeagent.runtime import capabilities, identity, rootfs, seccomp_program, s
 EXIT_NOT_STARTED = 128
 EXIT_NOT_EXECUTABLE = 126
 EXIT_NOT_FOUND = 127
+_DESCRIPTORS_MAX = 1 << 12
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TIOCSPTLCK, _TIOCGPTPEER = 0x40045431, 0x5441
 
@@ -56,9 +58,20 @@ def run_further(
     """
     with Reporting(status):
         process = {**read_config(launch)["process"], **process}
+        stand_in = _stand_in(process["args"])
         warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
         syscalls.join_namespaces(pidfd, syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
-        _exec(process, launch, stdio, status, warnings, users=pidfd if launch["user_namespace"] else -1)
+        users = pidfd if launch["user_namespace"] else -1
+        _exec(process, launch, stdio, status, warnings, users=users, stand_in=stand_in)
+
+
+def _stand_in(arguments: list[str]) -> Callable[[], int] | None:
+    """Return what is done where the image has no such command; imported while the node's files are there."""
+    if arguments[0] != "tar":
+        return None
+    from nodeagent.runtime import container_tar  # noqa: PLC0415 - no shim pays for what hardly any command needs.
+
+    return lambda: container_tar.main(arguments[1:])
 
 
 def read_config(launch: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +96,7 @@ def run_reaper(folder: str, cgroups: list[str], status: socket.socket) -> NoRetu
         syscalls.control_process(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)  # The pod's processes end with its shim.
     own = status.fileno()
     os.closerange(0, own)
-    os.closerange(own + 1, 1 << 12)
+    os.closerange(own + 1, _DESCRIPTORS_MAX)
     status.close()
     while True:
         signal.sigwait({signal.SIGCHLD})
@@ -147,8 +160,12 @@ def _exec(
     warnings: list[str],
     *,
     users: int,
+    stand_in: Callable[[], int] | None = None,
 ) -> NoReturn:
-    """Become the command; users: a pidfd or file of the user namespace to enter, -1 for the node's."""
+    """Become the command; users: a pidfd or file of the user namespace to enter, -1 for the node's.
+
+    stand_in: does it where the image doesn't have it.
+    """
     who = identity.resolve(launch["identity"])
     if process["terminal"]:
         stdio = _open_terminal(status, process.get("consoleSize"))
@@ -168,7 +185,13 @@ def _exec(
     _restrict(process, who)
     report = {"user": {"uid": who.uid, "gid": who.gid, "groups": who.groups}, "warnings": warnings}
     status.send(json.dumps(report).encode())
-    _replace_process(process["args"], environment)
+    try:
+        _replace_process(process["args"], environment)
+    except StartError as error:
+        if stand_in is None or error.exit_code != EXIT_NOT_FOUND:
+            raise
+    os.closerange(3, _DESCRIPTORS_MAX)  # As if something were exec'd: that closes the status socket too.
+    os._exit(stand_in())
 
 
 def _environment(process: dict[str, Any], who: identity.Identity) -> dict[str, str]:

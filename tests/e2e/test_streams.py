@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -16,6 +17,7 @@ import pytest
 from tests.e2e.conftest import Cluster, Result, eventually, free_port, kubectl_binary, run, succeed
 from tests.e2e.terminal import COLUMNS, ROWS, at_terminal
 
+BUSYBOX = "/bin/busybox"
 VERSIONS = ("1.27", "1.28", "1.29", "1.30", "1.31", "1.32", "1.33")
 NAMESPACE = "streams"
 PIECE = bytes(1 << 20)
@@ -69,6 +71,18 @@ def web(cluster: Cluster) -> Iterator[None]:
     eventually("the pod serves", lambda: "serving" in cluster.wherry("logs", "-n", NAMESPACE, "web").out)
     yield
     succeed(cluster.wherry("delete", "namespace", NAMESPACE))
+
+
+@pytest.fixture(scope="module")
+def bare(cluster: Cluster, web: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A pod of an image that holds nothing but a program called `sleep`."""
+    root = tmp_path_factory.mktemp("bare")
+    shutil.copy(BUSYBOX, root / "sleep")
+    succeed(cluster.wherry("image", "import", str(root), "example.test/bare:1"))
+    made = pod("bare", "/sleep", "1000", image="example.test/bare:1")
+    succeed(cluster.wherry("create", "-n", NAMESPACE, "-f", "-", stdin=json.dumps(made)))
+    succeed(cluster.wherry("wait", "-n", NAMESPACE, "--for=condition=Ready", "pod/bare"))
+    return "bare"
 
 
 class Kubectl:
@@ -213,6 +227,19 @@ def test_files_are_copied_both_ways(kubectl: Kubectl, tmp_path: Path) -> None:
 
     assert (back / "large").read_bytes() == (away / "large").read_bytes()
     assert (back / "sub" / "small").read_text() == "small"
+
+
+def test_files_are_copied_into_and_out_of_an_image_that_has_no_tar(kubectl: Kubectl, bare: str, tmp_path: Path) -> None:
+    """All that is in it is one program, as in images that are built from nothing."""
+    away, back = tmp_path / "away", tmp_path / "back"
+    (away / "sub").mkdir(parents=True)
+    (away / "sub" / "large").write_bytes(bytes(range(256)) * 20_000)
+    there = f"/{free_port()}"
+
+    succeed(kubectl("cp", str(away), f"{bare}:{there}"))
+    succeed(kubectl("cp", f"{bare}:{there}", str(back)))
+
+    assert (back / "sub" / "large").read_bytes() == (away / "sub" / "large").read_bytes()
 
 
 @pytest.mark.parametrize("door", ["pods/web:http", "pods/web:8080", "services/web:80", "services/http:web:80"])
