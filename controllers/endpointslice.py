@@ -1,20 +1,21 @@
 """Keep the EndpointSlices of every Service that has a selector in line with its pods.
 
 Reads Services, Pods, Nodes (for zones) and EndpointSlices from the informers; writes EndpointSlices with the label
-endpointslice.kubernetes.io/managed-by of this controller, and never others. Decides in `endpointslice_plan`.
+endpointslice.kubernetes.io/managed-by of this controller, and never others. Decides in `endpointslice_plan`,
+writes in `endpointslice_slices`.
 Source: kubernetes.io/docs/concepts/services-networking/endpoint-slices
 """
 
 from typing import Final
 
 from controllers.backends import calm_s, matters, selected_pods, service_keys
-from controllers.endpointslice_plan import MANAGER, MANAGER_LABEL, SERVICE_LABEL, plan
-from controllers.world import World, again_after_conflict, is_terminating_namespace
+from controllers.endpointslice_plan import MANAGER, plan
+from controllers.endpointslice_slices import ManagedSlices
+from controllers.world import World, again_after_conflict
 from kube.api.core_v1 import Node, Pod, Service
 from kube.api.discovery_v1 import EndpointSlice
 from kube.controller import Controller
-from kube.errors import ApiError
-from kube.objects import ObjectKey, is_terminating, key_of
+from kube.objects import ObjectKey, is_terminating
 
 ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 
@@ -23,7 +24,7 @@ class EndpointSlices:
     """The controller of EndpointSlices."""
 
     def __init__(self, world: World, *, workers: int = 2) -> None:
-        self._world = world
+        self._managed = ManagedSlices(world, MANAGER)
         self._services = world.informers.of(Service)
         self._pods = world.informers.of(Pod)
         self._nodes = world.informers.of(Node)
@@ -39,11 +40,12 @@ class EndpointSlices:
 
     def _hear_slice(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for item in (old, new):
-            for key in _keys_of_slice(item) if item is not None else ():
+            key = self._managed.service_of(item) if item is not None else None
+            if key is not None:
                 self._look_at(key)
 
     def _look_at(self, key: ObjectKey) -> None:
-        size = sum(len(item.endpoints) for item in self._slices_of(key))
+        size = sum(len(item.endpoints) for item in self._managed.of(key))
         pods = len(self._pods.by_index("namespace", key.namespace))
         self.controller.queue.add_after(key, calm_s(size, pods))
 
@@ -61,45 +63,10 @@ class EndpointSlices:
             return None  # Deleted: its slices are the garbage collector's work. No selector: somebody else's work.
         if is_terminating(service):
             return None
-        changes = plan(service, selected_pods(self._pods, service), self._slices_of(key), self._zones())
-        client = self._world.client
-        for item in changes.create:
-            try:
-                self.controller.wrote(key, await client.create(item))
-            except ApiError as error:
-                if is_terminating_namespace(error):
-                    return None
-                raise
-        for item in changes.update:
-            self.controller.wrote(key, await client.update(item))
-        for item in changes.delete:
-            await self._delete(key, item)
+        changes = plan(service, selected_pods(self._pods, service), self._managed.of(key), self._zones())
+        await self._managed.carry_out(changes, key, self.controller)
         return None
-
-    def _slices_of(self, key: ObjectKey) -> list[EndpointSlice]:
-        return [
-            item
-            for item in self._slices.by_index("namespace", key.namespace)
-            if item.metadata.labels.get(SERVICE_LABEL) == key.name
-            and item.metadata.labels.get(MANAGER_LABEL) == MANAGER
-        ]
 
     def _zones(self) -> dict[str, str]:
         nodes = ((node.metadata.name, node.metadata.labels.get(ZONE_LABEL)) for node in self._nodes.all())
         return {name: zone for name, zone in nodes if zone}
-
-    async def _delete(self, key: ObjectKey, item: EndpointSlice) -> None:
-        try:
-            last = await self._world.client.delete(EndpointSlice, item.metadata.name, namespace=item.metadata.namespace)
-        except ApiError as error:
-            if error.code == 404:
-                return
-            raise
-        if last is not None:
-            self.controller.wrote(key, last)
-
-
-def _keys_of_slice(item: EndpointSlice) -> list[ObjectKey]:
-    name = item.metadata.labels.get(SERVICE_LABEL)
-    is_ours = item.metadata.labels.get(MANAGER_LABEL) == MANAGER
-    return [ObjectKey(key_of(item).namespace, name)] if name and is_ours else []

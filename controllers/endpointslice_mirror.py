@@ -12,12 +12,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from controllers.endpointslice_plan import MANAGER_LABEL, SERVICE_LABEL, Changes, Ports
-from controllers.world import World, again_after_conflict, is_terminating_namespace
+from controllers.endpointslice_slices import ManagedSlices
+from controllers.world import World, again_after_conflict
 from kube.api.core_v1 import EndpointAddress, Endpoints, EndpointSubset, Service
 from kube.api.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from kube.api.meta_v1 import ObjectMeta
 from kube.controller import Controller
-from kube.errors import ApiError
 from kube.objects import ObjectKey, controller_reference, is_terminating
 
 MANAGER: Final = "endpointslicemirroring-controller.k8s.io"
@@ -116,57 +116,23 @@ class EndpointSliceMirror:
     """The controller of EndpointSlices that mirror Endpoints."""
 
     def __init__(self, world: World, *, workers: int = 2) -> None:
-        self._world = world
+        self._managed = ManagedSlices(world, MANAGER)
         self._services = world.informers.of(Service)
         self._endpoints = world.informers.of(Endpoints)
-        self._slices = world.informers.of(EndpointSlice)
         reconcile = again_after_conflict(self.reconcile)
         self.controller = Controller("endpointslicemirror", reconcile, workers=workers, clock=world.clock)
         self.controller.hear(self._services)
         self.controller.hear(self._endpoints)
-        self.controller.hear(self._slices, _keys_of_mirror)
+        self.controller.hear(world.informers.of(EndpointSlice), self._key_of_mirror)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Bring the mirrors of one Service's Endpoints in line with them."""
         endpoints = self._endpoints.get(key.name, key.namespace)
         is_wanted = is_mirrored(self._services.get(key.name, key.namespace), endpoints)
-        changes = plan(endpoints if is_wanted else None, self._mirrors_of(key))
-        client = self._world.client
-        for item in changes.delete:
-            await self._delete(key, item)
-        for item in changes.update:
-            self.controller.wrote(key, await client.update(item))
-        for item in changes.create:
-            try:
-                self.controller.wrote(key, await client.create(item))
-            except ApiError as error:
-                if is_terminating_namespace(error):
-                    return None
-                raise
+        changes = plan(endpoints if is_wanted else None, self._managed.of(key))
+        await self._managed.carry_out(changes, key, self.controller)
         return None
 
-    def _mirrors_of(self, key: ObjectKey) -> list[EndpointSlice]:
-        return [
-            item
-            for item in self._slices.by_index("namespace", key.namespace)
-            if item.metadata.labels.get(SERVICE_LABEL) == key.name and _is_ours(item)
-        ]
-
-    async def _delete(self, key: ObjectKey, item: EndpointSlice) -> None:
-        try:
-            last = await self._world.client.delete(EndpointSlice, item.metadata.name, namespace=item.metadata.namespace)
-        except ApiError as error:
-            if error.code == 404:
-                return
-            raise
-        if last is not None:
-            self.controller.wrote(key, last)
-
-
-def _keys_of_mirror(item: EndpointSlice) -> list[ObjectKey]:
-    labels = item.metadata.labels
-    return [ObjectKey(item.metadata.namespace, labels.get(SERVICE_LABEL, ""))] if _is_ours(item) else []
-
-
-def _is_ours(item: EndpointSlice) -> bool:
-    return item.metadata.labels.get(MANAGER_LABEL) == MANAGER
+    def _key_of_mirror(self, item: EndpointSlice) -> list[ObjectKey]:
+        key = self._managed.service_of(item)
+        return [key] if key is not None else []

@@ -47,10 +47,6 @@ _LABEL_VALUE_SENTENCE: Final = (
     " end with an alphanumeric character"
 )
 _CONFIG_KEY_SENTENCE: Final = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-_C_IDENTIFIER_SENTENCE: Final = (
-    "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters"
-    " or '_'"
-)
 _HTTP_HEADER_SENTENCE: Final = "a valid HTTP header must consist of alphanumeric characters or '-'"
 
 
@@ -139,11 +135,6 @@ def check_env_name(value: str) -> list[str]:
     if any(not " " <= letter <= "~" or letter == "=" for letter in value):
         return ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
     return []
-
-
-def check_c_identifier(value: str) -> list[str]:
-    """Check a name that a shell can use as a variable: the prefixes of envFrom."""
-    return _unlike(value, _C_IDENTIFIER, _C_IDENTIFIER_SENTENCE, "my_name", "MY_NAME", "MyName")
 
 
 def check_config_map_key(value: str) -> list[str]:

@@ -30,7 +30,6 @@ from kube.times import (
         (names.check_path_segment, ["system:node", "a b"], [".", "..", "a/b", "a%b"]),
         (names.check_port_name, ["http", "a-1"], ["", "1", "-a", "a--b", "HTTP", "a" * 16]),
         (names.check_env_name, ["PATH", "a.b", "1 2"], ["", "a=b", "é", "a\n"]),
-        (names.check_c_identifier, ["_a1"], ["1a", "a-b", ""]),
         (names.check_config_map_key, ["a.txt", "_", "..." + "a"], ["", "a/b", "..", "."]),
         (names.check_http_header_name, ["X-A"], ["X A", ""]),
         (names.check_label_key, ["app", "example.com/app", "A_b.c"], ["", "/a", "a/", "a/b/c", "A/b", "a" * 64]),
