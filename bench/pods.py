@@ -247,7 +247,7 @@ async def _idle(api: FakeClient) -> None:
     """Print what agent and runtime use of a core while nothing happens to as many pods as a node takes."""
     await _up(api, [_pod(f"idle-{number}") for number in range(CROWDS[-1])])
     (runtime,) = (pid for pid in _pids_with("nodeagent.runtime_process") if _parent(pid) == os.getpid())
-    await asyncio.sleep(IDLE_S / 5)
+    await asyncio.sleep(IDLE_S / 2)
     before = time.process_time(), _cpu_s(runtime)
     await asyncio.sleep(IDLE_S)
     after = time.process_time(), _cpu_s(runtime)
