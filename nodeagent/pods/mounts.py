@@ -35,13 +35,14 @@ def unmount(target: Path) -> None:
         raise OSError(number, f"umount {target}: {os.strerror(number)}", str(target))
 
 
-def mounts_below(folder: Path) -> list[Path]:
-    """Return what is mounted at or below a directory, the deepest first."""
-    wanted = str(folder)
+def mounts_below(*folders: Path) -> list[Path]:
+    """Return what is mounted at or below directories, the deepest first."""
+    wanted = tuple(map(str, folders))
+    below = tuple(f"{folder}/" for folder in wanted)
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         point = line.split(" ")[4].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
-        if point == wanted or point.startswith(wanted + "/"):
+        if point in wanted or point.startswith(below):
             found.append(Path(point))
     return sorted(found, key=lambda path: len(path.parts), reverse=True)
 

@@ -237,17 +237,19 @@ def _memory_bytes(source: EmptyDirVolumeSource, facts: PodFacts) -> int:
 
 def unmount_all(dirs: NodeDirs, uid: str) -> None:
     """Take away every mount of a pod's volumes."""
-    for folder in (dirs.pod(uid), dirs.pod_in_memory(uid)):
-        for point in mounts_below(folder):
-            unmount(point)
+    for point in mounts_below(dirs.pod(uid), dirs.pod_in_memory(uid)):
+        unmount(point)
 
 
 def remove_pod_files(dirs: NodeDirs, uid: str) -> None:
     """Remove all that a pod has left, but never what is mounted there from elsewhere."""
     unmount_all(dirs, uid)
-    for folder in (dirs.pod(uid), dirs.pod_in_memory(uid)):
-        if not mounts_below(folder):
-            try:
-                shutil.rmtree(folder, ignore_errors=True)
-            except RecursionError:
-                remove_deep(folder)
+    folders = (dirs.pod(uid), dirs.pod_in_memory(uid))
+    still_there = mounts_below(*folders)
+    for folder in folders:
+        if any(point.is_relative_to(folder) for point in still_there):
+            continue
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        except RecursionError:
+            remove_deep(folder)
