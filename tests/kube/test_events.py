@@ -126,7 +126,7 @@ async def test_events_wait_until_nothing_happens_but_not_for_ever() -> None:
 
     async with running(recorder, clock):
         recorder.record(pod(), "Normal", "Tick", "first")
-        written = []
+        written: list[Event] = []
         while not written:
             await clock.advance(LULL_S / 2)
             recorder.record(pod(), "Normal", "Tick", f"another at {clock.monotonic_s():g}")
