@@ -131,14 +131,14 @@ async def answered(ask: Callable[[], Awaitable[Reply]]) -> Reply:
 class Watcher:
     """Follows all objects, from where it was whenever it was cut off; lists anew where it is told to.
 
-    heard: for each object its states one after another, as events told them (True, STATE) and lists (False, STATE).
+    heard: for each object its states one after another, and the revision of the list that told of one, 0 for an event.
     """
 
     def __init__(self, wire: Wire, ledger: Ledger) -> None:
         self._wire = wire
         self._ledger = ledger
         self._revision = 0
-        self.heard: dict[str, list[tuple[bool, int]]] = {}
+        self.heard: dict[str, list[tuple[int, int]]] = {}
         self.lists = 0
 
     async def run(self) -> None:
@@ -155,9 +155,9 @@ class Watcher:
     async def _list(self) -> None:
         reply = await answered(lambda: self._wire.send("GET", MAPS))
         found = {item["metadata"]["name"]: item for item in reply.json["items"]}
-        for name in {*found, *self.heard}:
-            self._tell(name, found.get(name), is_event=False)
         self._revision = int(reply.json["metadata"]["resourceVersion"])
+        for name in {*found, *self._ledger.states} - ({self._ledger.last} - found.keys()):
+            self._tell(name, found.get(name), self._revision)
         self.lists += 1
 
     async def _watch(self) -> None:
@@ -187,28 +187,39 @@ class Watcher:
         self._revision = revision
         if event == "DELETED":
             self._ledger.note_revision(revision, name, GONE)
-            self.heard.setdefault(name, []).append((True, GONE))
+            self.heard.setdefault(name, []).append((GONE, 0))
         else:
-            self._tell(name, obj, is_event=True)
+            self._tell(name, obj, 0)
 
-    def _tell(self, name: str, obj: dict[str, Any] | None, *, is_event: bool) -> None:
+    def _tell(self, name: str, obj: dict[str, Any] | None, listed_at: int) -> None:
         number = GONE if obj is None else int(obj["data"]["n"])
         if obj is not None:
             self._ledger.note_revision(int(obj["metadata"]["resourceVersion"]), name, number)
-        self.heard.setdefault(name, []).append((is_event, number))
+        self.heard.setdefault(name, []).append((number, listed_at))
 
     def check(self) -> None:
         """Return if each object was heard of as it was written: all states in order, those before a list excepted."""
         for name, states in self._ledger.states.items():
             place = 0
-            for is_event, number in self.heard.get(name, []):
-                if is_event:
+            for number, listed_at in self.heard.get(name, []):
+                if listed_at:
+                    place = max(place, self._place_of(name, number, listed_at))
+                else:
                     assert states[place : place + 1] == [number], (name, place, number, states[place:][:5])
                     place += 1
-                elif (states[place - 1] if place else GONE) != number:
-                    assert number in states[place:], (name, place, number, states[place:][:5])
-                    place = states.index(number, place) + 1
             assert place == len(states), (name, place, states[-3:])
+
+    def _place_of(self, name: str, number: int, listed_at: int) -> int:
+        """Return how many states an object had been through when a list showed it with a number, or not at all."""
+        states = self._ledger.states[name]
+        if number != GONE:
+            return states.index(number) + 1
+        written = {number: revision for revision, (of, number) in self._ledger.revisions.items() if of == name}
+        before = [place for place, state in enumerate(states) if state != GONE and written[state] <= listed_at]
+        if not before:
+            return 0
+        assert states[before[-1] + 1] == GONE, (name, listed_at, states[before[-1] :][:5])
+        return before[-1] + 2
 
 
 @asynccontextmanager
