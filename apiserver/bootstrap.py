@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from msgspec.structs import replace
 
 from apiserver.allocators import DNS_SERVICE, KUBERNETES_SERVICE, AddressRange
+from apiserver.flow_control import keep_flows
 from apiserver.strategies.checks import is_ip
 from kube.api.coordination_v1 import Lease, LeaseSpec
 from kube.api.core_v1 import (
@@ -64,14 +65,16 @@ async def bootstrap(client: Client, basics: Basics, clock: Clock) -> None:
     """Make what is missing of the cluster's own objects."""
     for obj in basic_objects(basics):
         await _create_if_missing(client, obj)
+    await keep_flows(client, clock.now())
     await announce(client, basics, clock.now())
 
 
-async def keep_announced(client: Client, basics: Basics, clock: Clock) -> None:
-    """Renew this server's Lease for ever, and keep the endpoints of `kubernetes` to the servers that live."""
+async def keep_up(client: Client, basics: Basics, clock: Clock) -> None:
+    """Renew this server's Lease for ever; keep the addresses of those that live, and the flows, as they should be."""
     while True:
         await clock.sleep(ANNOUNCE_S)
         await announce(client, basics, clock.now())
+        await keep_flows(client, clock.now())
 
 
 async def _create_if_missing(client: Client, obj: Resource) -> None:

@@ -60,6 +60,16 @@ def find(path: str, accept: str) -> Document | None:
     return found
 
 
+def is_below_group(path: str) -> bool:
+    """Say whether a path lies below that of a group which is served, whatever follows."""
+    match path.strip("/").split("/"):
+        case ["api", *_]:
+            return True
+        case ["apis", group, *_]:
+            return group in _groups()
+    return False
+
+
 @lru_cache(maxsize=256)
 def aggregated_version(accept: str) -> str:
     """Return the version of the aggregated form that an Accept header prefers, "" for the older form."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from apiserver import printing
 from apiserver.accepting import JSON, accepted
 from apiserver.fanout import Told
-from apiserver.item import Item
+from apiserver.item import Item, type_text
 from apiserver.pieces import Pieces
 from apiserver.versions import stored_kind
 from kube.client import EventType
@@ -27,7 +27,7 @@ INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
 @dataclass(frozen=True, slots=True)
 class ListInfo:
-    """What stands in a list's metadata."""
+    """What stands in a list's metadata. revision: 0 for what isn't stored."""
 
     revision: int
     continue_token: str = ""
@@ -35,7 +35,7 @@ class ListInfo:
 
     def encoded(self) -> bytes:
         """Return it as the JSON of a ListMeta."""
-        fields: dict[str, Any] = {"resourceVersion": str(self.revision)}
+        fields: dict[str, Any] = {"resourceVersion": str(self.revision)} if self.revision else {}
         if self.continue_token:
             fields["continue"] = self.continue_token
         if self.remaining is not None:
@@ -89,11 +89,11 @@ class ObjectForm:
         return item.data_as(self.kind)
 
     def many(self, items: Iterable[Item], info: ListInfo) -> Pieces:
-        """Write a list."""
+        """Write a list; what its items are is said once."""
         kind = self.kind
         parts = [item.data for item in items] if stored_kind(kind) is kind else [item.data_as(kind) for item in items]
         head = f'{{"kind":"{kind.kind}List","apiVersion":"{kind.api_version}","metadata":'.encode()
-        return Pieces(b'%b%b,"items":[' % (head, info.encoded()), parts, b"]}")
+        return Pieces(b'%b%b,"items":[' % (head, info.encoded()), parts, b"]}", skip=len(b"{" + type_text(kind)))
 
     def payload(self, told: Iterable[Told]) -> bytes:
         """Write lines, each of which is made once per change."""
@@ -134,7 +134,8 @@ class MetadataForm:
     def many(self, items: Iterable[Item], info: ListInfo) -> bytes:
         """Write the metadata of the objects of a list."""
         head = f'{{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/{self.version}","metadata":'.encode()
-        return b'%b%b,"items":[%b]}' % (head, info.encoded(), b",".join([self.one(item) for item in items]))
+        found = [self.one(item) for item in items]
+        return b'%b%b,"items":%b}' % (head, info.encoded(), b"[%b]" % b",".join(found) if found else b"null")
 
     def payload(self, told: Iterable[Told]) -> bytes:
         """Write lines."""

@@ -200,12 +200,13 @@ class Handlers:
             selection = replace(selection, name=target.name)
         cache = self._pipeline.readings.cache
         form = call.form(Shape.WATCH)
-        if wants_websocket(call.request):
-            return await serve_watch_socket(call.request, cache, target.kind, selection, form=form, options=options)
-        headers = warning_headers(call.warnings)
-        return await serve_watch(
-            call.request, cache, target.kind, selection, form=form, options=options, headers=headers
-        )
+        with self._pipeline.components.watching(call.user):
+            if wants_websocket(call.request):
+                return await serve_watch_socket(call.request, cache, target.kind, selection, form=form, options=options)
+            headers = warning_headers(call.warnings)
+            return await serve_watch(
+                call.request, cache, target.kind, selection, form=form, options=options, headers=headers
+            )
 
     async def _post(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline

@@ -32,7 +32,7 @@ from apiserver.options import Query, parse_query
 from apiserver.paths import parse_path
 from apiserver.pipeline import Pipeline
 from apiserver.presenting import present
-from apiserver.responses import Answer, document_answer, error_answer, text_answer
+from apiserver.responses import Answer, document_answer, error_answer, no_page_answer, text_answer
 from apiserver.schema import openapi
 from apiserver.tokens import ISSUER, TokenKeeper
 from apiserver.version import VERSION
@@ -155,8 +155,10 @@ class Shell:
                 return Answer(200, encode({"paths": sorted((*discovery.paths(), *PATHS))}))
         accept = request.headers.get("Accept", "")
         document = discovery.find(path, accept) or await asyncio.to_thread(openapi.find, path, accept, query)
-        if document is None:
+        if document is None and discovery.is_below_group(path):
             raise no_such_path()
+        if document is None:
+            return no_page_answer()
         return document_answer(document, request.headers.get("If-None-Match", ""))
 
 

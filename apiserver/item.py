@@ -129,5 +129,11 @@ def _with_revision(kind: Kind, value: bytes, revision: int) -> bytes:
 
 
 @lru_cache(maxsize=512)
+def type_text(kind: Kind) -> bytes:
+    """Return what an object's JSON has between its first "{" and its metadata."""
+    return f'"apiVersion":"{kind.api_version}","kind":"{kind.kind}",'.encode()
+
+
+@lru_cache(maxsize=512)
 def _head(kind: Kind) -> bytes:
-    return f'{{"apiVersion":"{kind.api_version}","kind":"{kind.kind}","metadata":{{'.encode()
+    return b'{%b"metadata":{' % type_text(kind)

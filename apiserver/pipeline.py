@@ -5,13 +5,14 @@ answers, and ApiError for what is refused.
 Source: kubernetes.io/docs/reference/access-authn-authz/authorization, section on request attributes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
 from apiserver.applying import Configuration
 from apiserver.authorization import Attributes, Authorizer, permits, refusal
+from apiserver.components import Components
 from apiserver.deletion import Deleted, delete
 from apiserver.forms import ListInfo
 from apiserver.identity import User
@@ -30,12 +31,12 @@ from apiserver.versions import stored_kind, to_stored
 from apiserver.writing import UPDATE_TRIES, Write, Writings, check_names, check_uid
 from kube.api.authentication_v1 import TokenRequest
 from kube.api.autoscaling_v1 import Scale
-from kube.api.core_v1 import Binding
+from kube.api.core_v1 import Binding, ComponentStatus
 from kube.api.meta_v1 import DeleteOptions, Status, StatusDetails
 from kube.api.policy_v1 import Eviction
 from kube.clock import Clock
 from kube.errors import ApiError, bad_request, conflict, method_not_allowed, not_found
-from kube.kinds import Kind, Resource
+from kube.kinds import Kind, Resource, kind_of
 from kube.objects import with_metadata
 
 POSTED: Final[Mapping[str, Kind]] = {
@@ -57,15 +58,20 @@ class Pipeline:
         *,
         authorizers: Sequence[Authorizer],
         reviews: Reviews,
+        components: Components,
         measuring: Measuring,
         clock: Clock,
     ) -> None:
-        """authorizers: asked in turn. measuring: what is worked out when it is asked for."""
+        """authorizers: asked in turn. components, measuring: what is worked out when it is asked for."""
         self.readings = readings
         self.writings = writings
         self.objects = objects
         self.reviews = reviews
-        self._measuring = measuring
+        self.components = components
+        self._worked_out: Mapping[Kind, Callable[[Kind], Awaitable[Sequence[Item]]]] = {
+            kind_of(ComponentStatus): components.items,
+            **dict.fromkeys(MEASURED, measuring.items),
+        }
         self.clock = clock
         self._authorizers = authorizers
 
@@ -95,21 +101,21 @@ class Pipeline:
     async def get(self, user: User, target: Target, resource_version: str = "") -> Item:
         """Return an object."""
         self.authorize(user, "get", target)
-        if target.kind in MEASURED:
-            return await self._measured(target)
+        if target.kind in self._worked_out:
+            return await self._working_out(target)
         return await self.readings.get(target.kind, target.namespace, target.name, resource_version)
 
     async def list(self, user: User, target: Target, options: ListOptions = PLAIN_LIST) -> Listed:
         """Return a collection, or a page of it."""
         self.authorize(user, "list", target, options.field_selector)
         selection = parse_selection(target.kind, target.namespace, options.label_selector, options.field_selector)
-        if target.kind in MEASURED:
-            items = [item for item in await self._measuring.items(target.kind) if selection.matches(item)]
-            return Listed(items, ListInfo(self.readings.cache.revision))
+        if target.kind in self._worked_out:
+            found = await self._worked_out[target.kind](target.kind)
+            return Listed([item for item in found if selection.matches(item)], ListInfo(0))
         return await self.readings.list(target.kind, selection, options)
 
-    async def _measured(self, target: Target) -> Item:
-        for item in await self._measuring.items(target.kind):
+    async def _working_out(self, target: Target) -> Item:
+        for item in await self._worked_out[target.kind](target.kind):
             if (item.namespace, item.name) == (target.namespace, target.name):
                 return item
         raise not_found(target.kind, target.name)

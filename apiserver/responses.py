@@ -4,7 +4,10 @@ Source: RFC 9112; kubernetes.io/docs/reference/using-api/api-concepts for gzip.
 """
 
 import asyncio
+import itertools
+import secrets
 import time
+import uuid
 import zlib
 from collections.abc import Iterable
 from email.utils import formatdate
@@ -23,8 +26,9 @@ from kube.errors import ApiError
 
 JSON: Final = "application/json"
 GZIP_FROM_BYTES: Final = 128 * 1024
+AUDIT_ID: Final = "Audit-Id"
 _USUAL: Final = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-cache, private\r\n"
+    b"HTTP/1.1 200 OK\r\nAudit-Id: %b\r\nContent-Type: application/json\r\nCache-Control: no-cache, private\r\n"
     b"Date: %b\r\nContent-Length: %d\r\n\r\n"
 )
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
@@ -84,7 +88,7 @@ class Answer(web.StreamResponse):
             body = await asyncio.to_thread(_gzip, bytes(body))
             headers += (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
         self._closes = self._closes or not request.keep_alive
-        head = _head(self._code, self._type, len(body), headers, closes=self._closes)
+        head = _head(request, self._code, self._type, len(body), headers, closes=self._closes)
         if request.protocol.writing_paused:  # The answers before this one have not been read.
             await request.writer.drain()
         if request.method == "HEAD":
@@ -125,16 +129,26 @@ class Ended(web.StreamResponse):
         """Nothing is left to write."""
 
 
-def stream_head(content_type: str = JSON, headers: Headers = ()) -> bytes:
+def stream_head(request: web.BaseRequest, content_type: str = JSON, headers: Headers = ()) -> bytes:
     """Return the head of a chunked answer."""
-    return _head(200, content_type, None, list(headers), closes=False)
+    return _head(request, 200, content_type, None, list(headers), closes=False)
 
 
-def _head(status: int, content_type: str, length: int | None, headers: list[tuple[str, str]], *, closes: bool) -> bytes:
+def _head(
+    request: web.BaseRequest,
+    status: int,
+    content_type: str,
+    length: int | None,
+    headers: list[tuple[str, str]],
+    *,
+    closes: bool,
+) -> bytes:
+    audit_id = request.headers.get(AUDIT_ID) or _new_audit_id()
     if status == 200 and content_type is JSON and length is not None and not headers and not closes:
-        return _USUAL % (_date().encode(), length)
+        return _USUAL % (audit_id.encode("latin-1", "replace"), _date().encode(), length)
     lines = [
         f"HTTP/1.1 {status} {_PHRASES.get(status, '')}",
+        f"{AUDIT_ID}: {audit_id}",
         f"Content-Type: {content_type}",
         "Cache-Control: no-cache, private" if not any(name == "Cache-Control" for name, _ in headers) else "",
         f"Date: {_date()}",
@@ -143,6 +157,15 @@ def _head(status: int, content_type: str, length: int | None, headers: list[tupl
         "Connection: close" if closes else "",
     ]
     return ("\r\n".join(line for line in lines if line) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+_AUDIT_START: Final = str(uuid.uuid4())[:24]
+_AUDIT_NUMBERS: Final = itertools.count(secrets.randbits(46))
+
+
+def _new_audit_id() -> str:
+    """Return a UUID that no other answer of any server has: the first part is the process's, the last counts up."""
+    return f"{_AUDIT_START}{next(_AUDIT_NUMBERS):012x}"
 
 
 class _Clockwork:
@@ -186,6 +209,11 @@ def error_answer(error: ApiError, *, closes: bool = False) -> Answer:
     if error.code == 401:
         headers.append(("WWW-Authenticate", "Bearer"))
     return status_answer(error.status, headers, closes=closes)
+
+
+def no_page_answer() -> Answer:
+    """Return that there is nothing at a path which is no resource's either."""
+    return text_answer("404 page not found\n", 404)
 
 
 def text_answer(text: str, status: int = 200) -> Answer:

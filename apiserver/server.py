@@ -17,8 +17,9 @@ from aiohttp import http_parser
 from apiserver.allocators import AddressRange, StoredAllocators
 from apiserver.authentication import Authenticator, read_token_table
 from apiserver.authorization import EverythingForComponents, JoiningNodes, LittleForAll, NodeAgents
-from apiserver.bootstrap import Basics, bootstrap, keep_announced
+from apiserver.bootstrap import Basics, bootstrap, keep_up
 from apiserver.cache import Cache
+from apiserver.components import Components
 from apiserver.connections import BOUNDS, Bounds, HttpServer
 from apiserver.credentials import AUTHORITY, NODE_CLIENT, SERVER, Credentials, ensure_credentials
 from apiserver.handlers import Handlers
@@ -82,6 +83,7 @@ class ApiServer:
 
     def client(self, user: User = SELF) -> LocalClient:
         """Return a client within this process that speaks for `user`."""
+        self.pipeline.components.join(user)
         return LocalClient(self.pipeline, user)
 
     def access(self, name: str) -> Access:
@@ -159,6 +161,7 @@ class ApiServer:
             objects,
             authorizers=authorizers,
             reviews=Reviews(objects, authenticator, authorizers, keeper),
+            components=Components(self._store_wrong),
             measuring=Measuring(objects, agents, self._clock),
             clock=self._clock,
         )
@@ -209,7 +212,7 @@ class ApiServer:
         basics = Basics(address, self.port, settings.service_cidr, settings.has_dns)
         await bootstrap(self.client(), basics, self._clock)
         self._is_bootstrapped.set()
-        await keep_announced(self.client(), basics, self._clock)
+        await keep_up(self.client(), basics, self._clock)
 
     async def _housekeep(self, allocators: StoredAllocators) -> None:
         """Forget the store's past but for the last minutes; take back what no Service holds."""

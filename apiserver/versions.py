@@ -9,11 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from msgspec import convert
-from msgspec.structs import replace
-
+from apiserver.autoscaler_versions import new_autoscaler, old_autoscaler
 from kube.api import autoscaling_v1, autoscaling_v2, core_v1, events_v1
-from kube.codec import decode, encode
 from kube.kinds import KINDS, Kind, Resource, kind_of
 
 _STORED_AS: Final[Mapping[Kind, Kind]] = {
@@ -97,79 +94,11 @@ def _new_event(event: core_v1.Event) -> events_v1.Event:
     )
 
 
-_METRICS: Final = "autoscaling.alpha.kubernetes.io/metrics"
-_BEHAVIOR: Final = "autoscaling.alpha.kubernetes.io/behavior"
-
-
-def _is_cpu(metric: autoscaling_v2.MetricSpec) -> bool:
-    source = metric.resource
-    return source is not None and source.name == "cpu" and source.target.average_utilization is not None
-
-
-def _new_autoscaler(old: autoscaling_v1.HorizontalPodAutoscaler) -> autoscaling_v2.HorizontalPodAutoscaler:
-    """Return the v2 form; what v1 has no fields for rides in two annotations."""
-    annotations = dict(old.metadata.annotations)
-    metrics = decode(annotations.pop(_METRICS, "[]"), tuple[autoscaling_v2.MetricSpec, ...])
-    behavior = annotations.pop(_BEHAVIOR, "")
-    percent = old.spec.target_cpu_utilization_percentage
-    if percent is not None:
-        target = autoscaling_v2.MetricTarget(type="Utilization", average_utilization=percent)
-        source = autoscaling_v2.ResourceMetricSource(name="cpu", target=target)
-        metrics = (*metrics, autoscaling_v2.MetricSpec(type="Resource", resource=source))
-    return autoscaling_v2.HorizontalPodAutoscaler(
-        metadata=replace(old.metadata, annotations=annotations),
-        spec=autoscaling_v2.HorizontalPodAutoscalerSpec(
-            behavior=decode(behavior, autoscaling_v2.HorizontalPodAutoscalerBehavior) if behavior else None,
-            max_replicas=old.spec.max_replicas,
-            min_replicas=old.spec.min_replicas,
-            metrics=metrics,
-            scale_target_ref=convert(
-                old.spec.scale_target_ref, autoscaling_v2.CrossVersionObjectReference, from_attributes=True
-            ),
-        ),
-        status=autoscaling_v2.HorizontalPodAutoscalerStatus(
-            current_replicas=old.status.current_replicas,
-            desired_replicas=old.status.desired_replicas,
-            last_scale_time=old.status.last_scale_time,
-            observed_generation=old.status.observed_generation,
-        ),
-    )
-
-
-def _old_autoscaler(new: autoscaling_v2.HorizontalPodAutoscaler) -> autoscaling_v1.HorizontalPodAutoscaler:
-    """Return the v1 form; see `_new_autoscaler` for the annotations."""
-    annotations = dict(new.metadata.annotations)
-    cpu = next((metric for metric in new.spec.metrics if _is_cpu(metric)), None)
-    others = tuple(metric for metric in new.spec.metrics if metric is not cpu)
-    if others:
-        annotations[_METRICS] = encode(others).decode()
-    if new.spec.behavior is not None:
-        annotations[_BEHAVIOR] = encode(new.spec.behavior).decode()
-    percent = cpu.resource.target.average_utilization if cpu and cpu.resource else None
-    return autoscaling_v1.HorizontalPodAutoscaler(
-        metadata=replace(new.metadata, annotations=annotations),
-        spec=autoscaling_v1.HorizontalPodAutoscalerSpec(
-            max_replicas=new.spec.max_replicas,
-            min_replicas=new.spec.min_replicas,
-            scale_target_ref=convert(
-                new.spec.scale_target_ref, autoscaling_v1.CrossVersionObjectReference, from_attributes=True
-            ),
-            target_cpu_utilization_percentage=percent,
-        ),
-        status=autoscaling_v1.HorizontalPodAutoscalerStatus(
-            current_replicas=new.status.current_replicas,
-            desired_replicas=new.status.desired_replicas,
-            last_scale_time=new.status.last_scale_time,
-            observed_generation=new.status.observed_generation,
-        ),
-    )
-
-
 _TO_STORED: Final[Mapping[type, Callable[[Any], Resource]]] = {
     events_v1.Event: _core_event,
-    autoscaling_v1.HorizontalPodAutoscaler: _new_autoscaler,
+    autoscaling_v1.HorizontalPodAutoscaler: new_autoscaler,
 }
 _TO_SERVED: Final[Mapping[Kind, Callable[[Any], Resource]]] = {
     kind_of(events_v1.Event): _new_event,
-    kind_of(autoscaling_v1.HorizontalPodAutoscaler): _old_autoscaler,
+    kind_of(autoscaling_v1.HorizontalPodAutoscaler): old_autoscaler,
 }

@@ -16,7 +16,8 @@ from apiserver.forms import Form
 from apiserver.options import ListOptions
 from apiserver.relay.upgrade import offered_protocols, opened_socket
 from apiserver.selection import Selection
-from apiserver.watching import DEFAULT_TIMEOUT_S, WatchSink, send_first, start_revision
+from apiserver.watching import DEFAULT_TIMEOUT_S, WatchSink, as_event, send_first, start_revision
+from kube.errors import ApiError
 from kube.kinds import Kind
 
 _WHOLE_TEXT: Final = 0x81
@@ -73,7 +74,14 @@ async def serve_watch_socket(
         raise ConnectionResetError("the client has gone")
     frames = EventFrames(transport)
     sink = WatchSink(frames, wants_bookmarks=options.bookmarks)
-    first, revision = cache.watch(kind, selection, form, sink, since=since)
+    try:
+        first, revision = cache.watch(kind, selection, form, sink, since=since)
+    except ApiError as error:
+        told = as_event(error)
+        socket = await opened_socket(request, offered_protocols(request)[:1])
+        frames.write(told)
+        await socket.close()
+        return socket
     try:
         socket = await opened_socket(request, offered_protocols(request)[:1])
         await send_first(request, frames, form, first)

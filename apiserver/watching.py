@@ -7,6 +7,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts, section on watches;
 import asyncio
 import random
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from itertools import islice
 from typing import Final, Protocol
 
@@ -14,11 +15,13 @@ from aiohttp import web
 
 from apiserver.cache import Cache
 from apiserver.fanout import Told
-from apiserver.forms import Form
+from apiserver.forms import Form, chunk
 from apiserver.options import ListOptions
 from apiserver.reading import parse_revision
 from apiserver.responses import Ended, Headers, stream_head
 from apiserver.selection import Selection
+from kube.codec import encode
+from kube.errors import ApiError
 from kube.kinds import Kind
 
 BUFFER_BYTES: Final = 16 * 1024 * 1024
@@ -94,15 +97,22 @@ async def serve_watch(
     options: ListOptions,
     headers: Headers = (),
 ) -> web.StreamResponse:
-    """Write events until the time is over; cancelled when the client goes. Raises ApiError before the first byte."""
+    """Write events until the time is over; cancelled when the client goes. Raises ApiError before the first byte.
+
+    A revision that is too old is told as an event, as everything is that ends a watch.
+    """
     since = await start_revision(cache, options)
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client has gone")
     sink = WatchSink(transport, wants_bookmarks=options.bookmarks)
-    first, revision = cache.watch(kind, selection, form, sink, since=since)
     try:
-        transport.write(stream_head(headers=headers))
+        first, revision = cache.watch(kind, selection, form, sink, since=since)
+    except ApiError as error:
+        transport.write(stream_head(request, headers=headers) + as_event(error))
+        return Ended(END_OF_CHUNKS, keep_alive=request.keep_alive)
+    try:
+        transport.write(stream_head(request, headers=headers))
         await send_first(request, transport, form, first)
         if options.initial_events and options.bookmarks:
             transport.write(form.bookmark(revision, ends_initial=True))
@@ -113,6 +123,13 @@ async def serve_watch(
     finally:
         cache.unwatch(kind, selection, sink)
     return Ended(END_OF_CHUNKS, keep_alive=request.keep_alive)
+
+
+def as_event(error: ApiError) -> bytes:
+    """Return the chunk that tells a watcher why there is nothing to watch. Raises any error but 410 again."""
+    if error.code != HTTPStatus.GONE:
+        raise error
+    return chunk(b'{"type":"ERROR","object":%b}\n' % encode(error.status))
 
 
 async def send_first(request: web.BaseRequest, transport: Outlet, form: Form, first: Sequence[Told]) -> None:

@@ -21,6 +21,7 @@ from apiserver.identity import User
 from apiserver.item import Item, store_key
 from apiserver.managing import entries_of_changed, entries_of_new, entry_errors, updater
 from apiserver.node_restriction import restrict
+from apiserver.nulls import with_nulls
 from apiserver.settings import NODE_PATIENCE_S
 from apiserver.store.contract import (
     Entry,
@@ -255,7 +256,7 @@ class Writings:
     ) -> Item:
         """Write an object's new state, or remove it where this `ends` it, and return it as the cache has it then."""
         obj = with_metadata(obj, resource_version="")
-        value = encode(obj)
+        value = with_nulls(kind, encode(obj))
         namespace, name = obj.metadata.namespace, obj.metadata.name
         before = previous.revision if previous else 0
         unchanged = previous is not None and not ends and same_state(value, previous)

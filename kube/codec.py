@@ -2,7 +2,7 @@
 
 A field of the wrong type is refused with its path; a field that the type doesn't have is left out of the object, and
 `unknown_fields` finds it for those who asked; a `null` means that the field is absent, and as the value of a key in a
-map of texts the empty one.
+map of texts the empty one. Times of other zones and with fractions become what they are in UTC, as their type has it.
 Source: kubernetes.io/docs/reference/using-api/api-concepts, sections on media types and on field validation.
 """
 
@@ -16,7 +16,9 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from kube.api.scalars import MicroTime, Time
 from kube.quantity import Quantity
+from kube.times import parse_time, to_micro_time, to_time
 
 T = TypeVar("T")
 
@@ -100,7 +102,7 @@ def from_plain(plain: Any, wanted: type[T]) -> T:
     try:
         return msgspec.convert(_with_raw_fields(plain), wanted, dec_hook=_from_wire)
     except (msgspec.ValidationError, RecursionError):
-        pass  # Most often a null; seldom enough to be looked at a second time.
+        pass  # Most often a null, or the time of a zone; seldom enough to be looked at a second time.
     bare = _without_nulls(plain, wanted)
     try:
         return msgspec.convert(bare, wanted, dec_hook=_from_wire)
@@ -134,8 +136,11 @@ def _without_nulls(plain: Any, wanted: Any) -> Any:
         fields, inner = _fields(wanted) or {}, _map_value(wanted)
         if inner is str:
             return {key: "" if value is None else value for key, value in plain.items()}
+        times = _times(wanted)
         found = {
-            key: _without_nulls(value, fields.get(key, inner)) for key, value in plain.items() if value is not None
+            key: _in_utc(value, times[key]) if key in times else _without_nulls(value, fields.get(key, inner))
+            for key, value in plain.items()
+            if value is not None
         }
         return _with_raw(found) if _RAW in found else found
     if isinstance(plain, list):
@@ -144,6 +149,17 @@ def _without_nulls(plain: Any, wanted: Any) -> Any:
     return plain
 
 
+def _in_utc(value: Any, wanted: Any) -> Any:
+    """Return a time as its type has it; anything else as it is, to be refused."""
+    try:
+        if isinstance(value, str) and wanted == MicroTime:
+            return to_micro_time(parse_time(value)) if _MICROSECONDS.search(value) else value
+        return to_time(parse_time(value)) if isinstance(value, str) and value.isupper() else value
+    except ValueError:
+        return value
+
+
+_MICROSECONDS: Final = re.compile(r"\.\d{6}(?:Z|[+-]\d\d:\d\d)$", re.ASCII)
 _PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
 _PATTERN: Final = re.compile(r"Expected `str` matching regex .*\\Z'")
 _BOUND: Final = re.compile(r"Expected `int` [<>]= (-?[0-9]+)")
@@ -179,7 +195,8 @@ def _with_field_path(message: str) -> str:
     if match and match[1]:
         message = f"{match[1]}: {message[: match.start()]}"
     message = _BOUND.sub(_with_range, message)
-    return _PATTERN.sub("Expected a moment such as 2026-01-02T15:04:05Z", message)
+    fraction = ".000000" if r"\.[0-9]{6}" in message else ""
+    return _PATTERN.sub(f"Expected a moment such as 2026-01-02T15:04:05{fraction}Z", message)
 
 
 def _with_range(bound: re.Match[str]) -> str:
@@ -221,6 +238,18 @@ def _fields(wanted: Any) -> Mapping[str, Any] | None:
             names = zip(choice.__struct_fields__, choice.__struct_encode_fields__, strict=True)
             return {wire: hints[field] for field, wire in names}
     return None
+
+
+@lru_cache(maxsize=4096)
+def _times(wanted: Any) -> Mapping[str, Any]:
+    """Return the wire names of a struct's fields that are moments, with their types; none where it is no struct."""
+    for choice in _choices(wanted):
+        if isinstance(choice, type) and issubclass(choice, msgspec.Struct):
+            hints = typing.get_type_hints(choice, include_extras=True)
+            names = zip(choice.__struct_fields__, choice.__struct_encode_fields__, strict=True)
+            kinds = {wire: next(iter(_choices(hints[field]))) for field, wire in names}
+            return {wire: kind for wire, kind in kinds.items() if kind in (Time, MicroTime)}
+    return {}
 
 
 @lru_cache(maxsize=4096)

@@ -68,7 +68,7 @@ class NodeRelay:
             async with self._agents.session().get(url, server_hostname=agent.node) as answer:
                 if answer.status != 200:
                     raise as_error(answer.status, (await answer.text()).strip())
-                transport.write(stream_head("text/plain"))
+                transport.write(stream_head(request, "text/plain"))
                 async for data in answer.content.iter_any():
                     transport.write(b"%x\r\n%b\r\n" % (len(data), data))
                     await request.writer.drain()

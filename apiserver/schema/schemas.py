@@ -48,6 +48,13 @@ TIME: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.Time"
 FIELD_SET: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1"
 RAW: Final = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 MICRO_TIME: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"
+WATCH_EVENT: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent"
+_WATCH_EVENT: Final[Schema] = {
+    "description": "One change that a watch tells of.",
+    "type": "object",
+    "properties": {"object": {"$ref": f"#/components/schemas/{RAW}"}, "type": {"type": "string", "default": ""}},
+    "required": ["type", "object"],
+}
 _SHARED: Final[Mapping[str, Schema]] = {
     QUANTITY: {
         "description": 'A number with a unit: "500m" is half of one, "64Mi" is 64 times 1024 times 1024.',
@@ -86,8 +93,8 @@ def list_type(kind: Kind) -> type:
     return found
 
 
-def components(kinds: Iterable[Kind]) -> dict[str, Schema]:
-    """Return the schemas of some kinds and of everything that they are made of.
+def components(kinds: Iterable[Kind], extra: Iterable[type] = ()) -> dict[str, Schema]:
+    """Return the schemas of some kinds and of everything that they are made of. extra: types that are needed beside.
 
     What a kind is for stands with its schema; what any other type is for, with the fields of that type: `kubectl
     explain` prints both the field's description and its type's, and one sentence need not stand there twice.
@@ -99,6 +106,10 @@ def components(kinds: Iterable[Kind]) -> dict[str, Schema]:
             gvk = {"group": kind.group, "version": kind.version, "kind": top.__name__}
             described = {"description": _told(top), **found[schema_name(top)]}
             found[schema_name(top)] = {**described, "x-kubernetes-group-version-kind": [gvk]}
+    for top in extra:
+        _collect(top, found)
+    if extra:
+        found[WATCH_EVENT] = _WATCH_EVENT
     text = encode(found)
     shared = {name: schema for name, schema in _SHARED.items() if f'/{name}"'.encode() in text}
     return dict(sorted({**found, **shared}.items()))
@@ -128,7 +139,7 @@ def _struct(cls: type) -> Schema:
         )
         for field in fields
     }
-    if hints.get("metadata") is ListMeta:
+    if hints.get("metadata") is ListMeta and "items" in properties:
         del properties["items"]["x-kubernetes-list-type"]  # A list is never merged with another.
     schema: Schema = {"type": "object", "properties": properties}
     if is_atomic(cls):
@@ -192,7 +203,8 @@ def _is_required(cls: type, field: msgspec.structs.FieldInfo) -> bool:
     place = (_table_name(cls), field.encode_name)
     if place in REQUIRED or place in OPTIONAL:
         return place in REQUIRED
-    is_always_written = inspect.isfunction(field.default_factory)  # An empty map has a factory too: dict itself.
+    factory = field.default_factory
+    is_always_written = inspect.isfunction(factory) and factory() is not None  # An empty map has one too: dict itself.
     names_its_type = field.name in ("api_version", "kind") and "metadata" in _hints(cls)
     return is_always_written and not _is_struct(_bare(_hints(cls)[field.name])) and not names_its_type
 

@@ -83,6 +83,12 @@ class CertificateSigningRequestStrategy(Ungenerated[CertificateSigningRequest]):
                 raise forbidden(self.kind, name, f'{self.kind.resource} "{name}" is forbidden: {told}')
         return obj
 
+    def with_status_of(
+        self, obj: CertificateSigningRequest, source: CertificateSigningRequest
+    ) -> CertificateSigningRequest:
+        """Nobody manages what is asked for either, since nobody can change it."""
+        return replace(super().with_status_of(obj, source), spec=source.spec)
+
     def prepare_create(self, obj: CertificateSigningRequest, context: Context) -> CertificateSigningRequest:
         user = context.user
         spec = replace(obj.spec, username=user.name, uid=user.uid, groups=user.groups, extra=user.extra)

@@ -10,6 +10,7 @@ from kube.api.node_v1 import RuntimeClass
 from kube.api.scheduling_v1 import PriorityClass
 from kube.errors import FieldError, forbidden, forbidden_field, immutable
 from kube.names import check_dns_label
+from kube.objects import with_metadata
 
 from .checks import Errors, labels, named, one_of_if_set
 from .filling import where_none
@@ -25,6 +26,9 @@ class PriorityClassStrategy(Strategy[PriorityClass]):
 
     def default(self, obj: PriorityClass) -> PriorityClass:
         return where_none(obj, preemption_policy="PreemptLowerPriority")
+
+    def prepare_create(self, obj: PriorityClass, context: Context) -> PriorityClass:
+        return with_metadata(obj, generation=1)
 
     def validate(self, obj: PriorityClass) -> list[FieldError]:
         return list(_priority_errors(obj))

@@ -25,6 +25,7 @@ from .resources import amounts_errors
 UNDELETABLE: Final = frozenset({"default", "kube-system", "kube-public"})
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 NAMESPACE_FINALIZER: Final = "kubernetes"
+NOT_READY: Final = Taint(key="node.kubernetes.io/not-ready", effect="NoSchedule")
 
 
 class NamespaceStrategy(Ungenerated[Namespace]):
@@ -97,7 +98,10 @@ class NodeStrategy(Ungenerated[Node]):
         return obj if spec is obj.spec and status is obj.status else replace(obj, spec=spec, status=status)
 
     def prepare_create(self, obj: Node, context: Context) -> Node:
-        return obj
+        """A node takes no pods until it has been seen to be ready (admission TaintNodesByCondition)."""
+        if any((taint.key, taint.effect) == (NOT_READY.key, NOT_READY.effect) for taint in obj.spec.taints):
+            return obj
+        return replace(obj, spec=replace(obj.spec, taints=(*obj.spec.taints, NOT_READY)))
 
     def validate(self, obj: Node) -> list[FieldError]:
         return list(_node_errors(obj))

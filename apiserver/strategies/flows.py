@@ -1,18 +1,22 @@
 """The rules of FlowSchemas and PriorityLevelConfigurations: which requests wait for which.
 
-This server does not queue by them; they are kept for those who ask.
+This server does not queue by them; they are kept for those who ask. A schema is told at once whether the level that it
+leads to exists (apiserver.flow_control tells it of levels that come and go).
 Source: kubernetes.io/docs/concepts/cluster-administration/flow-control
 """
 
+from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
 
-from apiserver.strategy import Strategy
+from apiserver.strategy import Context, Strategy
 from kube import names
 from kube.api.flowcontrol_v1 import (
     FlowSchema,
+    FlowSchemaCondition,
     FlowSchemaSpec,
+    FlowSchemaStatus,
     LimitedPriorityLevelConfiguration,
     LimitResponse,
     NonResourcePolicyRule,
@@ -24,7 +28,8 @@ from kube.api.flowcontrol_v1 import (
     Subject,
 )
 from kube.errors import FieldError, forbidden_field, invalid, not_supported, required
-from kube.objects import with_defaults
+from kube.objects import condition, with_defaults
+from kube.times import to_time
 
 from .checks import Errors, between, named
 from .filling import where_none, within
@@ -49,8 +54,40 @@ class FlowSchemaStrategy(Strategy[FlowSchema]):
         spec = with_defaults(obj.spec, matching_precedence=PRECEDENCE)
         return obj if spec is obj.spec else replace(obj, spec=spec)
 
+    def prepare_create(self, obj: FlowSchema, context: Context) -> FlowSchema:
+        return _observed(super().prepare_create(obj, context), context)
+
+    def prepare_update(self, new: FlowSchema, old: FlowSchema, context: Context) -> FlowSchema:
+        return _observed(super().prepare_update(new, old, context), context)
+
     def validate(self, obj: FlowSchema) -> list[FieldError]:
         return list(_schema_errors(obj.spec, obj.metadata.name))
+
+
+def _observed(schema: FlowSchema, context: Context) -> FlowSchema:
+    level = schema.spec.priority_level_configuration.name
+    exists = context.objects.get(PriorityLevelConfiguration, level) is not None
+    return with_dangling(schema, exists=exists, now=context.now)
+
+
+def with_dangling(schema: FlowSchema, *, exists: bool, now: datetime) -> FlowSchema:
+    """Return a schema that says whether its level exists; the same one if it does already."""
+    level = schema.spec.priority_level_configuration.name
+    fact = "it exists" if exists else "but there is no such object"
+    joint = "and " if exists else ""
+    told = FlowSchemaCondition(
+        type="Dangling",
+        status="False" if exists else "True",
+        reason="Found" if exists else "NotFound",
+        message=f'This FlowSchema references the PriorityLevelConfiguration object named "{level}" {joint}{fact}',
+    )
+    found = condition(schema.status.conditions, told.type)
+    since = found.last_transition_time if found and found.status == told.status else to_time(now)
+    told = replace(told, last_transition_time=since)
+    if found == told:
+        return schema
+    others = tuple(other for other in schema.status.conditions if other.type != told.type)
+    return replace(schema, status=FlowSchemaStatus(conditions=(*others, told)))
 
 
 def _schema_errors(spec: FlowSchemaSpec, name: str) -> Errors:

@@ -363,5 +363,11 @@ class PodTemplateStrategy(Strategy[PodTemplate]):
         template = default_template(obj.template)
         return obj if template is obj.template else replace(obj, template=template)
 
+    def prepare_create(self, obj: PodTemplate, context: Context) -> PodTemplate:
+        return with_metadata(obj, generation=1)
+
+    def prepare_update(self, new: PodTemplate, old: PodTemplate, context: Context) -> PodTemplate:
+        return with_metadata(new, generation=old.metadata.generation + (new.template != old.template))
+
     def validate(self, obj: PodTemplate) -> list[FieldError]:
         return list(template_errors(obj.template, "template"))

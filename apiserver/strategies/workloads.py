@@ -271,7 +271,8 @@ class DaemonSetStrategy(Strategy[DaemonSet]):
             rolling = where_none(strategy.rolling_update or _ROLLING_DAEMONS, max_unavailable=1, max_surge=0)
             strategy = replace(strategy, rolling_update=rolling)
         spec = replace(spec, update_strategy=strategy, template=default_template(spec.template))
-        return obj if spec == obj.spec else replace(obj, spec=spec)
+        obj = obj if spec == obj.spec else replace(obj, spec=spec)
+        return obj if _TEMPLATE_GENERATION in obj.metadata.annotations else _with_template_generation(obj, 1)
 
     def prepare_create(self, obj: DaemonSet, context: Context) -> DaemonSet:
         return _with_template_generation(super().prepare_create(obj, context), 1)

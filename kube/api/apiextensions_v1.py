@@ -204,7 +204,7 @@ class CustomResourceDefinitionSpec(Object, frozen=True):
 class CustomResourceDefinitionCondition(Object, frozen=True):
     """One observed state of a custom resource definition, such as Established."""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = always(None)
     message: str = ""
     observed_generation: Int64 = 0
     reason: str = ""

@@ -33,7 +33,7 @@ class APIServiceSpec(Object, frozen=True, rename=renamed(insecure_skip_tls_verif
 class APIServiceCondition(Object, frozen=True):
     """One observed state of an API service, such as Available."""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")

@@ -57,7 +57,7 @@ class DaemonSetSpec(Object, frozen=True):
 class DaemonSetCondition(Object, frozen=True):
     """One observed state of a daemon set."""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")
@@ -128,8 +128,8 @@ class DeploymentSpec(Object, frozen=True):
 class DeploymentCondition(Object, frozen=True):
     """One observed state of a deployment, such as Available or Progressing."""
 
-    last_transition_time: Time | None = None
-    last_update_time: Time | None = None
+    last_transition_time: Time | None = always(None)
+    last_update_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")
@@ -181,7 +181,7 @@ class ReplicaSetSpec(Object, frozen=True):
 class ReplicaSetCondition(Object, frozen=True):
     """One observed state of a replica set."""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")
@@ -265,7 +265,7 @@ class StatefulSetSpec(Object, frozen=True):
 class StatefulSetCondition(Object, frozen=True):
     """One observed state of a stateful set."""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")

@@ -54,7 +54,7 @@ class TokenRequestSpec(Object, frozen=True):
 class TokenRequestStatus(Object, frozen=True):
     """The token issued and when it runs out."""
 
-    expiration_timestamp: Time | None = None
+    expiration_timestamp: Time | None = always(None)
     token: str = always("")
 
 

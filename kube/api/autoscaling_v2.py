@@ -143,7 +143,7 @@ class HorizontalPodAutoscalerSpec(Object, frozen=True):
 class HorizontalPodAutoscalerCondition(Object, frozen=True):
     """One observed state of an autoscaler, such as AbleToScale."""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")

@@ -124,8 +124,8 @@ class CronJobList(Object, frozen=True):
 class JobCondition(Object, frozen=True):
     """One observed state of a job, such as Complete or Failed."""
 
-    last_probe_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_probe_time: Time | None = always(None)
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")

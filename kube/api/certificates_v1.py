@@ -27,8 +27,8 @@ class CertificateSigningRequestSpec(Object, frozen=True):
 class CertificateSigningRequestCondition(Object, frozen=True):
     """A note that a signing request was approved, denied or failed."""
 
-    last_transition_time: Time | None = None
-    last_update_time: Time | None = None
+    last_transition_time: Time | None = always(None)
+    last_update_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")

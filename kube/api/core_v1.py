@@ -662,7 +662,7 @@ class ContainerImage(Object, frozen=True):
 class ContainerStateRunning(Object, frozen=True):
     """When a running container started."""
 
-    started_at: Time | None = None
+    started_at: Time | None = always(None)
 
 
 class ContainerStateTerminated(Object, frozen=True, rename=renamed(container_id="containerID")):
@@ -670,11 +670,11 @@ class ContainerStateTerminated(Object, frozen=True, rename=renamed(container_id=
 
     container_id: str = ""
     exit_code: Int32 = always(0)
-    finished_at: Time | None = None
+    finished_at: Time | None = always(None)
     message: str = ""
     reason: str = ""
     signal: Int32 = 0
-    started_at: Time | None = None
+    started_at: Time | None = always(None)
 
 
 class ContainerStateWaiting(Object, frozen=True):
@@ -931,7 +931,7 @@ class EventSeries(Object, frozen=True):
     """How often an event has repeated and when it was last seen."""
 
     count: Int32 = 0
-    last_observed_time: MicroTime | None = None
+    last_observed_time: MicroTime | None = always(None)
 
 
 class EventSource(Object, frozen=True):
@@ -948,10 +948,10 @@ class Event(Object, frozen=True):
     kind: str = always("Event")
     action: str = ""
     count: Int32 = 0
-    event_time: MicroTime | None = None
-    first_timestamp: Time | None = None
+    event_time: MicroTime | None = always(None)
+    first_timestamp: Time | None = always(None)
     involved_object: ObjectReference = always(ObjectReference())
-    last_timestamp: Time | None = None
+    last_timestamp: Time | None = always(None)
     message: str = ""
     metadata: ObjectMeta = always(ObjectMeta())
     reason: str = ""
@@ -1191,7 +1191,7 @@ class NamespaceSpec(Object, frozen=True):
 class NamespaceCondition(Object, frozen=True):
     """One observed state of a namespace, mostly about its deletion."""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")
@@ -1265,8 +1265,8 @@ class NodeAddress(Object, frozen=True):
 class NodeCondition(Object, frozen=True):
     """One observed state of a node, such as Ready or MemoryPressure."""
 
-    last_heartbeat_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_heartbeat_time: Time | None = always(None)
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")
@@ -1515,8 +1515,8 @@ class PersistentVolume(Object, frozen=True):
 class PersistentVolumeClaimCondition(Object, frozen=True):
     """One observed state of a claim, such as Resizing."""
 
-    last_probe_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_probe_time: Time | None = always(None)
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")
@@ -1853,8 +1853,8 @@ class PodSpec(
 class PodCondition(Object, frozen=True):
     """One observed state of a pod, such as Ready or PodScheduled."""
 
-    last_probe_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_probe_time: Time | None = always(None)
+    last_transition_time: Time | None = always(None)
     message: str = ""
     observed_generation: Int64 = 0
     reason: str = ""
@@ -1968,7 +1968,7 @@ class ReplicationControllerSpec(Object, frozen=True):
 class ReplicationControllerCondition(Object, frozen=True):
     """One observed state of a replication controller."""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = always("")

@@ -13,7 +13,7 @@ class EventSeries(Object, frozen=True):
     """How often an event has repeated and when it was last seen."""
 
     count: Int32 = always(0)
-    last_observed_time: MicroTime | None = None
+    last_observed_time: MicroTime | None = always(None)
 
 
 class Event(Object, frozen=True):
@@ -23,10 +23,10 @@ class Event(Object, frozen=True):
     kind: str = always("Event")
     action: str = ""
     deprecated_count: Int32 = 0
-    deprecated_first_timestamp: Time | None = None
-    deprecated_last_timestamp: Time | None = None
+    deprecated_first_timestamp: Time | None = always(None)
+    deprecated_last_timestamp: Time | None = always(None)
     deprecated_source: EventSource = always(EventSource())
-    event_time: MicroTime | None = None
+    event_time: MicroTime | None = always(None)
     metadata: ObjectMeta = always(ObjectMeta())
     note: str = ""
     reason: str = ""

@@ -94,7 +94,7 @@ class FlowSchemaSpec(Object, frozen=True):
 class FlowSchemaCondition(Object, frozen=True):
     """One observed state of a flow schema, such as Dangling."""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = ""
@@ -161,7 +161,7 @@ class PriorityLevelConfigurationSpec(Object, frozen=True):
 class PriorityLevelConfigurationCondition(Object, frozen=True):
     """One observed state of a priority level."""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = always(None)
     message: str = ""
     reason: str = ""
     status: str = ""

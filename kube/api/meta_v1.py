@@ -37,7 +37,7 @@ class APIResourceList(Object, frozen=True):
 class Condition(Object, frozen=True):
     """One aspect of an object's state, with its status, reason and time."""
 
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = always(None)
     message: str = always("")
     observed_generation: Int64 = 0
     reason: str = always("")

@@ -1,7 +1,7 @@
 """The scalars of the wire that Python has no type of its own for.
 
-Times stay text: what came in goes out unchanged, and few readers need more than to compare them (see kube.times). The
-pattern knows the calendar, so that every moment that is stored is one.
+Times are texts in the one form that Kubernetes writes, in UTC (kube.codec brings those of clients into it): few readers
+need more than to compare them (see kube.times). The pattern knows the calendar, so that every moment is one.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ _DATE = (
     rf"(?!0000)(?:[0-9]{{4}}-(?:(?:0[1-9]|1[0-2])-{_DAY}|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
     rf"|{_LEAP_YEAR}-02-29)"
 )
-_RFC3339 = rf"^{_DATE}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){{2}}(?:\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\Z"
+_SECOND = rf"^{_DATE}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){{2}}"
 
-Time: TypeAlias = Annotated[str, msgspec.Meta(pattern=_RFC3339)]
+Time: TypeAlias = Annotated[str, msgspec.Meta(pattern=rf"{_SECOND}Z\Z")]
 """A moment to the second, RFC 3339."""
 
-MicroTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=_RFC3339, title="MicroTime")]
+MicroTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=rf"{_SECOND}\.[0-9]{{6}}Z\Z", title="MicroTime")]
 """A moment to the microsecond, RFC 3339 with six decimals."""
 
 Duration: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]

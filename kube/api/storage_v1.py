@@ -158,7 +158,7 @@ class VolumeError(Object, frozen=True):
 
     error_code: Int32 | None = None
     message: str = ""
-    time: Time | None = None
+    time: Time | None = always(None)
 
 
 class VolumeAttachmentStatus(Object, frozen=True):

@@ -42,6 +42,8 @@ _KEY_DEFAULTS: Final[Mapping[str, Any]] = {"protocol": "TCP"}
 """What a key of a list's item means where it is missing, if that isn't its zero."""
 
 TEMPLATES_MAX: Final = 128
+_NEVER: Final = object()
+"""The value in which a field is absent that never is."""
 
 Found = tuple[FieldSet | None, FieldSet | None]
 """A node of what was added or changed and one of what is gone, None for none."""
@@ -72,9 +74,10 @@ ATOM: Final = Layout()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """A field of a struct. is_always_there: it can be zero but not absent.
+    """A field of a struct. is_always_there: it can be zero, or null, but not absent.
 
-    zero: the struct that it is then, if objects may have the same value there, as pods of one template have.
+    absent: its value where it isn't there. zero: the struct that it is then, if objects may have the same value there,
+    as pods of one template have.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Field:
     element: str
     layout: Layout
     default: Any
+    absent: Any
     is_always_there: bool
     zero: Any
 
@@ -139,13 +143,14 @@ class StructLayout(Layout):
             default = {}
         zero = None if is_special or not is_always_there else _struct_of(found)
         name = found.encode_name
-        return Field(name, found.name, f"f:{name}", layout, default, is_always_there, zero)
+        absent = _NEVER if is_always_there else default
+        return Field(name, found.name, f"f:{name}", layout, default, absent, is_always_there, zero)
 
     def whole(self, value: Any) -> FieldSet:
         """Return the struct and all its fields that are there."""
         node: dict[str, FieldSet] = {}
         for field, inner in zip(self._in_order, self._values_of(value), strict=True):
-            if inner is not field.default and inner != field.default:
+            if inner is not field.absent and inner != field.absent:
                 node[field.element] = LEAF if field.layout is ATOM else field.layout.whole(inner)
         if node:
             node[SELF] = LEAF

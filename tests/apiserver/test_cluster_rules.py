@@ -4,12 +4,13 @@ import pytest
 from msgspec.structs import replace
 
 from kube.api.certificates_v1 import CertificateSigningRequest
-from kube.api.core_v1 import ConfigMap, Endpoints, Namespace, NamespaceSpec, Node, NodeSpec, Secret
+from kube.api.core_v1 import ConfigMap, Endpoints, Namespace, NamespaceSpec, Node, NodeSpec, Secret, Taint
 from kube.api.discovery_v1 import EndpointSlice
 from kube.api.meta_v1 import ObjectMeta
 from kube.errors import ApiError
 from tests.apiserver.material import context, defaulted, parsed, rules_of, told, wrong_changes, wrongs
 
+NOT_READY = Taint(key="node.kubernetes.io/not-ready", effect="NoSchedule")
 NAMESPACES = rules_of(Namespace)
 NODE = "{metadata: {name: n}, spec: {podCIDR: 10.0.0.0/24}, status: {capacity: {cpu: 2}}}"
 
@@ -60,6 +61,14 @@ def test_a_node_registers_with_its_status() -> None:
     assert rules_of(Node).prepare_create(node, context()).status == node.status
     assert node.status.allocatable == node.status.capacity
     assert node.spec.pod_cidrs == ("10.0.0.0/24",)
+
+
+@pytest.mark.parametrize("taints", [(), (NOT_READY,), (Taint(key="a", effect="NoExecute"),)])
+def test_a_new_node_takes_no_pods_until_it_is_ready(taints: tuple[Taint, ...]) -> None:
+    created = rules_of(Node).prepare_create(Node(spec=NodeSpec(taints=taints)), context())
+
+    assert created.spec.taints.count(NOT_READY) == 1
+    assert set(created.spec.taints) == {*taints, NOT_READY}
 
 
 def test_a_nodes_pod_range_can_be_set_once_and_never_changed() -> None:

@@ -49,10 +49,59 @@ def test_every_patch_lets_the_server_validate_fields(path: str) -> None:
     """Without this parameter kubectl validates by itself, from what it was built with."""
     patches = [item["patch"] for item in document(path)["paths"].values() if "patch" in item]
 
-    for patch in patches:
+    for patch in (patch for patch in patches if patch["x-kubernetes-action"] == "patch"):
         assert "fieldValidation" in [parameter["name"] for parameter in patch["parameters"]]
         assert "application/strategic-merge-patch+json" in patch["requestBody"]["content"]
         assert set(patch["x-kubernetes-group-version-kind"]) == {"group", "version", "kind"}
+
+
+@pytest.mark.parametrize(
+    ("at", "method", "name", "action", "kind"),
+    [
+        ("namespaces/{namespace}/pods", "delete", "deleteCoreV1CollectionNamespacedPod", "deletecollection", "Pod"),
+        ("pods", "get", "listCoreV1PodForAllNamespaces", "list", "Pod"),
+        ("namespaces/{namespace}/pods/{name}/status", "put", "replaceCoreV1NamespacedPodStatus", "put", "Pod"),
+        (
+            "namespaces/{namespace}/pods/{name}/eviction",
+            "post",
+            "createCoreV1NamespacedPodEviction",
+            "post",
+            "Eviction",
+        ),
+        (
+            "namespaces/{namespace}/replicationcontrollers/{name}/scale",
+            "get",
+            "readCoreV1NamespacedReplicationControllerScale",
+            "get",
+            "Scale",
+        ),
+        (
+            "nodes/{name}/proxy/{path}",
+            "head",
+            "connectCoreV1HeadNodeProxyWithPath",
+            "connect",
+            "NodeProxyOptions",
+        ),
+        ("watch/namespaces/{namespace}/pods/{name}", "get", "watchCoreV1NamespacedPod", "watch", "Pod"),
+        ("watch/pods", "get", "watchCoreV1PodListForAllNamespaces", "watchlist", "Pod"),
+    ],
+)
+def test_what_can_be_done_at_a_path_has_the_name_that_clients_know(
+    at: str, method: str, name: str, action: str, kind: str
+) -> None:
+    operation = document("api/v1")["paths"][f"/api/v1/{at}"][method]
+
+    assert (operation["operationId"], operation["x-kubernetes-action"]) == (name, action)
+    assert operation["x-kubernetes-group-version-kind"]["kind"] == kind
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_two_operations_share_a_name(path: str) -> None:
+    """Clients that are made from the document have a function for each."""
+    items = document(path)["paths"].values()
+    names = [operation["operationId"] for item in items for method, operation in item.items() if method != "parameters"]
+
+    assert len(names) == len(set(names))
 
 
 def test_lists_tell_how_they_merge() -> None:

@@ -7,13 +7,15 @@ import pytest
 from apiserver.pieces import BLOCK_BYTES, Pieces, blocks
 
 
+@pytest.mark.parametrize("skip", [0, 1])
 @pytest.mark.parametrize("count", [0, 1, 2, 500])
-def test_the_blocks_of_a_list_make_up_the_whole_and_none_is_much_larger(count: int) -> None:
+def test_the_blocks_of_a_list_make_up_the_whole_and_none_is_much_larger(count: int, skip: int) -> None:
     """The length is told in the head, before the first block is put together."""
     source = random.Random(count)
     items = [source.randbytes(source.randrange(1, 2000)) for _ in range(count)]
-    pieces = Pieces(b'{"items":[', items, b"]}")
-    whole = b'{"items":[' + b",".join(items) + b"]}"
+    pieces = Pieces(b'{"items":[', items, b"]}", skip)
+    told = [b"{" + item[skip:] for item in items] if skip else items
+    whole = b'{"items":[' + b",".join(told) + b"]}"
 
     found = list(pieces.blocks())
 

@@ -191,8 +191,10 @@ async def test_a_watch_from_a_revision_that_is_forgotten_is_gone(pki_dir: Path, 
         await server.ready()
         reply = await wire.send("GET", f"{MAPS}?watch=1&resourceVersion=1")
 
-    assert (reply.status, reply.reason) == (410, "Expired")
-    assert reply.json["message"].startswith("too old resource version: 1 (")
+    told = reply.json
+    assert (reply.status, told["type"]) == (200, "ERROR")
+    assert (told["object"]["code"], told["object"]["reason"]) == (410, "Expired")
+    assert told["object"]["message"].startswith("too old resource version: 1 (")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ async def test_options_that_make_no_sense_are_refused(wire: Wire, query: str, co
 @pytest.mark.parametrize(
     ("method", "path", "code"),
     [
-        ("GET", "/nowhere", 404),
+        ("GET", "/apis/apps/v1/nowhere", 404),
         ("GET", "/api/v1/namespaces/default/pods/web/nothing", 404),
         ("GET", "/api/v1/pods/web", 404),
         ("POST", f"{MAPS}/settings", 405),
@@ -236,6 +238,13 @@ async def test_paths_and_methods_that_are_not_served(wire: Wire, method: str, pa
 
     assert reply.status == code
     assert reply.json["code"] == code
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/apis/nowhere.example", "/healthz/nothing"])
+async def test_what_is_no_path_of_the_api_is_a_page_that_is_not_there(wire: Wire, path: str) -> None:
+    reply = await wire.send("GET", path)
+
+    assert (reply.status, reply.body) == (404, b"404 page not found\n")
 
 
 @pytest.mark.parametrize(
