@@ -116,7 +116,9 @@ class StoredAllocators:
         address = ip_address(wanted)
         if not self.addresses.has(address):
             told = f"The range of valid IPs is {self.addresses.network}"
-            raise ValueError(f"failed to allocate IP {wanted}: the provided IP is not in the valid range. {told}")
+            raise ValueError(
+                f"failed to allocate IP {wanted}: the provided IP ({wanted}) is not in the valid range. {told}"
+            )
         keeper = self.addresses.kept.get(str(address))
         is_taken = keeper != owner if keeper is not None else not await self._take(f"{IP_PREFIX}{address}", owner)
         if is_taken:

@@ -168,7 +168,11 @@ class TableForm:
     def many(self, items: Iterable[Item], info: ListInfo) -> bytes:
         """Write a table."""
         now = datetime.now(UTC)
-        return self._table(b",".join([self._told(item, now) for item in items]), info.encoded(), columns=True)
+        return self._table(
+            b",".join([self._told(item, now) for item in printing.in_order(self.kind, items)]),
+            info.encoded(),
+            columns=True,
+        )
 
     def payload(self, told: Iterable[Told]) -> bytes:
         """Write lines, each a table of one row; only the first ever has the columns."""

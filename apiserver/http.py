@@ -10,6 +10,7 @@ import ssl
 import time
 from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 
 from apiserver import discovery
@@ -141,7 +142,7 @@ class Shell:
             return text_answer(*health)
         match path.rstrip("/"):
             case "/version":
-                return Answer(200, encode(VERSION))
+                return Answer(200, msgspec.json.format(encode(VERSION), indent=2))
             case "/cacerts":
                 return text_answer(self._authority_pem)
             case "/metrics":

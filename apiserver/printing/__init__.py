@@ -3,9 +3,9 @@
 `columns` and `row` serve every kind; one without a printer of its own shows its name and when it was made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from kube.kinds import Kind, Resource
 
@@ -89,6 +89,24 @@ PRINTERS: Final[Mapping[tuple[str, str], Printer]] = {
 def columns(kind: Kind) -> tuple[Column, ...]:
     """Return the columns of a kind's table."""
     return PRINTERS.get((kind.group, kind.kind), PLAIN).columns
+
+
+class Row(Protocol):
+    """What the rows of a table are made of; an Item is one."""
+
+    @property
+    def obj(self) -> Any:
+        """The object."""
+
+
+R = TypeVar("R", bound=Row)
+
+
+def in_order(kind: Kind, items: Iterable[R]) -> Iterable[R]:
+    """Return the objects of a list in the order of its table's rows: as they come, for all kinds but one."""
+    if kind.kind != "FlowSchema":
+        return items
+    return sorted(items, key=lambda item: (item.obj.spec.matching_precedence, item.obj.metadata.name))
 
 
 def row(kind: Kind, obj: Resource, now: datetime) -> list[Any]:

@@ -22,7 +22,7 @@ from .classes import PriorityClassStrategy, RuntimeClassStrategy
 from .cluster import NamespaceStrategy, NodeStrategy
 from .configuration import ConfigMapStrategy, SecretStrategy, ServiceAccountStrategy
 from .definitions import DefinitionStrategy
-from .devices import ClaimTemplateStrategy, DeviceClaimStrategy, DeviceClassStrategy, SliceStrategy
+from .devices import ClaimTemplateStrategy, DeviceClaimStrategy, DeviceClassStrategy
 from .drivers import AttachmentStrategy, AttributesClassStrategy, CapacityStrategy, CSINodeStrategy, DriverStrategy
 from .endpoints import EndpointSliceStrategy, EndpointsStrategy
 from .flows import FlowSchemaStrategy, PriorityLevelStrategy
@@ -36,6 +36,7 @@ from .policy import (
     RoleStrategy,
 )
 from .service import ServiceStrategy
+from .slices import SliceStrategy
 from .statefulset import StatefulSetStrategy
 from .storage import StorageClassStrategy, VolumeStrategy
 from .webhooks import WebhookConfigurationStrategy

@@ -15,7 +15,7 @@ from kube.api.core_v1 import Affinity, Container, PodSpec, PodTemplateSpec
 from kube.api.meta_v1 import LabelSelector
 from kube.errors import FieldError, immutable, invalid, not_supported, required
 from kube.objects import with_defaults, with_metadata
-from kube.selectors import SelectorError, label_selector_from_object
+from kube.selectors import label_selector_from_object
 
 from .checks import Errors, label_selector, not_negative, one_of, one_of_if_given
 from .filling import where_none
@@ -56,7 +56,7 @@ class JobStrategy(Strategy[Job]):
         return with_own_labels(obj if obj.spec.manual_selector else with_generated_selector(obj))
 
     def validate(self, obj: Job) -> list[FieldError]:
-        return list(job_errors(obj.spec, "spec"))
+        return [*_generated_errors(obj), *job_errors(obj.spec, "spec")]
 
     def validate_update(self, new: Job, old: Job) -> list[FieldError]:
         return [*self.validate(new), *_change_errors(new, old)]
@@ -160,14 +160,31 @@ def _replacement_errors(spec: JobSpec, path: str) -> Errors:
 def _selector_errors(spec: JobSpec, path: str) -> Errors:
     if spec.selector is None:
         yield required(f"{path}.selector")
+    else:
+        wrong = list(label_selector(f"{path}.selector", spec.selector))
+        yield from wrong
+        if wrong or label_selector_from_object(spec.selector).matches(spec.template.metadata.labels):
+            return
+    yield from unselected_error(spec.template.metadata.labels, f"{path}.template")
+
+
+def _generated_errors(job: Job) -> Errors:
+    """Check that the selector of a Job, if it wasn't to be its author's own, is that which is made from its uid."""
+    spec, uid, name = job.spec, job.metadata.uid, job.metadata.name
+    if spec.manual_selector or spec.selector is None:
         return
-    yield from label_selector(f"{path}.selector", spec.selector)
-    try:
-        matches = label_selector_from_object(spec.selector).matches(spec.template.metadata.labels)
-    except SelectorError:
+    wanted = {_UID_LABEL: uid, _NAME_LABEL: name, "controller-uid": uid, "job-name": name}
+    labels = spec.template.metadata.labels
+    for key, value in wanted.items():
+        here = f"spec.template.metadata.labels[{key}]"
+        if key not in labels:
+            yield required(here, f"must be '{value}'")
+        elif labels[key] != value:
+            yield invalid(here, labels, f"must be '{value}'")
+    if list(label_selector("", spec.selector)):
         return  # Told already.
-    if not matches:
-        yield from unselected_error(spec.template.metadata.labels, f"{path}.template")
+    if not label_selector_from_object(spec.selector).matches(wanted):
+        yield invalid("spec.selector", spec.selector, "`selector` not auto-generated")
 
 
 def _restart_errors(template: PodTemplateSpec, path: str) -> Errors:
@@ -175,7 +192,7 @@ def _restart_errors(template: PodTemplateSpec, path: str) -> Errors:
     if policy == "Always":
         yield required(path, 'valid values: "OnFailure", "Never"')
     else:
-        yield from one_of(path, policy, ("Never", "OnFailure"))
+        yield from one_of(path, policy, ("OnFailure", "Never"))
 
 
 def _change_errors(new: Job, old: Job) -> Errors:

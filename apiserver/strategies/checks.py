@@ -17,7 +17,9 @@ from kube.errors import FieldError, forbidden_field, immutable, invalid, not_sup
 Check = Callable[[str], list[str]]
 Errors = Iterator[FieldError]
 
-PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
+PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
+PROTOCOLS_AS_INVENTED: Final = ("TCP", "UDP", "SCTP")
+"""The same, as the rules of some kinds tell them."""
 INT32_MAX: Final = 2**31 - 1
 _NOT_NEGATIVE: Final = "must be greater than or equal to 0"
 _KNOWN_GOOD_MAX: Final = 16_384

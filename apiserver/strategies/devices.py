@@ -1,7 +1,7 @@
-"""The rules of DeviceClasses, ResourceClaims, their templates and ResourceSlices: devices, and who asks for which.
+"""The rules of DeviceClasses, ResourceClaims and their templates: who asks for which devices.
 
-What a claim asks for, and whose devices a slice tells of, does not change. Expressions that select devices are kept as
-they are: nothing here evaluates them.
+What a claim asks for does not change. Expressions that select devices are kept as they are: nothing here evaluates
+them.
 Source: kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation
 """
 
@@ -9,41 +9,33 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from apiserver.strategy import Context, Strategy
+from apiserver.strategy import Strategy
 from kube import names
 from kube.api.resource_v1 import (
-    Device,
     DeviceClaim,
     DeviceClass,
     DeviceConstraint,
     DeviceRequest,
     DeviceSelector,
     DeviceSubRequest,
-    DeviceTaint,
     DeviceToleration,
     ExactDeviceRequest,
     OpaqueDeviceConfiguration,
     ResourceClaim,
     ResourceClaimSpec,
     ResourceClaimTemplate,
-    ResourceSlice,
-    ResourceSliceSpec,
 )
-from kube.errors import FieldError, duplicate, forbidden_field, invalid, not_supported, required, too_many
-from kube.times import to_time
+from kube.errors import FieldError, duplicate, invalid, not_supported, required, too_many
 
 from .checks import Errors, fits, named, one_of_if_set, unchanged
 from .filling import each, within
 from .generations import Generated, Ungenerated
-from .placement import node_selector_errors
 from .volumes import driver_name_errors
 
 MODES: Final = ("All", "ExactCount")
 TAINT_EFFECTS: Final = ("NoExecute", "NoSchedule", "None")
-_ONE_PLACE: Final = "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
 _ONE_FORM: Final = "exactly one of `exactly` or `firstAvailable` is required"
 _LIST_MAX: Final = 32
-_DEVICES_MAX: Final = 128
 AnyRequest = ExactDeviceRequest | DeviceSubRequest
 
 
@@ -222,125 +214,3 @@ def _opaque_errors(config: OpaqueDeviceConfiguration | None, path: str) -> Error
     yield from driver_name_errors(config.driver, f"{path}.driver")
     if config.parameters is None:
         yield required(f"{path}.parameters")
-
-
-class SliceStrategy(Generated[ResourceSlice]):
-    """ResourceSlices: a driver's devices, in a place that doesn't change."""
-
-    returns_deleted = True
-    field_names = ("spec.nodeName", "spec.driver")
-
-    def prepare_create(self, obj: ResourceSlice, context: Context) -> ResourceSlice:
-        return super().prepare_create(_with_times(obj, to_time(context.now)), context)
-
-    def prepare_update(self, new: ResourceSlice, old: ResourceSlice, context: Context) -> ResourceSlice:
-        return super().prepare_update(_with_times(new, to_time(context.now)), old, context)
-
-    def refuse_field(self, field: str) -> str:
-        return f"field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {field}"
-
-    def selectable_fields(self, obj: ResourceSlice) -> dict[str, str]:
-        fields = {"spec.nodeName": obj.spec.node_name or "", "spec.driver": obj.spec.driver}
-        return {**super().selectable_fields(obj), **fields}
-
-    def validate(self, obj: ResourceSlice) -> list[FieldError]:
-        return list(_slice_errors(obj.spec))
-
-    def validate_update(self, new: ResourceSlice, old: ResourceSlice) -> list[FieldError]:
-        errors = self.validate(new)
-        for field, wire in _FIXED_OF_SLICES.items():
-            errors += unchanged(f"spec.{wire}", getattr(new.spec, field), getattr(old.spec, field))
-        return [*errors, *unchanged("spec.pool.name", new.spec.pool.name, old.spec.pool.name)]
-
-
-_FIXED_OF_SLICES: Final = {
-    "driver": "driver",
-    "node_name": "nodeName",
-    "node_selector": "nodeSelector",
-    "all_nodes": "allNodes",
-}
-
-
-def _with_times(obj: ResourceSlice, now: str) -> ResourceSlice:
-    """Return the slice with the moment noted at which taints came that don't say so."""
-    devices = each(obj.spec.devices, lambda device: _with_taint_times(device, now))
-    return obj if devices is obj.spec.devices else replace(obj, spec=replace(obj.spec, devices=devices))
-
-
-def _with_taint_times(device: Device, now: str) -> Device:
-    taints = each(device.taints, lambda taint: taint if taint.time_added else replace(taint, time_added=now))
-    return device if taints is device.taints else replace(device, taints=taints)
-
-
-def _slice_errors(spec: ResourceSliceSpec) -> Errors:
-    yield from driver_name_errors(spec.driver, "spec.driver")
-    yield from _pool_errors(spec)
-    places = {
-        "nodeName": spec.node_name is not None,
-        "nodeSelector": spec.node_selector is not None,
-        "allNodes": bool(spec.all_nodes),
-        "perDeviceNodeSelection": bool(spec.per_device_node_selection),
-    }
-    chosen = [f"`{name}`" for name, is_set in places.items() if is_set]
-    if not chosen:
-        yield required("spec", _ONE_PLACE)
-    elif len(chosen) > 1:
-        yield invalid("spec", f"{{{', '.join(chosen)}}}", f"{_ONE_PLACE}, but multiple fields are set")
-    if spec.node_name is not None:
-        yield from named("spec.nodeName", spec.node_name, names.check_dns_subdomain)
-    if spec.node_selector is not None:
-        yield from node_selector_errors(spec.node_selector, "spec.nodeSelector")
-    for field, choice in (("allNodes", spec.all_nodes), ("perDeviceNodeSelection", spec.per_device_node_selection)):
-        if choice is False:
-            yield invalid(f"spec.{field}", False, "must be either unset or set to true")
-    if spec.devices and spec.shared_counters:
-        yield forbidden_field("spec", "only one of `sharedCounters` or `devices` is allowed")
-    if len(spec.devices) > _DEVICES_MAX:
-        yield too_many("spec.devices", len(spec.devices), _DEVICES_MAX)
-    seen: set[str] = set()
-    for index, device in enumerate(spec.devices):
-        here = f"spec.devices[{index}]"
-        if device.name and device.name in seen:
-            yield duplicate(here, device.name)
-        seen.add(device.name)
-        yield from _device_errors(device, here)
-        if not spec.per_device_node_selection:
-            yield from _own_place_errors(device, here)
-
-
-def _pool_errors(spec: ResourceSliceSpec) -> Errors:
-    pool, path = spec.pool, "spec.pool"
-    if not pool.name:
-        yield required(f"{path}.name")
-    for part in pool.name.split("/") if pool.name else ():
-        yield from fits(f"{path}.name", part, names.check_dns_subdomain)
-    if pool.resource_slice_count <= 0:
-        yield invalid(f"{path}.resourceSliceCount", pool.resource_slice_count, "must be greater than zero")
-    if pool.generation < 0:
-        yield invalid(f"{path}.generation", pool.generation, "must be greater than or equal to zero")
-
-
-def _device_errors(device: Device, path: str) -> Errors:
-    yield from fits(f"{path}.name", device.name, names.check_dns_label)
-    if len(device.attributes) + len(device.capacity) > _LIST_MAX:
-        detail = f"the total number of attributes and capacities must not exceed {_LIST_MAX}"
-        yield invalid(path, len(device.attributes) + len(device.capacity), detail)
-    for index, taint in enumerate(device.taints):
-        yield from _taint_errors(taint, f"{path}.taints[{index}]")
-
-
-def _own_place_errors(device: Device, path: str) -> Errors:
-    """Check that a device doesn't say where it is when its slice does."""
-    if (device.node_name, device.node_selector, device.all_nodes) != (None, None, None):
-        detail = "`nodeName`, `nodeSelector` and `allNodes` can only be set if `perDeviceNodeSelection` is set to true"
-        yield invalid(path, None, f"{detail} in the ResourceSlice spec")
-
-
-def _taint_errors(taint: DeviceTaint, path: str) -> Errors:
-    yield from fits(f"{path}.key", taint.key, names.check_label_key)
-    if taint.value:
-        yield from fits(f"{path}.value", taint.value, names.check_label_value)
-    if not taint.effect:
-        yield required(f"{path}.effect")
-    elif taint.effect not in TAINT_EFFECTS:
-        yield not_supported(f"{path}.effect", taint.effect, TAINT_EFFECTS)

@@ -17,6 +17,7 @@ from kube.objects import with_defaults, with_metadata
 
 from .checks import (
     PROTOCOLS,
+    PROTOCOLS_AS_INVENTED,
     Check,
     Errors,
     fits,
@@ -75,7 +76,7 @@ def _subsets_errors(subsets: tuple[EndpointSubset, ...]) -> Errors:
                 yield required(f"{spot}.name")
             yield from named_if_set(f"{spot}.name", port.name, names.check_dns_label)
             yield from port_number(f"{spot}.port", port.port)
-            yield from one_of(f"{spot}.protocol", port.protocol, PROTOCOLS)
+            yield from one_of(f"{spot}.protocol", port.protocol, PROTOCOLS_AS_INVENTED)
             yield from fits_if_given(f"{spot}.appProtocol", port.app_protocol, names.check_label_key)
 
 
@@ -91,8 +92,10 @@ class EndpointSliceStrategy(Strategy[EndpointSlice]):
     """EndpointSlices; a slice never changes the family of its addresses."""
 
     def default(self, obj: EndpointSlice) -> EndpointSlice:
-        ports = each(obj.ports, _default_port)
-        return obj if ports is obj.ports else replace(obj, ports=ports)
+        ports, endpoints = each(obj.ports, _default_port), each(obj.endpoints, _without_topology)
+        return (
+            obj if ports is obj.ports and endpoints is obj.endpoints else replace(obj, ports=ports, endpoints=endpoints)
+        )
 
     def prepare_create(self, obj: EndpointSlice, context: Context) -> EndpointSlice:
         return with_metadata(obj, generation=1)
@@ -109,6 +112,11 @@ class EndpointSliceStrategy(Strategy[EndpointSlice]):
         if new.address_type != old.address_type:
             errors.append(immutable("addressType", new.address_type))
         return errors
+
+
+def _without_topology(endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint without what only an older version of the API could say."""
+    return replace(endpoint, deprecated_topology={}) if endpoint.deprecated_topology else endpoint
 
 
 def _default_port(port: EndpointPort) -> EndpointPort:

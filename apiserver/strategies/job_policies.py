@@ -8,7 +8,7 @@ from typing import Final
 
 from kube import names
 from kube.api.batch_v1 import JobSpec, PodFailurePolicy, PodFailurePolicyRule, SuccessPolicy, SuccessPolicyRule
-from kube.errors import invalid, not_supported, required, too_many
+from kube.errors import duplicate, invalid, not_supported, required, too_long, too_many
 
 from .checks import Errors, fits
 
@@ -53,13 +53,13 @@ def managed_by_errors(name: str, path: str) -> Errors:
         return
     yield from fits(path, name, names.check_domain_path)
     if len(name) > _MANAGED_BY_MAX:
-        yield invalid(path, name, f"must be no more than {_MANAGED_BY_MAX} characters")
+        yield too_long(path, _MANAGED_BY_MAX)
 
 
 def failure_policy_errors(spec: JobSpec, policy: PodFailurePolicy, path: str) -> Errors:
     """Check what is to become of a Job whose pods fail."""
     restart = spec.template.spec.restart_policy
-    if restart != "Never":
+    if restart == "OnFailure":
         yield invalid(
             f"{path.rpartition('.')[0]}.template.spec.restartPolicy",
             restart,
@@ -115,8 +115,7 @@ def _exit_codes_errors(rule: PodFailurePolicyRule, containers: set[str], path: s
         yield invalid(f"{path}.values", asked.values, "must be ordered")
     for index, code in enumerate(asked.values):
         if code in asked.values[:index]:
-            yield invalid(f"{path}.values", asked.values, "must be unique")
-            break
+            yield duplicate(f"{path}.values[{index}]", code)
     if asked.operator == "In" and 0 in asked.values:
         yield invalid(f"{path}.values[{asked.values.index(0)}]", 0, "must not be 0 for the In operator")
 
@@ -147,8 +146,7 @@ def _success_rule_errors(rule: SuccessPolicyRule, completions: int, path: str) -
         number, problem = _count_indexes(indexes, completions)
         if problem:
             yield invalid(f"{path}.succeededIndexes", indexes, f"error parsing succeededIndexes: {problem}")
-        else:
-            limit, told = number, "the number of indexes in the specified succeededIndexes field"
+        limit, told = number, "the number of indexes in the specified succeededIndexes field"
     if count is not None and count < 0:
         yield invalid(f"{path}.succeededCount", count, "must be greater than or equal to 0")
     elif count is not None and count > limit:

@@ -25,7 +25,7 @@ from kube.api.networking_v1 import (
 from kube.errors import FieldError, forbidden_field, immutable, invalid, not_supported, required, too_long
 
 from .checks import (
-    PROTOCOLS,
+    PROTOCOLS_AS_INVENTED,
     Errors,
     cidr,
     fits,
@@ -213,7 +213,7 @@ def _policy_errors(spec: NetworkPolicySpec) -> Errors:
 def _ports_errors(ports: tuple[NetworkPolicyPort, ...], path: str) -> Errors:
     for index, port in enumerate(ports):
         here = f"{path}[{index}]"
-        yield from one_of_if_given(f"{here}.protocol", port.protocol, PROTOCOLS)
+        yield from one_of_if_given(f"{here}.protocol", port.protocol, PROTOCOLS_AS_INVENTED)
         if port.port is not None:
             yield from port_or_name(f"{here}.port", port.port)
         if port.end_port is not None:

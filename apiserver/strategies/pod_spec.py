@@ -151,15 +151,13 @@ def template_errors(template: PodTemplateSpec, path: str) -> Errors:
         yield forbidden_field(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")
 
 
-def always_restarting_errors(template: PodTemplateSpec, path: str) -> Errors:
-    """Check that the pods of a template run for ever, as those of a Deployment must."""
+def always_restarting_errors(template: PodTemplateSpec, path: str, kind: str = "ReplicaSet") -> Errors:
+    """Check that the pods of a template run for ever, as those of a Deployment must. kind: whose template it is."""
     policy = template.spec.restart_policy
     if policy != "Always":
         yield from one_of(f"{path}.spec.restartPolicy", policy, ("Always",))
     if template.spec.active_deadline_seconds is not None:
-        yield forbidden_field(
-            f"{path}.spec.activeDeadlineSeconds", "activeDeadlineSeconds in ReplicaSet is not Supported"
-        )
+        yield forbidden_field(f"{path}.spec.activeDeadlineSeconds", f"activeDeadlineSeconds in {kind} is not Supported")
 
 
 def unselected_error(labels: Mapping[str, str], path: str) -> Errors:

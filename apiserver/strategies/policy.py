@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from apiserver.strategy import Strategy
 from kube import names
-from kube.api.core_v1 import ResourceQuota, ScopedResourceSelectorRequirement
+from kube.api.core_v1 import ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement
 from kube.api.policy_v1 import PodDisruptionBudget
 from kube.api.rbac_v1 import (
     AggregationRule,
@@ -167,10 +167,7 @@ class QuotaStrategy(Ungenerated[ResourceQuota]):
     returns_deleted = True
 
     def validate(self, obj: ResourceQuota) -> list[FieldError]:
-        scopes = [*obj.spec.scopes]
-        errors = [*_amounts_errors(obj.spec.hard, "spec.hard")]
-        if not set(scopes) <= set(_SCOPES):
-            errors.append(invalid("spec.scopes", scopes, "unsupported scope"))
+        errors = [*_amounts_errors(obj.spec.hard, "spec.hard"), *_scopes_errors(obj.spec, "spec.scopes")]
         if obj.spec.scope_selector is not None:
             for term in obj.spec.scope_selector.match_expressions:
                 errors += _scope_errors(term, "spec.scopeSelector.matchExpressions")
@@ -196,10 +193,42 @@ _SCOPES: Final = (
 )
 
 
+_OF_PODS: Final = frozenset({"cpu", "limits.cpu", "limits.memory", "memory", "pods", "requests.cpu", "requests.memory"})
+_OF_CLAIMS: Final = frozenset({"persistentvolumeclaims", "requests.storage"})
+_SCOPED: Final[Mapping[str, frozenset[str]]] = {
+    **dict.fromkeys(_SCOPES, _OF_PODS),
+    "BestEffort": frozenset({"pods"}),
+    "VolumeAttributesClass": _OF_CLAIMS,
+}
+"""What can be limited of that which is in a scope; of what isn't Kubernetes' own anything can."""
+_SIMPLE: Final = ("Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "CrossNamespacePodAffinity")
+"""The scopes that a pod is in or not, whatever the values."""
+_SIMPLE_TOLD: Final = (
+    "ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "
+    "ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"
+)
+_OPPOSITES: Final = (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating"))
+
+
+def _scopes_errors(spec: ResourceQuotaSpec, path: str) -> Errors:
+    scopes = [*spec.scopes]
+    for scope in scopes:
+        if scope not in _SCOPES:
+            yield invalid(path, scopes, "unsupported scope")
+        for name in sorted(spec.hard.keys() & (_COUNTED_OBJECTS | _MEASURED)):
+            if name not in _SCOPED.get(scope, (name,)):
+                yield invalid(path, scopes, "unsupported scope applied to resource")
+    for pair in _OPPOSITES:
+        if set(pair) <= set(scopes):
+            yield invalid(path, scopes, "conflicting scopes")
+
+
 def _scope_errors(term: ScopedResourceSelectorRequirement, path: str) -> Errors:
     """Check which pods a quota is about."""
     if term.scope_name not in _SCOPES:
         yield invalid(f"{path}.scopeName", term.scope_name, "unsupported scope")
+    if term.scope_name in _SIMPLE and term.operator != "Exists":
+        yield invalid(f"{path}.operator", term.operator, f"must be 'Exists' when scope is any of {_SIMPLE_TOLD}")
     if term.operator in ("In", "NotIn"):
         if not term.values:
             detail = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"

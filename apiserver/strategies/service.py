@@ -47,7 +47,7 @@ class ServiceStrategy(Ungenerated[Service]):
 
     def validate_update(self, new: Service, old: Service) -> list[FieldError]:
         errors = [*service_errors(new.spec), *fixed_errors(new.spec, old.spec)]
-        if _has_address(old.spec) and new.spec.type != "ExternalName" and new.spec.cluster_ip != old.spec.cluster_ip:
+        if old.spec.cluster_ip and new.spec.type != "ExternalName" and new.spec.cluster_ip != old.spec.cluster_ip:
             errors.append(invalid("spec.clusterIPs[0]", [new.spec.cluster_ip], "may not change once set"))
         return errors
 
@@ -197,8 +197,6 @@ def _default_addresses(spec: ServiceSpec) -> ServiceSpec:
         return spec
     if spec.cluster_ip and not spec.cluster_ips:
         spec = replace(spec, cluster_ips=(spec.cluster_ip,))
-    elif spec.cluster_ips and not spec.cluster_ip:
-        spec = replace(spec, cluster_ip=spec.cluster_ips[0])
     if spec.cluster_ip == NO_CLUSTER_IP:
         family_policy = "SingleStack" if spec.selector else "RequireDualStack"
         spec = where_none(spec, ip_family_policy=family_policy)
@@ -218,19 +216,31 @@ def with_kept_addresses(new: ServiceSpec, old: ServiceSpec) -> ServiceSpec:
             changes = {"cluster_ip": old.cluster_ip, "cluster_ips": old.cluster_ips}
         elif new.cluster_ip != old.cluster_ip and new.cluster_ips == old.cluster_ips:
             changes = {"cluster_ips": (new.cluster_ip,)}
-        changes |= {
-            field: getattr(old, field) for field in ("ip_families", "ip_family_policy") if not getattr(new, field)
-        }
+        if not new.ip_families:
+            changes["ip_families"] = old.ip_families
+        if new.ip_family_policy is None:
+            changes["ip_family_policy"] = old.ip_family_policy
     ports = _with_kept_ports(new, old)
     if ports != new.ports:
         changes["ports"] = ports
+    changes |= _left_of_type(new, old)
+    return replace(new, **changes) if changes else new
+
+
+def _left_of_type(new: ServiceSpec, old: ServiceSpec) -> dict[str, object]:
+    """Return the changes of what a Service has for its type alone: it goes with the type, or stays with it."""
+    changes: dict[str, object] = {}
+    if new.type != "LoadBalancer" and old.type == "LoadBalancer":
+        for field in ("load_balancer_class", "allocate_load_balancer_node_ports"):
+            if getattr(new, field) == getattr(old, field):
+                changes[field] = None
     if new.type not in EXPOSED and new.external_traffic_policy and old.type in EXPOSED:
         changes["external_traffic_policy"] = ""
     if needs_health_port(new) and needs_health_port(old) and not new.health_check_node_port:
         changes["health_check_node_port"] = old.health_check_node_port
     elif not needs_health_port(new) and new.health_check_node_port == old.health_check_node_port:
         changes["health_check_node_port"] = 0
-    return replace(new, **changes) if changes else new
+    return changes
 
 
 def _with_kept_ports(new: ServiceSpec, old: ServiceSpec) -> tuple[ServicePort, ...]:

@@ -104,10 +104,16 @@ def ports_errors(spec: ServiceSpec) -> Errors:
         yield from fits_if_given(f"{here}.appProtocol", port.app_protocol, names.check_label_key)
         pair = (port.protocol, port.port)
         if pair in pairs:
-            yield duplicate(here, {"protocol": port.protocol, "port": port.port})
+            yield duplicate(here, _pair_shown(port))
         pairs.add(pair)
         if port.node_port:
             yield from _node_port_errors(spec, port, node_pairs, f"{here}.nodePort")
+
+
+def _pair_shown(port: ServicePort) -> dict[str, object]:
+    """Return what is told of a port that stands twice: a port of which only the number and the protocol are known."""
+    unknown = {"AppProtocol": None, "Port": port.port, "TargetPort": 0, "NodePort": 0}
+    return {"Name": "", "Protocol": port.protocol, **unknown}
 
 
 def _node_port_errors(spec: ServiceSpec, port: ServicePort, seen: set[tuple[str, int]], path: str) -> Errors:
@@ -129,22 +135,37 @@ def _affinity_errors(spec: ServiceSpec) -> Errors:
 
 
 def _address_errors(spec: ServiceSpec) -> Errors:
+    if spec.type == "ExternalName":
+        for field, is_set in (
+            ("clusterIPs", spec.cluster_ips),
+            ("ipFamilies", spec.ip_families),
+            ("ipFamilyPolicy", spec.ip_family_policy is not None),
+        ):
+            if is_set:
+                yield forbidden_field(f"spec.{field}", "may not be set for ExternalName services")
+    else:
+        yield from _cluster_ips_errors(spec)
+        yield from _families_errors(spec)
+    for index, address in enumerate(spec.external_ips):
+        yield from ip(f"spec.externalIPs[{index}]", address)
+    for index, source in enumerate(spec.load_balancer_source_ranges):
+        yield from cidr(f"spec.LoadBalancerSourceRanges[{index}]", source.strip())
+
+
+def _cluster_ips_errors(spec: ServiceSpec) -> Errors:
     if spec.cluster_ips and not spec.cluster_ip:
         yield invalid("spec.clusterIPs", spec.cluster_ips, "must be empty when `clusterIP` is not specified")
     elif spec.cluster_ips and spec.cluster_ip != spec.cluster_ips[0]:
         yield invalid("spec.clusterIPs", spec.cluster_ips, "first value must match `clusterIP`")
-    if len(spec.cluster_ips) > 1 and spec.cluster_ip != NO_CLUSTER_IP:
+    elif len(spec.cluster_ips) > 1 and NO_CLUSTER_IP in spec.cluster_ips:
+        yield invalid("spec.clusterIPs", spec.cluster_ips, "'None' must be the first and only value")
+    elif len(spec.cluster_ips) > 1:
         yield invalid(
             "spec.clusterIPs", spec.cluster_ips, "must be empty or have exactly one value in a single-stack cluster"
         )
     for index, address in enumerate(spec.cluster_ips):
         if address != NO_CLUSTER_IP:
             yield from ip(f"spec.clusterIPs[{index}]", address)
-    yield from _families_errors(spec)
-    for index, address in enumerate(spec.external_ips):
-        yield from ip(f"spec.externalIPs[{index}]", address)
-    for index, source in enumerate(spec.load_balancer_source_ranges):
-        yield from cidr(f"spec.LoadBalancerSourceRanges[{index}]", source.strip())
 
 
 def _families_errors(spec: ServiceSpec) -> Errors:
@@ -162,14 +183,15 @@ def _families_errors(spec: ServiceSpec) -> Errors:
 
 def _traffic_errors(spec: ServiceSpec) -> Errors:
     outer = spec.external_traffic_policy
-    if outer and spec.type not in EXPOSED and not spec.external_ips:
+    if outer and spec.type not in EXPOSED and not (spec.type == "ClusterIP" and spec.external_ips):
         yield invalid("spec.externalTrafficPolicy", outer, "may only be set for externally-accessible services")
-    yield from one_of_if_set("spec.externalTrafficPolicy", outer, ("Cluster", "Local"))
+    else:
+        yield from one_of_if_set("spec.externalTrafficPolicy", outer, ("Cluster", "Local"))
     yield from one_of_if_given("spec.internalTrafficPolicy", spec.internal_traffic_policy, ("Cluster", "Local"))
     distributions = ("PreferClose", "PreferSameZone", "PreferSameNode")
     yield from one_of_if_given("spec.trafficDistribution", spec.traffic_distribution, distributions)
-    if spec.health_check_node_port:
+    if spec.health_check_node_port and needs_health_port(spec):
         yield from port_number("spec.healthCheckNodePort", spec.health_check_node_port)
-        if not needs_health_port(spec):
-            detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
-            yield invalid("spec.healthCheckNodePort", spec.health_check_node_port, detail)
+    elif spec.health_check_node_port:
+        detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        yield invalid("spec.healthCheckNodePort", spec.health_check_node_port, detail)

@@ -15,8 +15,8 @@ from kube.api.apps_v1 import (
     StatefulSetSpec,
     StatefulSetUpdateStrategy,
 )
-from kube.api.core_v1 import EmptyDirVolumeSource, PersistentVolumeClaim, PodTemplateSpec, Volume
-from kube.errors import FieldError, forbidden_field, invalid
+from kube.api.core_v1 import PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, PodTemplateSpec, Volume
+from kube.errors import FieldError, forbidden_field, invalid, required
 from kube.names import check_dns_label
 from kube.objects import with_defaults
 
@@ -64,10 +64,10 @@ class StatefulSetStrategy(Strategy[StatefulSet]):
         return obj if spec == obj.spec else replace(obj, spec=spec)
 
     def validate(self, obj: StatefulSet) -> list[FieldError]:
-        return list(_errors(obj.spec))
+        return [*_errors(obj.spec), *_lasting_errors(obj.spec)]
 
     def validate_update(self, new: StatefulSet, old: StatefulSet) -> list[FieldError]:
-        errors = self.validate(new)
+        errors = list(_errors(new.spec))
         kept: dict[str, Any] = {field: getattr(old.spec, field) for field in _MUTABLE}
         if replace(new.spec, **kept) != old.spec:
             errors.append(forbidden_field("spec", _MAY_CHANGE))
@@ -93,9 +93,15 @@ def _default_claim(claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
 
 
 def _errors(spec: StatefulSetSpec) -> Errors:
-    yield from one_of("spec.podManagementPolicy", spec.pod_management_policy, ("OrderedReady", "Parallel"))
-    strategy = spec.update_strategy
-    yield from one_of("spec.updateStrategy.type", strategy.type, ("OnDelete", "RollingUpdate"))
+    management, strategy = spec.pod_management_policy, spec.update_strategy
+    if not management:
+        yield required("spec.podManagementPolicy")
+    elif management not in ("OrderedReady", "Parallel"):
+        yield invalid("spec.podManagementPolicy", management, "must be 'OrderedReady' or 'Parallel'")
+    if not strategy.type:
+        yield required("spec.updateStrategy")
+    elif strategy.type not in ("OnDelete", "RollingUpdate"):
+        yield invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'")
     rolling = strategy.rolling_update
     if rolling is not None:
         here = "spec.updateStrategy.rollingUpdate"
@@ -105,26 +111,34 @@ def _errors(spec: StatefulSetSpec) -> Errors:
     policy = spec.persistent_volume_claim_retention_policy
     if policy is not None:
         here = "spec.persistentVolumeClaimRetentionPolicy"
-        yield from one_of(f"{here}.whenDeleted", policy.when_deleted, ("Delete", "Retain"))
-        yield from one_of(f"{here}.whenScaled", policy.when_scaled, ("Delete", "Retain"))
+        yield from one_of(f"{here}.whenDeleted", policy.when_deleted, ("Retain", "Delete"))
+        yield from one_of(f"{here}.whenScaled", policy.when_scaled, ("Retain", "Delete"))
     yield from not_negative("spec.replicas", spec.replicas)
     yield from not_negative("spec.minReadySeconds", spec.min_ready_seconds)
-    if spec.service_name:
-        yield from fits("spec.serviceName", spec.service_name, check_dns_label)
     if spec.ordinals is not None:
         yield from not_negative("spec.ordinals.start", spec.ordinals.start)
+    yield from selected_template_errors(spec.selector, _as_of_pods(spec), "statefulset")
+    yield from always_restarting_errors(spec.template, "spec.template", "StatefulSet")
+
+
+def _lasting_errors(spec: StatefulSetSpec) -> Errors:
+    """Check what can't be changed later, and so needs no second look."""
+    if spec.service_name:
+        yield from fits("spec.serviceName", spec.service_name, check_dns_label)
     for index, claim in enumerate(spec.volume_claim_templates):
         yield from claim_spec_errors(claim.spec, f"spec.volumeClaimTemplates[{index}].spec")
-    yield from selected_template_errors(spec.selector, _with_claims(spec), "statefulset")
-    yield from always_restarting_errors(spec.template, "spec.template")
 
 
-def _with_claims(spec: StatefulSetSpec) -> PodTemplateSpec:
-    """Return the template with a volume for each claim that its pods will have, so that mounts of them are found."""
-    if not spec.volume_claim_templates:
+def _as_of_pods(spec: StatefulSetSpec) -> PodTemplateSpec:
+    """Return the template as pods are made of it: with a volume for each claim, and their own host names."""
+    pod = spec.template.spec
+    if not (spec.volume_claim_templates or pod.hostname or pod.subdomain):
         return spec.template
-    present = {volume.name for volume in spec.template.spec.volumes}
+    present = {volume.name for volume in pod.volumes}
     wanted = dict.fromkeys(claim.metadata.name for claim in spec.volume_claim_templates)
-    claims = tuple(Volume(name=name, empty_dir=EmptyDirVolumeSource()) for name in wanted if name not in present)
-    pod = replace(spec.template.spec, volumes=(*spec.template.spec.volumes, *claims))
-    return replace(spec.template, spec=pod)
+    claims = tuple(_claimed(name) for name in wanted if name not in present)
+    return replace(spec.template, spec=replace(pod, volumes=(*claims, *pod.volumes), hostname="", subdomain=""))
+
+
+def _claimed(name: str) -> Volume:
+    return Volume(name=name, persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name=name))

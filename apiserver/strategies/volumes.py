@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from kube import names
 from kube.api.core_v1 import (
+    AzureDiskVolumeSource,
     DownwardAPIVolumeFile,
     EmptyDirVolumeSource,
     HostPathVolumeSource,
@@ -19,7 +20,7 @@ from kube.api.core_v1 import (
     VolumeProjection,
 )
 from kube.api.meta_v1 import ObjectMeta
-from kube.errors import FieldError, duplicate, forbidden_field, invalid, required, too_long
+from kube.errors import FieldError, duplicate, forbidden_field, invalid, not_supported, required, too_long
 from kube.quantity import Quantity
 
 from .checks import Errors, between, fits, local_paths, named, one_of_if_set
@@ -42,6 +43,13 @@ _VOLUME_FIELDS: Final = tuple(field for field in POD_FIELDS if field.startswith(
 _DRIVER_NAME_MAX: Final = 63
 _ISCSI_NAMES: Final = ("iqn.", "eui.", "naa.")
 _ISCSI_NAME: Final = "must be valid format starting with iqn, eui, or naa"
+_BLOB: Final = ("https://", "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd")
+_MANAGED: Final = (
+    "/subscriptions/",
+    "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}",
+)
+_DISK_KINDS: Final = {"Dedicated": _BLOB, "Managed": _MANAGED, "Shared": _BLOB}
+"""What the address of an Azure disk begins with, and what one looks like."""
 _TOKEN_MIN_SECONDS: Final = 600
 _TOKEN_MAX_SECONDS: Final = 1 << 32
 
@@ -79,15 +87,24 @@ def _source_errors(volume: Volume, path: str) -> Errors:
         yield required(path, "must specify a volume type")
         return
     for _, wire in found[1:]:
-        yield forbidden_field(f"{path}.{wire}", "may not specify more than 1 volume type")
+        yield forbidden_field(f"{path}.{_MISSPELT.get(wire, wire)}", "may not specify more than 1 volume type")
     field, wire = found[0]
-    source, here = getattr(volume, field), f"{path}.{wire}"
+    source, here = getattr(volume, field), f"{path}.{_RENAMED.get(wire, wire)}"
     for name, wire in _NEEDED.get(field, {}).items():
         if not getattr(source, name):
             yield required(f"{here}.{wire}")
     check = _CHECKS.get(field)
     if check is not None:
         yield from check(source, here)
+
+
+def _azure_disk_errors(source: AzureDiskVolumeSource, path: str) -> Errors:
+    kind = source.kind or "Shared"
+    if kind not in _DISK_KINDS:
+        yield not_supported(f"{path}.kind", kind, tuple(_DISK_KINDS))
+    begin, example = _DISK_KINDS.get(kind, _DISK_KINDS["Shared"])
+    if not source.disk_uri.startswith(begin):
+        yield not_supported(f"{path}.diskURI", source.disk_uri, (example,))
 
 
 def _empty_dir_errors(source: EmptyDirVolumeSource, path: str) -> Errors:
@@ -304,6 +321,7 @@ def _token_errors(token: ServiceAccountTokenProjection, path: str, file: str) ->
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any, str], Errors]]] = {
+    "azure_disk": _azure_disk_errors,
     "empty_dir": _empty_dir_errors,
     "host_path": _host_path_errors,
     "config_map": _config_map_errors,
@@ -326,6 +344,10 @@ _SOURCES: Final = (
     *("downward_api", "fc", "flex_volume", "config_map", "azure_file", "vsphere_volume", "photon_persistent_disk"),
     *("portworx_volume", "azure_disk", "storageos", "projected", "scale_io", "csi", "ephemeral", "image"),
 )
+_MISSPELT: Final = {"cephfs": "cephFS", "downwardAPI": "downwarAPI"}
+"""Fields that Kubernetes spells so where a volume has more than one source, and whoever compares causes with it."""
+_RENAMED: Final = {"gcePersistentDisk": "persistentDisk"}
+"""Fields that Kubernetes calls so where it speaks of what is in them."""
 _NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
     "gce_persistent_disk": {"pd_name": "pdName"},
     "aws_elastic_block_store": {"volume_id": "volumeID"},

@@ -41,6 +41,8 @@ from .pod_defaults import default_template
 from .pod_spec import always_restarting_errors, template_errors, unselected_error
 
 _ALL_IS_INVALID: Final = "empty selector is invalid for"
+_SELECTOR_WORDS: Final = {"deployment": "invalid label selector", "statefulset": ""}
+"""What is said of a selector as a whole with something wrong in it, for the kinds for which something is."""
 
 
 def selected_template_errors(
@@ -49,16 +51,17 @@ def selected_template_errors(
     """Check a selector, its template, and that the one finds the other."""
     labels = template.metadata.labels
     if selector is None:
-        yield required(f"{path}.selector")
+        if kind in _SELECTOR_WORDS:
+            yield required(f"{path}.selector")
         yield from unselected_error(labels, f"{path}.template")
     else:
         wrong = list(label_selector(f"{path}.selector", selector))
         yield from wrong
-        if wrong:
-            yield invalid(f"{path}.selector", selector, "invalid label selector")
-        elif is_empty_selector(selector):
+        if wrong and kind in _SELECTOR_WORDS:
+            yield invalid(f"{path}.selector", selector, _SELECTOR_WORDS[kind])
+        elif not wrong and is_empty_selector(selector):
             yield invalid(f"{path}.selector", selector, f"{_ALL_IS_INVALID} {kind}")
-        elif not label_selector_from_object(selector).matches(labels):
+        elif not wrong and not label_selector_from_object(selector).matches(labels):
             yield from unselected_error(labels, f"{path}.template")
     yield from template_errors(template, f"{path}.template")
 
@@ -228,11 +231,16 @@ def _deployment_strategy_errors(strategy: DeploymentStrategy, path: str) -> Erro
         yield from rolling_errors(rolling, f"{path}.rollingUpdate")
 
 
+def _is_nothing(count: int | str | None) -> bool:
+    """Say whether a number or a share is zero, or is a text that means none."""
+    return count in (0, "0%") or (isinstance(count, str) and not count.endswith("%"))
+
+
 def rolling_errors(rolling: RollingUpdateDeployment | RollingUpdateDaemonSet, path: str) -> Errors:
     """Check that a rolling update can move at all."""
     yield from count_or_percent(f"{path}.maxUnavailable", rolling.max_unavailable)
     yield from count_or_percent(f"{path}.maxSurge", rolling.max_surge)
-    if rolling.max_unavailable in (0, "0%") and rolling.max_surge in (0, "0%"):
+    if _is_nothing(rolling.max_unavailable) and _is_nothing(rolling.max_surge):
         if isinstance(rolling, RollingUpdateDaemonSet):
             yield required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0")
         else:
