@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from kube.api.meta_v1 import ObjectMeta, OwnerReference
 from kube.kinds import Resource
 
+R = TypeVar("R", bound=Resource)
 S = TypeVar("S")
 
 
@@ -91,6 +92,17 @@ def with_metadata(obj: S, **changes: Any) -> S:
     """Return the object with some fields of its metadata replaced."""
     meta: ObjectMeta = obj.metadata  # type: ignore[attr-defined]
     return replace(obj, metadata=replace(meta, **changes))  # type: ignore[type-var]
+
+
+def default_among(objects: Iterable[R], mark: str) -> R | None:
+    """Return the object that is the default of its kind: the newest of those that an annotation marks as such.
+
+    Of those made in one second it is the first by name.
+    """
+    marked = sorted(
+        (obj for obj in objects if obj.metadata.annotations.get(mark) == "true"), key=lambda obj: obj.metadata.name
+    )
+    return max(marked, key=lambda obj: obj.metadata.creation_timestamp or "", default=None)
 
 
 def with_finalizer(obj: S, name: str) -> S:

@@ -9,7 +9,7 @@ from typing import Final
 
 from kube.api.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod, Volume
 from kube.api.storage_v1 import StorageClass
-from kube.objects import is_controlled_by, is_terminating
+from kube.objects import default_among, is_controlled_by, is_terminating
 from kube.quantity import Quantity
 from kube.selectors import SelectorError, label_selector_from_object
 
@@ -43,9 +43,8 @@ def waits_for_consumer(storage_class: StorageClass | None) -> bool:
 
 
 def default_class(classes: Iterable[StorageClass]) -> StorageClass | None:
-    """Return the class that claims get which name none: the newest of those marked as default."""
-    marked = [item for item in classes if item.metadata.annotations.get(DEFAULT_CLASS) == "true"]
-    return max(marked, key=lambda item: (item.metadata.creation_timestamp or "", item.metadata.name), default=None)
+    """Return the class that claims get which name none."""
+    return default_among(classes, DEFAULT_CLASS)
 
 
 def asked_of(claim: PersistentVolumeClaim) -> Quantity:

@@ -27,6 +27,17 @@ class PriorityClassStrategy(Strategy[PriorityClass]):
     def default(self, obj: PriorityClass) -> PriorityClass:
         return where_none(obj, preemption_policy="PreemptLowerPriority")
 
+    async def admit(self, obj: PriorityClass, old: PriorityClass | None, context: Context) -> PriorityClass:
+        if obj.global_default:
+            for other in context.objects.all(PriorityClass):
+                if other.global_default and other.metadata.name != obj.metadata.name:
+                    kind, name = self.kind, obj.metadata.name
+                    detail = (
+                        f"PriorityClass {other.metadata.name} is already marked as default. Only one default can exist"
+                    )
+                    raise forbidden(kind, name, f'{kind.resource} "{name}" is forbidden: {detail}')
+        return obj
+
     def prepare_create(self, obj: PriorityClass, context: Context) -> PriorityClass:
         return with_metadata(obj, generation=1)
 

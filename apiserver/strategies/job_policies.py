@@ -37,7 +37,7 @@ def indexed_errors(spec: JobSpec, path: str) -> Errors:
             yield invalid(f"{path}.maxFailedIndexes", failed, "must be less than or equal to completions")
         if failed is not None and failed > _FAILED_INDEXES_MAX:
             yield invalid(f"{path}.maxFailedIndexes", failed, f"must be less than or equal to {_FAILED_INDEXES_MAX}")
-    elif spec.completion_mode == "NonIndexed":
+    elif spec.completion_mode in (None, "NonIndexed"):
         if spec.backoff_limit_per_index is not None:
             yield invalid(f"{path}.backoffLimitPerIndex", spec.backoff_limit_per_index, _NEEDS_INDEXES)
         if spec.max_failed_indexes is not None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from apiserver.strategy import Strategy
+from apiserver.strategy import Context, Strategy
 from kube import names
 from kube.api.networking_v1 import (
     HTTPIngressPath,
@@ -23,6 +23,7 @@ from kube.api.networking_v1 import (
     NetworkPolicySpec,
 )
 from kube.errors import FieldError, forbidden_field, immutable, invalid, not_supported, required, too_long
+from kube.objects import default_among
 
 from .checks import (
     PROTOCOLS_AS_INVENTED,
@@ -41,13 +42,24 @@ from .checks import (
 from .filling import each, where_none
 from .generations import Generated
 
+DEFAULT_CLASS: Final = "ingressclass.kubernetes.io/is-default-class"
+OLD_CLASS: Final = "kubernetes.io/ingress.class"
+"""The annotation in which Ingresses named their class before there was a field for it."""
 _CONTROLLER_MAX: Final = 250
 DIRECTIONS: Final = ("Ingress", "Egress")
 PATH_TYPES: Final = ("Exact", "ImplementationSpecific", "Prefix")
 
 
 class IngressStrategy(Strategy[Ingress]):
-    """Ingresses."""
+    """Ingresses; one that names no class gets the default one."""
+
+    async def admit(self, obj: Ingress, old: Ingress | None, context: Context) -> Ingress:
+        if old is not None or obj.spec.ingress_class_name is not None or OLD_CLASS in obj.metadata.annotations:
+            return obj
+        chosen = default_among(context.objects.all(IngressClass), DEFAULT_CLASS)
+        if chosen is None:
+            return obj
+        return replace(obj, spec=replace(obj.spec, ingress_class_name=chosen.metadata.name))
 
     def validate(self, obj: Ingress) -> list[FieldError]:
         return list(_ingress_errors(obj))

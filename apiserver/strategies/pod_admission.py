@@ -78,8 +78,8 @@ async def admit_pod(pod: Pod, kind: Kind, context: Context) -> Pod:
     if MIRROR_ANNOTATION not in pod.metadata.annotations:
         spec = await with_service_account(pod, kind, context)
     spec = with_priority(replace(pod, spec=spec), kind, context)
-    spec = with_runtime_class(replace(pod, spec=spec), kind, context)
-    return replace(pod, spec=with_tolerations(spec, context.node_patience_s))
+    spec = with_tolerations(spec, context.node_patience_s)
+    return replace(pod, spec=with_runtime_class(replace(pod, spec=spec), kind, context))
 
 
 def readmit_pod(pod: Pod, old: Pod, context: Context) -> Pod:

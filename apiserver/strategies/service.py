@@ -171,7 +171,7 @@ def default_service_spec(spec: ServiceSpec) -> ServiceSpec:
     elif spec.session_affinity_config is not None and spec.session_affinity == "None":
         spec = replace(spec, session_affinity_config=None)
     spec = within(spec, ports=lambda ports: each(ports, _default_port))
-    if spec.type in EXPOSED:
+    if spec.type in EXPOSED or (spec.type == "ClusterIP" and spec.external_ips):
         spec = with_defaults(spec, external_traffic_policy="Cluster")
     if spec.type != "ExternalName":
         spec = where_none(spec, internal_traffic_policy="Cluster")

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from apiserver.flow_control import AUTOUPDATE, built_in_levels, built_in_schemas, keep_flows, kept
 from kube.api.flowcontrol_v1 import FlowSchema, PriorityLevelConfiguration
+from kube.kinds import Resource
 from kube.objects import condition, with_metadata
 from tests.apiserver.material import NOW, wrongs
 from tests.kube.fake_client import FakeClient
@@ -21,7 +22,9 @@ def changed(name: str, annotation: str | None, generation: int) -> FlowSchema:
 
 
 def test_they_pass_their_own_rules_and_lead_to_each_other() -> None:
-    assert [wrong for obj in (*SCHEMAS.values(), *LEVELS.values()) for wrong in wrongs(obj)] == []
+    built_in: list[Resource] = [*SCHEMAS.values(), *LEVELS.values()]
+
+    assert [wrong for obj in built_in for wrong in wrongs(obj)] == []
     assert {schema.spec.priority_level_configuration.name for schema in SCHEMAS.values()} == set(LEVELS)
 
 

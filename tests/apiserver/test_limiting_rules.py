@@ -50,6 +50,21 @@ INDEXED = "manualSelector: true, selector: {matchLabels: {a: b}}, completionMode
             'spec.scopes: Invalid value: ["Mine"]: unsupported scope',
         ),
         (
+            ResourceQuota,
+            "spec: {hard: {cpu: 1}, scopes: [BestEffort]}",
+            'spec.scopes: Invalid value: ["BestEffort"]: unsupported scope applied to resource',
+        ),
+        (
+            ResourceQuota,
+            "spec: {hard: {pods: 1}, scopes: [BestEffort, NotBestEffort]}",
+            'spec.scopes: Invalid value: ["BestEffort","NotBestEffort"]: conflicting scopes',
+        ),
+        (
+            Job,
+            f"spec: {{selector: {{matchLabels: {{a: b}}}}, {PODS}}}",
+            'spec.selector: Invalid value: {"matchLabels":{"a":"b"}}: `selector` not auto-generated',
+        ),
+        (
             Job,
             f"spec: {{{INDEXED}, {PODS}, maxFailedIndexes: 1}}",
             "spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified",

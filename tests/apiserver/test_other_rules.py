@@ -7,12 +7,13 @@ from kube.api.autoscaling_v2 import HorizontalPodAutoscaler
 from kube.api.coordination_v1 import Lease
 from kube.api.core_v1 import Event, LimitRange, PersistentVolume, PersistentVolumeClaim
 from kube.api.meta_v1 import ObjectMeta
-from kube.api.networking_v1 import Ingress, NetworkPolicy
+from kube.api.networking_v1 import Ingress, IngressClass, NetworkPolicy
 from kube.api.node_v1 import RuntimeClass
 from kube.api.policy_v1 import PodDisruptionBudget
 from kube.api.rbac_v1 import ClusterRoleBinding, Role, RoleBinding
 from kube.api.scheduling_v1 import PriorityClass
 from kube.api.storage_v1 import StorageClass
+from kube.errors import ApiError
 from kube.kinds import Resource
 from tests.apiserver.material import context, defaulted, parsed, rules_of, wrong_changes, wrongs
 
@@ -167,3 +168,38 @@ def test_a_volume_has_exactly_one_source() -> None:
     text = "{metadata: {name: v}, spec: {accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}}}"
 
     assert wrongs(parsed(PersistentVolume, text)) == ["spec: Required value: must specify a volume type"]
+
+
+def ingress_class(name: str, made: str, default: str = "true") -> IngressClass:
+    annotations = {"ingressclass.kubernetes.io/is-default-class": default}
+    return IngressClass(metadata=ObjectMeta(name=name, creation_timestamp=made, annotations=annotations))
+
+
+async def test_an_ingress_without_a_class_gets_the_newest_default() -> None:
+    bench = context(
+        ingress_class("old", "2026-01-01T00:00:00Z"),
+        ingress_class("second", "2026-01-02T00:00:00Z"),
+        ingress_class("first", "2026-01-02T00:00:00Z"),
+        ingress_class("other", "2026-01-03T00:00:00Z", default="false"),
+    )
+    named = parsed(Ingress, "{spec: {ingressClassName: mine}}")
+    annotated = parsed(Ingress, "{metadata: {annotations: {kubernetes.io/ingress.class: nginx}}}")
+
+    assert (await rules_of(Ingress).admit(Ingress(), None, bench)).spec.ingress_class_name == "first"
+    for chosen in (named, annotated):
+        assert await rules_of(Ingress).admit(chosen, None, bench) is chosen
+    assert (await rules_of(Ingress).admit(Ingress(), None, context())).spec.ingress_class_name is None
+
+
+async def test_only_one_priority_class_can_be_the_default() -> None:
+    first = PriorityClass(metadata=ObjectMeta(name="first"), value=1, global_default=True)
+    second = PriorityClass(metadata=ObjectMeta(name="second"), value=2, global_default=True)
+
+    assert await rules_of(PriorityClass).admit(first, first, context(first)) is first
+    with pytest.raises(ApiError) as refused:
+        await rules_of(PriorityClass).admit(second, None, context(first))
+    assert (refused.value.code, str(refused.value)) == (
+        403,
+        'priorityclasses.scheduling.k8s.io "second" is forbidden: PriorityClass first is already marked as default. '
+        "Only one default can exist",
+    )

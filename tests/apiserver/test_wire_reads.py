@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from apiserver.local import component
 from apiserver.server import ApiServer
 from tests.apiserver.wire import TABLE, Wire, config_map, deployment, pod
 
@@ -216,3 +217,40 @@ async def test_a_scale_is_a_row_of_wanted_and_present_pods(wire: Wire) -> None:
 
     assert [column["name"] for column in reply.json["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
     assert reply.json["rows"][0]["cells"][:3] == ["web", 3, 0]
+
+
+async def test_a_component_is_healthy_while_it_is_there(server: ApiServer, wire: Wire) -> None:
+    """The scheduler of this process is there from the moment when it has a client; the controllers are nowhere."""
+    server.client(component("system:kube-scheduler"))
+
+    listed = (await wire.send("GET", "/api/v1/componentstatuses")).json
+    one = (await wire.send("GET", "/api/v1/componentstatuses/etcd-0")).json
+
+    found = {item["metadata"]["name"]: item["conditions"][0] for item in listed["items"]}
+    assert {name: condition["status"] for name, condition in found.items()} == {
+        "scheduler": "True",
+        "controller-manager": "False",
+        "etcd-0": "True",
+    }
+    assert found["controller-manager"]["message"].startswith("system:kube-controller-manager watches nothing")
+    assert (listed["metadata"], one["conditions"][0]["message"]) == ({}, "ok")
+
+
+async def test_the_rows_of_flow_schemas_stand_in_the_order_in_which_they_are_asked(wire: Wire) -> None:
+    table = (await wire.send("GET", "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas", accept=TABLE)).json
+
+    precedences = [int(row["cells"][2]) for row in table["rows"]]
+    assert precedences == sorted(precedences)
+    assert [table["rows"][at]["cells"][0] for at in (0, -1)] == ["exempt", "catch-all"]
+
+
+async def test_a_list_that_is_never_left_out_is_null_where_it_is_empty(wire: Wire) -> None:
+    """As in Kubernetes, whether it was sent as empty or not at all; so clients in Go and Python see it."""
+    roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+    for name, body in (("a", {}), ("b", {"rules": []}), ("c", {"rules": None})):
+        made = (await wire.send("POST", roles, {"metadata": {"name": name}, **body})).json
+        read = (await wire.send("GET", f"{roles}/{name}")).json
+
+        assert made["rules"] is read["rules"] is None
+    partial = (await wire.send("GET", "/api/v1/namespaces/none/pods", accept=METADATA_LIST)).json
+    assert partial["items"] is None
