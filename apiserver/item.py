@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from apiserver.nulls import with_nulls
 from apiserver.strategies import strategy_of
 from apiserver.versions import as_served
 from kube.codec import decode, encode
@@ -125,7 +126,7 @@ def _with_revision(kind: Kind, value: bytes, revision: int) -> bytes:
     head = _head(kind)
     if value.startswith(head):
         return b'%b"resourceVersion":"%d",%b' % (head, revision, value[len(head) :])
-    return encode(with_metadata(decode(value, kind.type), resource_version=str(revision)))
+    return with_nulls(kind, encode(with_metadata(decode(value, kind.type), resource_version=str(revision))))
 
 
 @lru_cache(maxsize=512)

@@ -174,6 +174,10 @@ class Strategy(Generic[T]):
         """Return all that is wrong with a new object, metadata aside."""
         return []
 
+    def validate_as(self, kind: Kind, new: T, old: T | None) -> list[FieldError]:
+        """Return what is wrong with a new object, or a changed one, for the version that the request speaks of."""
+        return []
+
     def validate_update(self, new: T, old: T) -> list[FieldError]:
         """Return all that is wrong with a change, metadata aside: immutable fields, and what `validate` finds in it."""
         return self.validate(new)

@@ -143,6 +143,7 @@ class Writings:
         if write.user.node_name:
             restrict(write.user.node_name, write.kind, obj, None)
         errors = [*validate_metadata(obj.metadata, strategy), *entry_errors(asked), *strategy.validate(obj)]
+        errors += strategy.validate_as(write.kind, obj, None)
         if errors:
             raise invalid_object(write.kind, obj.metadata.name, errors)
         obj = await _allocated(strategy, obj, None, context)
@@ -191,7 +192,7 @@ class Writings:
             sent = strategy.with_status_of(new, old)
             new = await strategy.admit(new, old, context)
             new = strategy.prepare_update(new, old, context)
-            errors = strategy.validate_update(new, old)
+            errors = strategy.validate_update(new, old) + strategy.validate_as(write.kind, new, old)
         elif write.subresource == "status":
             new = strategy.prepare_status_update(new, old, context)
             errors = strategy.validate_status_update(new, old)

@@ -150,7 +150,9 @@ def _without_nulls(plain: Any, wanted: Any) -> Any:
 
 
 def _in_utc(value: Any, wanted: Any) -> Any:
-    """Return a time as its type has it; anything else as it is, to be refused."""
+    """Return a time, or a map of times, as its type has it; anything else as it is, to be refused."""
+    if isinstance(value, dict):
+        return {key: _in_utc(inner, wanted) for key, inner in value.items() if inner is not None}
     try:
         if isinstance(value, str) and wanted == MicroTime:
             return to_micro_time(parse_time(value)) if _MICROSECONDS.search(value) else value
@@ -242,12 +244,13 @@ def _fields(wanted: Any) -> Mapping[str, Any] | None:
 
 @lru_cache(maxsize=4096)
 def _times(wanted: Any) -> Mapping[str, Any]:
-    """Return the wire names of a struct's fields that are moments, with their types; none where it is no struct."""
+    """Return the wire names of a struct's fields that are moments or maps of them, with the moments' types."""
     for choice in _choices(wanted):
         if isinstance(choice, type) and issubclass(choice, msgspec.Struct):
             hints = typing.get_type_hints(choice, include_extras=True)
             names = zip(choice.__struct_fields__, choice.__struct_encode_fields__, strict=True)
-            kinds = {wire: next(iter(_choices(hints[field]))) for field, wire in names}
+            found = {wire: next(iter(_choices(hints[field]))) for field, wire in names}
+            kinds = {wire: _map_value(kind) or kind for wire, kind in found.items()}
             return {wire: kind for wire, kind in kinds.items() if kind in (Time, MicroTime)}
     return {}
 

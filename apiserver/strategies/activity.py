@@ -9,11 +9,34 @@ from typing import Final
 from apiserver.strategy import Strategy
 from kube.api.coordination_v1 import Lease
 from kube.api.core_v1 import Event
-from kube.errors import FieldError, invalid
+from kube.errors import FieldError, invalid, required
+from kube.kinds import Kind
+from kube.names import check_label_key
 
-from .checks import Errors, not_negative, positive
+from .checks import Errors, named, not_negative, positive, unchanged
 
 _TYPES: Final = ("Normal", "Warning")
+_SHORT_MAX: Final = 128
+_NOTE_MAX: Final = 1024
+_SERIES_MIN: Final = 2
+_REPORTERS: Final = {"": "reportingComponent", "events.k8s.io": "reportingController"}
+"""The field that names who reports, by the group of the version."""
+_FIXED: Final = {
+    "involved_object": "involvedObject",
+    "reason": "reason",
+    "message": "message",
+    "source": "source",
+    "first_timestamp": "firstTimestamp",
+    "last_timestamp": "lastTimestamp",
+    "count": "count",
+    "type": "type",
+    "event_time": "eventTime",
+    "action": "action",
+    "related": "related",
+    "reporting_component": "reportingController",
+    "reporting_instance": "reportingInstance",
+}
+"""What of an Event doesn't change, as events.k8s.io has it."""
 
 
 class EventStrategy(Strategy[Event]):
@@ -37,6 +60,13 @@ class EventStrategy(Strategy[Event]):
     def validate(self, obj: Event) -> list[FieldError]:
         return list(_event_errors(obj))
 
+    def validate_as(self, kind: Kind, new: Event, old: Event | None) -> list[FieldError]:
+        """Events of events.k8s.io are strict: what happened is told once, and its series alone goes on."""
+        errors = list(_new_event_errors(new, _REPORTERS[kind.group])) if new.event_time is not None else []
+        if not kind.group:
+            return errors
+        return errors + list(_strict_errors(new) if old is None else _strict_change_errors(new, old))
+
     def selectable_fields(self, obj: Event) -> Mapping[str, str]:
         involved = obj.involved_object
         return {
@@ -59,12 +89,58 @@ class EventStrategy(Strategy[Event]):
 def _event_errors(event: Event) -> Errors:
     """Check an Event: it lies in the namespace of what it is about, or in default where that has none."""
     about, here = event.involved_object.namespace, event.metadata.namespace
-    if about and about != here:
+    if about and about != here and event.event_time is None:
         yield invalid("involvedObject.namespace", about, "does not match event.namespace")
-    if not about and here not in ("default", "kube-system"):
+    places = ("default",) if event.event_time is None else ("default", "kube-system")
+    if not about and here not in places:
         yield invalid("involvedObject.namespace", about, "does not match event.namespace")
-    if event.event_time is not None and event.type and event.type not in _TYPES:
-        yield invalid("type", event.type, "has invalid value")
+
+
+def _new_event_errors(event: Event, reporter: str) -> Errors:
+    """Check what an Event with a time of its own has to tell. reporter: how its version calls who reports."""
+    yield from named(reporter, event.reporting_component, check_label_key)
+    for field, text, limit in (
+        ("reportingInstance", event.reporting_instance, _SHORT_MAX),
+        ("action", event.action, _SHORT_MAX),
+        ("reason", event.reason, _SHORT_MAX),
+    ):
+        if not text:
+            yield required(field)
+        if len(text.encode()) > limit:
+            yield invalid(field, "", f"can have at most {limit} characters")
+    if len(event.message.encode()) > _NOTE_MAX:
+        yield invalid("message", "", f"can have at most {_NOTE_MAX} characters")
+
+
+def _strict_errors(event: Event) -> Errors:
+    yield from _series_errors(event)
+    if event.event_time is None:
+        yield required("eventTime")
+    if event.type not in _TYPES:
+        yield invalid("type", "", f"has invalid value: {event.type}")
+    for field, is_set in (
+        ("firstTimestamp", event.first_timestamp is not None),
+        ("lastTimestamp", event.last_timestamp is not None),
+        ("count", event.count),
+        ("source", event.source.component or event.source.host),
+    ):
+        if is_set:
+            yield invalid(field, "", "needs to be unset")
+
+
+def _strict_change_errors(new: Event, old: Event) -> Errors:
+    if new.series != old.series:
+        yield from _series_errors(new)
+    for attribute, field in _FIXED.items():
+        yield from unchanged(field, getattr(new, attribute), getattr(old, attribute))
+
+
+def _series_errors(event: Event) -> Errors:
+    if event.series is not None:
+        if event.series.count < _SERIES_MIN:
+            yield invalid("series.count", "", f"should be at least {_SERIES_MIN}")
+        if event.series.last_observed_time is None:
+            yield required("series.lastObservedTime")
 
 
 class LeaseStrategy(Strategy[Lease]):

@@ -4,6 +4,7 @@ Keeps true: a stored pod spec names every setting that the node agent and the sc
 Source: kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1, the defaults of each field.
 """
 
+import re
 from functools import lru_cache
 from typing import Final, TypeVar
 
@@ -49,6 +50,10 @@ from .filling import each, where_none, within
 AnyContainer = TypeVar("AnyContainer", Container, EphemeralContainer)
 
 FILE_MODE: Final = 0o644
+_PART: Final = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_IMAGE: Final = re.compile(
+    rf"(?:[\w.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*(?::\w[\w.-]*)?(?:@[\w.+-]+:[0-9a-fA-F]+)?", re.ASCII
+)
 TEMPLATES_MAX: Final = 128
 TOKEN_SECONDS: Final = 3600
 _NO_SECURITY_CONTEXT: Final = PodSecurityContext()
@@ -97,6 +102,7 @@ def default_pod_spec(spec: PodSpec) -> PodSpec:
         "scheduler_name": spec.scheduler_name or "default-scheduler",
         "service_account_name": account,
         "service_account": account,
+        "scheduling_group": None,  # The gate GenericWorkload is closed in Kubernetes 1.36.
     }
     changes = {name: value for name, value in changes.items() if getattr(spec, name) is not value}
     if changes:
@@ -125,6 +131,8 @@ def _default_container(container: AnyContainer) -> AnyContainer:
 @lru_cache(maxsize=1024)
 def pull_policy(image: str) -> str:
     """Return when to pull an image whose author did not say: always for a tag that moves, else where it is missing."""
+    if not _IMAGE.fullmatch(image):
+        return "IfNotPresent"
     if "@" in image:
         image, _, _ = image.partition("@")
         return "Always" if image.endswith(":latest") else "IfNotPresent"

@@ -879,7 +879,7 @@ class EphemeralContainer(Object, frozen=True):
 class TypedLocalObjectReference(Object, frozen=True):
     """The group, kind and name of an object in the same namespace."""
 
-    api_group: str | None = None
+    api_group: str | None = always(None)
     kind: str = always("")
     name: str = always("")
 
@@ -887,7 +887,7 @@ class TypedLocalObjectReference(Object, frozen=True):
 class TypedObjectReference(Object, frozen=True):
     """The group, kind and name of an object, perhaps in another namespace."""
 
-    api_group: str | None = None
+    api_group: str | None = always(None)
     kind: str = always("")
     name: str = always("")
     namespace: str | None = None

@@ -12,7 +12,8 @@ import msgspec
 from kube.quantity import Quantity
 
 TEXTS = ("", "a", "web", "A_b", "-", "10.0.0.1", "fd00::1", "None", "50%", "a/b", "x" * 300, "é", "Always", "TCP", "*")
-MOMENTS = ("2026-01-02T03:04:05Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00")
+MOMENTS = ("2026-01-02T03:04:05Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+00:00")
+MICRO_MOMENTS = ("2026-01-02T03:04:05.000001Z", "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00.000000+00:00")
 NUMBERS = (0, 1, -1, 80, 70_000, 2**31, -(2**40))
 QUANTITIES = ("0", "1", "500m", "-1", "1Gi", "1e3")
 DEPTH_MAX = 7
@@ -40,7 +41,7 @@ def odd_value(hint: Any, source: random.Random, depth: int) -> Any:
         if limits is None:
             return odd_value(arguments[0], source, depth)
         if limits.ge is None or limits.le is None:
-            return source.choice(MOMENTS)
+            return source.choice(MICRO_MOMENTS if limits.title == "MicroTime" else MOMENTS)
         return source.choice([number for number in NUMBERS if limits.ge <= number <= limits.le])
     if origin in (UnionType, typing.Union):
         return odd_value(source.choice([part for part in arguments if part is not type(None)]), source, depth)

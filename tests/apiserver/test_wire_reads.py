@@ -247,7 +247,8 @@ async def test_the_rows_of_flow_schemas_stand_in_the_order_in_which_they_are_ask
 async def test_a_list_that_is_never_left_out_is_null_where_it_is_empty(wire: Wire) -> None:
     """As in Kubernetes, whether it was sent as empty or not at all; so clients in Go and Python see it."""
     roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
-    for name, body in (("a", {}), ("b", {"rules": []}), ("c", {"rules": None})):
+    gathered = {"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}}
+    for name, body in (("a", {}), ("b", {"rules": []}), ("c", {"rules": None}), ("d", gathered)):
         made = (await wire.send("POST", roles, {"metadata": {"name": name}, **body})).json
         read = (await wire.send("GET", f"{roles}/{name}")).json
 
