@@ -102,11 +102,11 @@ class LocalSink:
 class LocalClient(Client):
     """Speaks for one user."""
 
-    def __init__(self, pipeline: Pipeline, user: User) -> None:
-        """user: a component, whose permissions apply, and by whose name it manages the fields that it writes."""
+    def __init__(self, pipeline: Pipeline, user: User, manager: str = "") -> None:
+        """user: a component, whose permissions apply. manager: of the fields that it writes; "" for its name."""
         self._pipeline = pipeline
         self._user = user
-        self._plain = WriteOptions(field_manager=user.name.removeprefix("system:"))
+        self._plain = WriteOptions(field_manager=manager or user.name.removeprefix("system:"))
 
     @property
     def _cache(self) -> Cache:

@@ -49,6 +49,8 @@ BOOKMARK_S: Final = 60.0
 SHUTDOWN_S: Final = 0.5
 BACKLOG: Final = 1024
 SELF: Final = component("system:apiserver")
+MANAGER: Final = "kube-apiserver"
+"""Who manages the fields that this server writes by itself."""
 GC_GENERATIONS: Final = (10_000, 50, 100)
 
 
@@ -84,7 +86,7 @@ class ApiServer:
     def client(self, user: User = SELF) -> LocalClient:
         """Return a client within this process that speaks for `user`."""
         self.pipeline.components.join(user)
-        return LocalClient(self.pipeline, user)
+        return LocalClient(self.pipeline, user, MANAGER if user is SELF else "")
 
     def access(self, name: str) -> Access:
         """Return what a client needs that is one of credentials.CLIENTS: "admin", "scheduler", ..."""

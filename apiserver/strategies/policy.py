@@ -120,7 +120,7 @@ class BindingStrategy(RoleStrategy[B]):
         kinds = ("ClusterRole",) if isinstance(obj, ClusterRoleBinding) else ("ClusterRole", "Role")
         errors = list(_role_errors(obj.role_ref, kinds))
         for index, subject in enumerate(obj.subjects):
-            errors.extend(_subject_errors(subject, f"subjects[{index}]"))
+            errors += _subject_errors(subject, f"subjects[{index}]", needs_namespace=not self.kind.namespaced)
         return errors
 
     def validate_update(self, new: B, old: B) -> list[FieldError]:
@@ -144,7 +144,8 @@ def _role_errors(role: RoleRef, kinds: tuple[str, ...]) -> Errors:
     yield from named("roleRef.name", role.name, names.check_path_segment)
 
 
-def _subject_errors(subject: Subject, path: str) -> Errors:
+def _subject_errors(subject: Subject, path: str, *, needs_namespace: bool) -> Errors:
+    """Check who has a role. needs_namespace: an account must say where it is, for the binding is nowhere."""
     if not subject.name:
         yield required(f"{path}.name")
     if subject.kind == "ServiceAccount":
@@ -152,7 +153,7 @@ def _subject_errors(subject: Subject, path: str) -> Errors:
             yield from named(f"{path}.name", subject.name, names.check_dns_subdomain)
         if subject.api_group:
             yield not_supported(f"{path}.apiGroup", subject.api_group, ("",))
-        if not subject.namespace:
+        if needs_namespace and not subject.namespace:
             yield required(f"{path}.namespace")
     elif subject.kind in ("User", "Group"):
         if subject.api_group != RBAC_GROUP:
