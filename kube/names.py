@@ -20,6 +20,10 @@ _QUALIFIED: Final = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE: Final = rf"({_QUALIFIED})?"
 _CONFIG_KEY: Final = r"[-._a-zA-Z0-9]+"
 _C_IDENTIFIER: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+_C_IDENTIFIER_SENTENCE: Final = (
+    "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters"
+    " or '_'"
+)
 _URL_PATH: Final = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _HTTP_HEADER: Final = r"[-A-Za-z0-9]+"
 
@@ -135,6 +139,11 @@ def check_env_name(value: str) -> list[str]:
     if any(not " " <= letter <= "~" or letter == "=" for letter in value):
         return ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
     return []
+
+
+def check_c_identifier(value: str) -> list[str]:
+    """Check a name that programs can use as a variable's: the attributes of devices."""
+    return _unlike(value, _C_IDENTIFIER, _C_IDENTIFIER_SENTENCE, "my_name", "MY_NAME", "MyName")
 
 
 def check_config_map_key(value: str) -> list[str]:

@@ -3,30 +3,25 @@
 Source: kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/volume
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any, Final
 
 from kube import names
 from kube.api.core_v1 import (
     AzureDiskVolumeSource,
-    DownwardAPIVolumeFile,
     EmptyDirVolumeSource,
     HostPathVolumeSource,
-    KeyToPath,
-    ProjectedVolumeSource,
-    ServiceAccountTokenProjection,
     Volume,
-    VolumeProjection,
 )
 from kube.api.meta_v1 import ObjectMeta
 from kube.errors import FieldError, duplicate, forbidden_field, invalid, not_supported, required, too_long
 from kube.quantity import Quantity
 
-from .checks import Errors, between, fits, local_paths, named, one_of_if_set
+from .checks import Errors, between, fits, named, one_of_if_set
 from .claims import claim_spec_errors
-from .environment import POD_FIELDS, field_errors, resource_field_errors
 from .metadata import template_metadata_errors
+from .volume_files import downward_files_errors, keys_errors, mode_errors, projected_errors
 
 HOST_PATH_TYPES: Final = (
     "",
@@ -38,8 +33,6 @@ HOST_PATH_TYPES: Final = (
     "CharDevice",
     "BlockDevice",
 )
-_FILE_MODE: Final = "must be a number between 0 and 0777 (octal), both inclusive"
-_VOLUME_FIELDS: Final = tuple(field for field in POD_FIELDS if field.startswith("metadata."))
 _DRIVER_NAME_MAX: Final = 63
 _ISCSI_NAMES: Final = ("iqn.", "eui.", "naa.")
 _ISCSI_NAME: Final = "must be valid format starting with iqn, eui, or naa"
@@ -50,8 +43,6 @@ _MANAGED: Final = (
 )
 _DISK_KINDS: Final = {"Dedicated": _BLOB, "Managed": _MANAGED, "Shared": _BLOB}
 """What the address of an Azure disk begins with, and what one looks like."""
-_TOKEN_MIN_SECONDS: Final = 600
-_TOKEN_MAX_SECONDS: Final = 1 << 32
 
 
 def check_volumes(volumes: tuple[Volume, ...], path: str) -> tuple[list[FieldError], frozenset[str]]:
@@ -123,20 +114,20 @@ def _host_path_errors(source: HostPathVolumeSource, path: str) -> Errors:
 def _config_map_errors(source: Any, path: str) -> Errors:
     if not source.name:
         yield required(f"{path}.name")
-    yield from _mode_errors(source.default_mode, f"{path}.defaultMode")
+    yield from mode_errors(source.default_mode, f"{path}.defaultMode")
     yield from keys_errors(source.items, f"{path}.items")
 
 
 def _secret_errors(source: Any, path: str) -> Errors:
     if not source.secret_name:
         yield required(f"{path}.secretName")
-    yield from _mode_errors(source.default_mode, f"{path}.defaultMode")
+    yield from mode_errors(source.default_mode, f"{path}.defaultMode")
     yield from keys_errors(source.items, f"{path}.items")
 
 
 def _downward_errors(source: Any, path: str) -> Errors:
-    yield from _mode_errors(source.default_mode, f"{path}.defaultMode")
-    yield from _downward_files_errors(source.items, path)
+    yield from mode_errors(source.default_mode, f"{path}.defaultMode")
+    yield from downward_files_errors(source.items, path)
 
 
 def _claim_errors(source: Any, path: str) -> Errors:
@@ -234,92 +225,6 @@ def _image_errors(source: Any, path: str) -> Errors:
     yield from one_of_if_set(f"{path}.pullPolicy", source.pull_policy, ("Always", "IfNotPresent", "Never"))
 
 
-def _mode_errors(mode: int | None, path: str) -> Errors:
-    if mode is not None and not 0 <= mode <= 0o777:
-        yield invalid(path, mode, _FILE_MODE)
-
-
-def keys_errors(items: tuple[KeyToPath, ...], path: str) -> Errors:
-    """Check which keys become which files."""
-    for index, item in enumerate(items):
-        here = f"{path}[{index}]"
-        if not item.key:
-            yield required(f"{here}.key")
-        if not item.path:
-            yield required(f"{here}.path")
-        else:
-            yield from local_paths(f"{here}.path", item.path)
-        yield from _mode_errors(item.mode, f"{here}.mode")
-
-
-def _downward_files_errors(files: tuple[DownwardAPIVolumeFile, ...], path: str) -> Errors:
-    for file in files:
-        if not file.path:
-            yield required(f"{path}.path")
-        else:
-            yield from local_paths(f"{path}.path", file.path)
-        if file.field_ref is not None:
-            fields = (*_VOLUME_FIELDS, "metadata.annotations", "metadata.labels")
-            yield from field_errors(file.field_ref, f"{path}.fieldRef", fields)
-            if file.resource_field_ref is not None:
-                yield invalid(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously")
-        elif file.resource_field_ref is not None:
-            yield from resource_field_errors(file.resource_field_ref, f"{path}.resourceFieldRef", needs_container=True)
-        else:
-            yield required(path, "one of fieldRef and resourceFieldRef is required")
-        yield from _mode_errors(file.mode, f"{path}.mode")
-
-
-def _projected_errors(source: ProjectedVolumeSource, path: str) -> Errors:
-    yield from _mode_errors(source.default_mode, f"{path}.defaultMode")
-    taken: set[str] = set()
-    for index, projection in enumerate(source.sources):
-        yield from _projection_errors(projection, f"{path}.sources[{index}]", path)
-        for owner, file in _files_of(projection):
-            if file in taken:
-                yield invalid(path, owner, "conflicting duplicate paths")
-            taken.add(file)
-
-
-def _files_of(projection: VolumeProjection) -> Iterator[tuple[str, str]]:
-    """Yield the files that one source of a projected volume names, each with what is to blame if it is there twice."""
-    for plain in (projection.secret, projection.config_map):
-        if plain is not None:
-            yield from ((plain.name, item.path) for item in plain.items if item.path)
-    if projection.downward_api is not None:
-        yield from ((file.path, file.path) for file in projection.downward_api.items if file.path)
-
-
-def _projection_errors(projection: VolumeProjection, path: str, volume: str) -> Errors:
-    """Check one source of a projected volume. volume: the path of that, which errors of a token's file name."""
-    fields = zip(projection.__struct_fields__, projection.__struct_encode_fields__, strict=True)
-    found = [wire for field, wire in fields if getattr(projection, field) is not None]
-    if len(found) > 1:
-        yield forbidden_field(path, "may not specify more than 1 volume type per source")
-    for wire, plain in (("secret", projection.secret), ("configMap", projection.config_map)):
-        if plain is not None:
-            if not plain.name:
-                yield required(f"{path}.{wire}.name")
-            yield from keys_errors(plain.items, f"{path}.{wire}.items")
-    if projection.downward_api is not None:
-        yield from _downward_files_errors(projection.downward_api.items, f"{path}.downwardAPI")
-    if projection.service_account_token is not None:
-        yield from _token_errors(projection.service_account_token, f"{path}.serviceAccountToken", f"{volume}.path")
-
-
-def _token_errors(token: ServiceAccountTokenProjection, path: str, file: str) -> Errors:
-    seconds = token.expiration_seconds or 0
-    if seconds < _TOKEN_MIN_SECONDS:
-        detail = "may not specify a duration less than 10 minutes"
-        yield invalid(f"{path}.expirationSeconds", seconds, detail)
-    elif seconds > _TOKEN_MAX_SECONDS:
-        yield invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
-    if not token.path:
-        yield required(file)
-    else:
-        yield from local_paths(file, token.path)
-
-
 _CHECKS: Final[Mapping[str, Callable[[Any, str], Errors]]] = {
     "azure_disk": _azure_disk_errors,
     "empty_dir": _empty_dir_errors,
@@ -335,7 +240,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any, str], Errors]]] = {
     "git_repo": _git_errors,
     "ephemeral": _ephemeral_errors,
     "image": _image_errors,
-    "projected": _projected_errors,
+    "projected": projected_errors,
     "flocker": _flocker_errors,
 }
 _SOURCES: Final = (
