@@ -66,8 +66,8 @@ BOUND = "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}"
             "rules[0].verbs: Required value: verbs must contain at least one value",
         ),
         (
-            RoleBinding,
-            f"{BOUND}, subjects: [{{kind: ServiceAccount, name: a}}]",
+            ClusterRoleBinding,
+            "roleRef: {kind: ClusterRole, name: view}, subjects: [{kind: ServiceAccount, name: a}]",
             "subjects[0].namespace: Required value",
         ),
         (
@@ -97,6 +97,7 @@ def test_a_wrong_object_is_refused_with_the_field_that_is_wrong(cls: type[Resour
         (Ingress, "spec: {defaultBackend: {service: {name: a, port: {name: http}}}}"),
         (NetworkPolicy, "spec: {podSelector: {}, egress: [{ports: [{port: 53, protocol: UDP}]}]}"),
         (RoleBinding, f"{BOUND}, subjects: [{{kind: User, name: a}}]"),
+        (RoleBinding, f"{BOUND}, subjects: [{{kind: ServiceAccount, name: a}}]"),
         (LimitRange, "spec: {limits: [{type: Container, max: {cpu: 1}}]}"),
     ],
 )
