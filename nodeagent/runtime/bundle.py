@@ -20,6 +20,7 @@ DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 MASKED_PATHS = (
     "/proc/acpi",
     "/proc/asound",
+    "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
@@ -31,6 +32,11 @@ MASKED_PATHS = (
     "/sys/firmware",
 )
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_PROC_FILES = {
+    *("/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/slabinfo", "/proc/stat"),
+    *("/proc/swaps", "/proc/uptime", "/proc/sys/crypto/fips_enabled", "/proc/sys/kernel/ns_last_pid"),
+}
+"""What may be mounted over: figures that a container's own file system (lxcfs) gives it instead of the node's."""
 SHM = "/dev/shm"  # noqa: S108 - the pod's own, not a place for files of ours.
 _SAFE = ["nosuid", "noexec", "nodev"]
 _PID_MODES = {cri.POD: "pod", cri.CONTAINER: "container", cri.NODE: "node", cri.TARGET: "target"}
@@ -118,7 +124,10 @@ def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dic
         "root": f"{place.bundle}/rootfs",
         "bundle": place.bundle,
         "privileged": security.privileged,
-        "devices": [{"path": item.container_path, "source": item.host_path} for item in config.devices],
+        "devices": [
+            {"path": item.container_path, "source": item.host_path, "access": item.permissions or "rwm"}
+            for item in config.devices
+        ],
         "cgroups": list(place.entry_files),
         "cgroup_mounts": list(place.cgroup_mounts),
         "oom_file": place.oom_file,
@@ -148,8 +157,7 @@ def _refuse_unsupported(config: cri.ContainerConfig, place: Place) -> None:
     if config.CDI_devices:
         raise invalid(where, "CDI devices are not supported; use devices")
     for mount in config.mounts:
-        if not mount.container_path.startswith("/"):
-            raise invalid(where, f"mount path {mount.container_path!r} is relative; use an absolute one")
+        _check_target(mount, where)
         _check_recursive_readonly(mount, where)
         if (mount.uidMappings or mount.gidMappings) and mapped(mount.uidMappings, mount.gidMappings) != place.ids:
             found = f"mount {mount.container_path!r} maps ids otherwise than its pod's user namespace"
@@ -158,6 +166,18 @@ def _refuse_unsupported(config: cri.ContainerConfig, place: Place) -> None:
             raise invalid(where, f"image volume {mount.container_path!r} in a user namespace; use hostUsers: true")
         if mount.image.image and not mount.readonly:
             raise invalid(where, f"image volume {mount.container_path!r} can't be written to; set readonly")
+
+
+def _check_target(mount: cri.Mount, where: str) -> None:
+    """Refuse a path where a mount would be without effect, or would stand for the kernel's own words in /proc."""
+    path, found = posixpath.normpath(mount.container_path), f"mount path {mount.container_path!r}"
+    if not path.startswith("/"):
+        raise invalid(where, f"{found} is relative; use an absolute one")
+    if path.strip("/") == "":
+        raise invalid(where, f"{found} is the whole root, which the image fills; use a folder in it")
+    is_kernels = path == "/proc" and posixpath.normpath(mount.host_path) == "/proc"
+    if f"{path}/".startswith("/proc/") and path not in _PROC_FILES and not is_kernels:
+        raise invalid(where, f"{found} is in /proc, which is the kernel's; use another")
 
 
 def _check_recursive_readonly(mount: cri.Mount, where: str) -> None:

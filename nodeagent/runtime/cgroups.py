@@ -1,55 +1,28 @@
 """Cgroups of v1, v2 and hybrid hosts behind one interface: make, limit, measure, remove.
 
 Keeps true: each controller is driven where the host has it (a v1 hierarchy, else the v2 tree, else nowhere, and
-`missing` names it); a group is one relative path in every hierarchy. Reads and writes files under the cgroup mounts.
-Source: kernel docs admin-guide/cgroup-v1/* and cgroup-v2; KEP-2254 for the translation of cpu shares.
+`missing` names it); a group is one relative path in every hierarchy. `cgroup_trees` does what differs between them.
+Source: kernel docs admin-guide/cgroup-v1/* and cgroup-v2.
 """
 
 import contextlib
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
+from nodeagent.runtime.cgroup_trees import (
+    CONTROLLERS,
+    PIDS_MAX,
+    HierarchyV1,
+    HierarchyV2,
+    Limits,
+    Usage,
+    controller_of,
+    table_of,
+)
 
-from nodeagent.runtime import device_filter
-from nodeagent.runtime.device_filter import DeviceRule
-
-CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "cpuset", "hugetlb", "devices", "io")
 _ON_DEMAND = {"cpuset", "hugetlb", "devices", "io"}
-_V1_NO_LIMIT_BYTES = 1 << 62
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a group may use; 0 or an empty value leaves a setting as it is, -1 takes a limit away.
-
-    devices: the only ones that may be used, where any are named.
-    """
-
-    cpu_shares: int = 0
-    cpu_quota_us: int = 0
-    cpu_period_us: int = 0
-    memory_bytes: int = 0
-    pids: int = 0
-    cpuset_cpus: str = ""
-    cpuset_mems: str = ""
-    unified: Mapping[str, str] = {}
-    hugepages: Mapping[str, int] = {}
-    devices: tuple[DeviceRule, ...] = ()
-
-
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a group has used; a figure that no controller of the host gives is 0."""
-
-    cpu_ns: int = 0
-    memory_bytes: int = 0
-    working_set_bytes: int = 0
-    rss_bytes: int = 0
-    page_faults: int = 0
-    major_page_faults: int = 0
-    limit_bytes: int = 0
-    processes: int = 0
 
 
 class Hierarchy(Protocol):
@@ -77,13 +50,15 @@ class Cgroups:
         self.missing = sorted(missing)
 
     def create(self, path: str, limits: Limits) -> None:
-        """Make the group `path` and its parents, and set its limits."""
+        """Make the group `path` and its parents, and set its limits; raises OSError where one can't be had."""
+        self._check_unified(limits)
         for hierarchy in self._for(limits):
             hierarchy.create(path)
             hierarchy.apply(path, limits)
 
     def apply(self, path: str, limits: Limits) -> None:
         """Change the limits of a group; raises OSError where the kernel refuses one."""
+        self._check_unified(limits)
         for hierarchy in self._for(limits):
             if not (hierarchy.root / path.strip("/")).is_dir():
                 hierarchy.create(path)
@@ -127,7 +102,7 @@ class Cgroups:
 
     def table(self, path: str, name: str) -> dict[str, int]:
         """Return the figures of a file with a name and a number on each line."""
-        return _table(self.text(path, name))
+        return table_of(self.text(path, name))
 
     def number(self, path: str, name: str) -> int | None:
         """Return the number in a file, or None where there is none."""
@@ -157,9 +132,18 @@ class Cgroups:
     def _for(self, limits: Limits) -> list[Hierarchy]:
         """Return the hierarchies to use: those of on-demand controllers only when `limits` ask for them."""
         asked = {"cpuset"} if limits.cpuset_cpus or limits.cpuset_mems else set()
-        asked |= {"hugetlb"} if any(limits.hugepages.values()) else set()
+        asked |= {"hugetlb"} if limits.hugepages else set()
         asked |= {"devices"} if limits.devices else set()
+        asked |= {controller_of(name) for name in limits.unified}
         return [item for item in self.hierarchies if not item.controllers <= _ON_DEMAND - asked]
+
+    def _check_unified(self, limits: Limits) -> None:
+        """Refuse the files of cgroup v2 that belong to a controller which this host has in v1, or not at all."""
+        unified = {name for item in self.hierarchies if isinstance(item, HierarchyV2) for name in item.controllers}
+        lost = sorted(name for name in limits.unified if name != PIDS_MAX and controller_of(name) not in unified)
+        if lost:
+            found = f"cgroup: {', '.join(lost)} can't be set where cgroup v2 doesn't drive that controller"
+            raise OSError(errno.ENOTSUP, f"{found}; leave it out")
 
 
 def _remove_folder(folder: Path) -> bool:
@@ -172,143 +156,6 @@ def _remove_folder(folder: Path) -> bool:
             raise
         return False
     return True
-
-
-class HierarchyV1:
-    """One v1 hierarchy, such as memory, or cpu,cpuacct."""
-
-    def __init__(self, root: Path, option: str, controllers: frozenset[str]) -> None:
-        self.root = root
-        self.option = option
-        self.controllers = controllers
-
-    def create(self, path: str) -> None:
-        """Make the group; a new cpuset group must be given its parent's cpus before anything can enter."""
-        self._make(self.root / path.strip("/"))
-
-    def _make(self, folder: Path) -> None:
-        """Make the group at `folder`, and its parents where they are not there, which is rare."""
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            return
-        except FileNotFoundError:
-            if folder.parent == self.root:
-                raise
-            self._make(folder.parent)
-            folder.mkdir(exist_ok=True)
-        if "cpuset" in self.controllers:
-            for setting in ("cpuset.cpus", "cpuset.mems"):
-                (folder / setting).write_text((folder.parent / setting).read_text())
-
-    def entry_file(self, path: str) -> Path:
-        """Return `tasks`: a single thread that enters by it takes no global lock, which saves 10 ms."""
-        return self.root / path.strip("/") / "tasks"
-
-    def apply(self, path: str, limits: Limits) -> None:
-        """Write the limits of the controllers that live here."""
-        folder = self.root / path.strip("/")
-        for name, value in self._settings(limits):
-            _write(folder / name, value)
-        if "memory" in self.controllers and limits.memory_bytes:
-            _set_v1_memory(folder, limits.memory_bytes)
-
-    def _settings(self, limits: Limits) -> list[tuple[str, str]]:
-        settings: list[tuple[str, str]] = []
-        if "cpu" in self.controllers:
-            settings += [("cpu.shares", str(limits.cpu_shares))] if limits.cpu_shares else []
-            settings += [("cpu.cfs_period_us", str(limits.cpu_period_us))] if limits.cpu_period_us else []
-            settings += [("cpu.cfs_quota_us", str(limits.cpu_quota_us))] if limits.cpu_quota_us else []
-        if "pids" in self.controllers and _pids(limits):
-            settings.append(("pids.max", _pids(limits)))
-        if "cpuset" in self.controllers:
-            settings += [("cpuset.cpus", limits.cpuset_cpus)] if limits.cpuset_cpus else []
-            settings += [("cpuset.mems", limits.cpuset_mems)] if limits.cpuset_mems else []
-        if "hugetlb" in self.controllers:
-            settings += [(f"hugetlb.{size}.limit_in_bytes", str(count)) for size, count in limits.hugepages.items()]
-        if "devices" in self.controllers and limits.devices:
-            settings += [("devices.deny", "a"), *(("devices.allow", str(rule)) for rule in limits.devices)]
-        return settings
-
-    def measure(self, path: str) -> dict[str, int]:
-        """Return the figures of the controllers that live here."""
-        folder = self.root / path.strip("/")
-        figures: dict[str, int] = {}
-        if "cpuacct" in self.controllers:
-            figures["cpu_ns"] = _read_number(folder / "cpuacct.usage")
-        if "pids" in self.controllers:
-            figures["processes"] = _read_number(folder / "pids.current")
-        if "memory" in self.controllers:
-            table = _read_table(folder / "memory.stat")
-            usage = _read_number(folder / "memory.usage_in_bytes")
-            limit = _read_number(folder / "memory.limit_in_bytes")
-            figures |= _memory_figures(usage, table, "total_", limit if limit < _V1_NO_LIMIT_BYTES else 0)
-            figures["rss_bytes"] = table.get("total_rss", 0)
-        return figures
-
-
-class HierarchyV2:
-    """The unified tree."""
-
-    def __init__(self, root: Path, controllers: frozenset[str]) -> None:
-        self.root = root
-        self.controllers = controllers
-
-    def create(self, path: str) -> None:
-        """Make the group; each parent must hand its controllers down."""
-        wanted = " ".join(f"+{name}" for name in sorted(self.controllers & {"memory", "cpu", "pids", "cpuset", "io"}))
-        folder = self.root
-        for name in path.strip("/").split("/"):
-            if wanted:
-                _write(folder / "cgroup.subtree_control", wanted)
-            folder /= name
-            folder.mkdir(exist_ok=True)
-
-    def entry_file(self, path: str) -> Path:
-        """Return `cgroup.procs`."""
-        return self.root / path.strip("/") / "cgroup.procs"
-
-    def apply(self, path: str, limits: Limits) -> None:
-        """Write the limits; an out-of-memory kill takes the whole group, as kubelet asks for."""
-        folder = self.root / path.strip("/")
-        settings: dict[str, str] = {}
-        if "cpu" in self.controllers:
-            settings |= {"cpu.weight": str(cpu_weight(limits.cpu_shares))} if limits.cpu_shares else {}
-            settings |= {"cpu.max": _cpu_max(limits)} if limits.cpu_quota_us else {}
-        if "memory" in self.controllers and limits.memory_bytes:
-            settings |= {"memory.max": _bytes_or_max(limits.memory_bytes)}
-            if limits.memory_bytes > 0:
-                settings |= {"memory.swap.max": "0", "memory.oom.group": "1"}
-        if "pids" in self.controllers and _pids(limits):
-            settings["pids.max"] = _pids(limits)
-        if "cpuset" in self.controllers:
-            settings |= {"cpuset.cpus": limits.cpuset_cpus} if limits.cpuset_cpus else {}
-            settings |= {"cpuset.mems": limits.cpuset_mems} if limits.cpuset_mems else {}
-        for name, value in (settings | dict(limits.unified)).items():
-            if (folder / name).exists() or name in limits.unified:
-                _write(folder / name, value)
-        if "devices" in self.controllers and limits.devices:
-            device_filter.attach(folder, limits.devices)
-
-    def measure(self, path: str) -> dict[str, int]:
-        """Return the figures of the controllers that live here."""
-        folder = self.root / path.strip("/")
-        figures: dict[str, int] = {}
-        if "cpu" in self.controllers:
-            figures["cpu_ns"] = _read_table(folder / "cpu.stat").get("usage_usec", 0) * 1000
-        if "pids" in self.controllers:
-            figures["processes"] = _read_number(folder / "pids.current")
-        if "memory" in self.controllers:
-            table = _read_table(folder / "memory.stat")
-            usage = _read_number(folder / "memory.current")
-            figures |= _memory_figures(usage, table, "", _read_number(folder / "memory.max"))
-            figures["rss_bytes"] = table.get("anon", 0)
-        return figures
-
-
-def cpu_weight(shares: int) -> int:
-    """Translate v1 cpu.shares (2..262144) into v2 cpu.weight (1..10000). Source: KEP-2254."""
-    return 1 + (max(2, min(shares, 262144)) - 2) * 9999 // 262142
 
 
 def detect(mounts: str) -> Cgroups:
@@ -342,66 +189,3 @@ def detect(mounts: str) -> Cgroups:
 def detect_here() -> Cgroups:
     """Return the cgroups of this machine."""
     return detect(Path("/proc/self/mountinfo").read_text())
-
-
-def _set_v1_memory(folder: Path, limit_bytes: int) -> None:
-    """Set memory and memory+swap to one limit, so that swap is off; the larger must never be the smaller."""
-    memory, both = folder / "memory.limit_in_bytes", folder / "memory.memsw.limit_in_bytes"
-    is_raised = limit_bytes < 0 or limit_bytes > _read_number(memory)
-    files = [both, memory] if is_raised else [memory, both]
-    for file in files if both.exists() else [memory]:
-        _write(file, str(limit_bytes))
-
-
-def _pids(limits: Limits) -> str:
-    asked = limits.unified.get("pids.max", "")
-    if asked:
-        return asked
-    return "max" if limits.pids < 0 else str(limits.pids) if limits.pids else ""
-
-
-def _cpu_max(limits: Limits) -> str:
-    period = limits.cpu_period_us or 100_000
-    return f"max {period}" if limits.cpu_quota_us < 0 else f"{limits.cpu_quota_us} {period}"
-
-
-def _bytes_or_max(count: int) -> str:
-    return "max" if count < 0 else str(count)
-
-
-def _memory_figures(usage: int, table: Mapping[str, int], prefix: str, limit: int) -> dict[str, int]:
-    """Return the memory figures; the working set leaves out what the kernel can drop first, as kubelet counts it."""
-    return {
-        "memory_bytes": usage,
-        "working_set_bytes": max(0, usage - table.get(f"{prefix}inactive_file", 0)),
-        "page_faults": table.get(f"{prefix}pgfault", 0),
-        "major_page_faults": table.get(f"{prefix}pgmajfault", 0),
-        "limit_bytes": limit,
-    }
-
-
-def _read_number(file: Path) -> int:
-    try:
-        text = file.read_text().strip()
-    except OSError:
-        return 0
-    return int(text) if text.isdigit() else 0
-
-
-def _read_table(file: Path) -> dict[str, int]:
-    try:
-        return _table(file.read_text())
-    except OSError:
-        return {}
-
-
-def _table(text: str) -> dict[str, int]:
-    lines = (line.partition(" ") for line in text.splitlines())
-    return {name: int(value) for name, _, value in lines if value.isdigit()}
-
-
-def _write(file: Path, value: str) -> None:
-    try:
-        file.write_text(value)
-    except OSError as error:
-        raise OSError(error.errno, f"cgroup: {file.name}={value!r} was refused: {error.strerror}", str(file)) from None

@@ -28,6 +28,7 @@ EXIT_NOT_FOUND = 127
 _DESCRIPTORS_MAX = 1 << 12
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TIOCSPTLCK, _TIOCGPTPEER = 0x40045431, 0x5441
+_PTMX = os.makedev(5, 2)
 
 
 class StartError(Exception):
@@ -136,8 +137,9 @@ def _describe(error: BaseException) -> str:
 
 
 def _prepare(cgroups: list[str], oom_score_adj: int | None) -> list[str]:
-    """Leave the shim's session, signals and cgroups; return what could not be had."""
+    """Leave the shim's session, keyring, signals and cgroups; return what could not be had."""
     os.setsid()
+    syscalls.join_new_keyring()
     os.umask(0o022)
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -179,9 +181,9 @@ def _exec(
         syscalls.join_namespaces(users, syscalls.CLONE_NEWUSER)
         os.setresuid(0, 0, 0)  # Root of the pod, whom its files belong to.
         os.setresgid(0, 0, 0)
+    syscalls.close_all_but(status.fileno())
     _enter_folder(process["cwd"])
     environment = _environment(process, who)
-    syscalls.close_on_exec_from(3)
     _restrict(process, who)
     report = {"user": {"uid": who.uid, "gid": who.gid, "groups": who.groups}, "warnings": warnings}
     status.send(json.dumps(report).encode())
@@ -204,7 +206,10 @@ def _environment(process: dict[str, Any], who: identity.Identity) -> dict[str, s
 
 def _open_terminal(status: socket.socket, size: dict[str, int] | None) -> list[int]:
     """Make a terminal in the container's own /dev/pts, hand its master to the shim, return it thrice for stdio."""
-    master = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    master = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if os.fstat(master).st_rdev != _PTMX:
+        raise StartError("terminal: /dev/pts/ptmx is not the kernel's; mount nothing over /dev/pts")
+    os.set_blocking(master, True)
     fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
     slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
     if size:
@@ -226,16 +231,14 @@ def _set_limits(wanted: list[dict[str, Any]]) -> list[str]:
     return warnings
 
 
-def _enter_folder(folder: str) -> None:
+def _enter_folder(path: str) -> None:
+    """Go to a folder of the container, which is made where it isn't there; /proc/1/root, for one, would lead out."""
     try:
-        os.makedirs(folder, exist_ok=True)
+        folder = rootfs.open_folder(path, {})
+        os.fchdir(folder)
+        os.close(folder)
     except OSError as error:
-        if error.errno not in {errno.EROFS, errno.EEXIST}:
-            raise
-    try:
-        os.chdir(folder)
-    except OSError as error:
-        raise StartError(f"working directory {folder!r}: {error.strerror}; use a folder of the image") from None
+        raise StartError(f"working directory {path!r}: {error.strerror}; use a folder of the image") from None
 
 
 def _restrict(process: dict[str, Any], who: identity.Identity) -> None:

@@ -9,15 +9,12 @@ import json
 import logging
 import os
 import secrets
-import stat
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from nodeagent.runtime import bundle, handlers, security_profiles, shim_client, signals, state
+from nodeagent.runtime import bundle, devices, handlers, security_profiles, shim_client, signals, state
 from nodeagent.runtime.bundle import Place
-from nodeagent.runtime.device_filter import USUAL_DEVICES, DeviceRule
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
 from nodeagent.runtime.host import Host
 from nodeagent.runtime.images.model import Image, ImageConfig
@@ -82,13 +79,15 @@ class Containers:
         place = msgspec.structs.replace(place, volumes=tuple(layers.items()), seccomp=seccomp_profile)
         oci, launch = bundle.oci_config(config, image.config, place), bundle.launch(config, image.config, place)
         self._check_mounts(config, where)
+        devices.check(config, where)
         handlers.check_container(config, sandbox.record.handler, where)
         launch["handler"] = self._host.settings.handlers[sandbox.record.handler] if sandbox.record.handler else ""
         container = Container(record, folder)
         try:
             self._write_bundle(container, [image, *volumes.values()])
             limits = limits_of(config.linux.resources, pids=self._host.settings.pids_per_container)
-            limits = msgspec.structs.replace(limits, devices=device_rules(config, oci))
+            kept_to = devices.rules(config, oci["process"]["capabilities"]["bounding"])
+            limits = msgspec.structs.replace(limits, devices=kept_to, is_swap_off=True)
             self._host.cgroups.create(record.cgroup, limits)
             launch["cgroups"] = self._host.cgroups.entry_files(record.cgroup)
             state.save_json(folder / "config.json", oci)
@@ -299,21 +298,6 @@ async def _is_over(container: Container, timeout_s: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def device_rules(config: cri.ContainerConfig, oci: dict[str, Any]) -> tuple[DeviceRule, ...]:
-    """Return the devices that a container must be kept to, or none where its mounts keep it from others already.
-
-    Only one that may mount (CAP_SYS_ADMIN) without being privileged could get round `nodev`.
-    """
-    if config.linux.security_context.privileged or "CAP_SYS_ADMIN" not in oci["process"]["capabilities"]["bounding"]:
-        return ()
-    own = []
-    for device in config.devices:
-        status = Path(device.host_path).stat()
-        kind = "b" if stat.S_ISBLK(status.st_mode) else "c"
-        own.append(DeviceRule(kind, os.major(status.st_rdev), os.minor(status.st_rdev)))
-    return (*USUAL_DEVICES, *own)
 
 
 def stop_signal(config: cri.ContainerConfig, image: ImageConfig) -> int:

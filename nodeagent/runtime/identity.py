@@ -1,15 +1,18 @@
 """Who a container's process is: users and groups by number or by name, as the container's own files have them.
 
-Keeps true: a name that the image doesn't know is an error, never root. Reads /etc/passwd and /etc/group of the root
+Keeps true: a name that the image doesn't know is an error, never root, and so is a number that no user can have:
+the kernel takes 4294967295 for "as before", which is root. Reads /etc/passwd and /etc/group of the root
 the caller is in (call it after pivot_root). Standard library only.
 Source: passwd(5), group(5); the OCI image specification's `User`; KEP-3619 for the group policy.
 """
 
 import os
 import stat
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 _FILE_BYTES_MAX = 4 << 20
+_NUMBER_MAX = (1 << 31) - 1
 
 
 class Identity(NamedTuple):
@@ -44,7 +47,15 @@ def resolve(wanted: dict[str, Any]) -> Identity:
     extra = set(wanted["extra"]) | {gid}
     if wanted["policy"] != "Strict" and entry:
         extra |= {int(group[2]) for group in groups if entry[0] in group[3].split(",")}
+    _check_numbers("user", [uid])
+    _check_numbers("group", extra)
     return Identity(uid, gid, sorted(extra), entry[5] if entry else "")
+
+
+def _check_numbers(what: str, numbers: Iterable[int]) -> None:
+    beyond = [number for number in numbers if not 0 <= number <= _NUMBER_MAX]
+    if beyond:
+        raise UnknownIdentityError(f"{what} {beyond[0]}: there are none beyond {_NUMBER_MAX}; use a lower number")
 
 
 def parse(text: str, columns: int) -> list[list[str]]:

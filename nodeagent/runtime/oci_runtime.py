@@ -71,7 +71,10 @@ def adapted(config: dict[str, Any], launch: dict[str, Any], who: identity.Identi
     if (launch["oom_score_adj"] or 0) > oom_score:
         process["oomScoreAdj"] = launch["oom_score_adj"]
     devices = [_device(item["path"], item["source"]) for item in launch["devices"]]
-    allowed = [{"allow": True, "access": "rwm", **_numbers(device)} for device in devices]
+    allowed = [
+        {"allow": True, "access": asked["access"], **_numbers(device)}
+        for asked, device in zip(launch["devices"], devices, strict=True)
+    ]
     linux = {
         **config["linux"],
         "devices": devices,

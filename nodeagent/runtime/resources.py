@@ -1,6 +1,6 @@
 """The CRI's resources as limits of a cgroup, and one set of them laid over another. Plain functions."""
 
-from nodeagent.runtime.cgroups import Limits
+from nodeagent.runtime.cgroup_trees import Limits
 from proto import cri_v1 as cri
 
 

@@ -62,10 +62,10 @@ def enter(config: dict[str, Any], launch: dict[str, Any], users: int = -1) -> No
     for folder in _KERNEL_FOLDERS:
         _require_real_folder(folder)
     for folder in launch["folders"]:
-        _make_folders(folder, launch["ids"])
+        os.close(open_folder(folder, launch["ids"]))
     for place, mount in enumerate(config["mounts"]):
         if place in trees:
-            _attach(trees[place], mount, launch["ids"])
+            _attach(trees[place], mount["destination"], launch["ids"])
         else:
             _mount(mount, launch)
         if mount["destination"] == "/dev" and mount["type"] == "tmpfs":
@@ -92,9 +92,7 @@ def _map_layers(launch: dict[str, Any], users: int) -> None:
     for place, layer in enumerate(launch["lower"]):
         tree = syscalls.clone_tree(os.path.join(launch["layers"], layer), recursive=False)
         syscalls.map_ids(tree, users)
-        os.mkdir(f"{folder}/{place}")
-        syscalls.attach_tree(tree, f"{folder}/{place}")
-        os.close(tree)
+        _attach(tree, f"{folder}/{place}", {})
     launch["layers"], launch["lower"] = folder, [str(place) for place in range(len(launch["lower"]))]
 
 
@@ -147,37 +145,49 @@ def _open_bind(mount: dict[str, Any]) -> int:
     return tree
 
 
-def _attach(tree: int, mount: dict[str, Any], ids: dict[str, int]) -> None:
-    target = mount["destination"]
-    if stat.S_ISDIR(os.fstat(tree).st_mode):
-        _make_folders(target, ids)
-    else:
-        _make_file(target, ids)
+def _attach(tree: int, path: str, ids: dict[str, int]) -> None:
+    """Put `tree` at `path`, or where the links there lead to in the container."""
+    is_folder = stat.S_ISDIR(os.fstat(tree).st_mode)
+    target = open_folder(path, ids) if is_folder else _open_file(os.path.realpath(path), ids)
     syscalls.attach_tree(tree, target)
+    os.close(target)
     os.close(tree)
 
 
-def _make_folders(path: str, ids: dict[str, int]) -> None:
-    """Make a folder and what it is in, unless they are there; ids: of the user namespace whose root gets them."""
-    if os.path.isdir(path):
-        return
-    _make_folders(os.path.dirname(path), ids)
-    os.mkdir(path)
-    if ids:
-        os.chown(path, ids["uid"], ids["gid"])
+def open_folder(path: str, ids: dict[str, int]) -> int:
+    """Return a descriptor of a folder; it and what it is in are made where they aren't there.
+
+    ids: of the user namespace whose root gets what is made. Others may change links while this goes on: those that
+    lead out of the container, which are the kernel's own in /proc, are never followed.
+    """
+    try:
+        return syscalls.open_plain(path, os.O_PATH | os.O_DIRECTORY)
+    except FileNotFoundError:
+        real = os.path.realpath(path)
+    parent, name = open_folder(os.path.dirname(real), ids), os.path.basename(real)
+    try:
+        os.mkdir(name, dir_fd=parent)
+        if ids:
+            os.chown(name, ids["uid"], ids["gid"], dir_fd=parent, follow_symlinks=False)
+        return os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    finally:
+        os.close(parent)
 
 
-def _make_file(path: str, ids: dict[str, int]) -> None:
-    """Make an empty file at `path`, or where the links there lead to in the container, unless there is something."""
-    real = os.path.realpath(path)
-    _make_folders(os.path.dirname(real), ids)
-    if not os.path.lexists(real):
-        os.close(os.open(real, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+def _open_file(path: str, ids: dict[str, int]) -> int:
+    """Return a descriptor of what is at `path`, an empty file where there is nothing."""
+    parent, name = open_folder(os.path.dirname(path), ids), os.path.basename(path)
+    try:
+        return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    except FileNotFoundError:
+        return os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=parent)
+    finally:
+        os.close(parent)
 
 
 def _mount(mount: dict[str, Any], launch: dict[str, Any]) -> None:
     target, kind = mount["destination"], mount["type"]
-    _make_folders(target, launch["ids"])
+    os.close(open_folder(target, launch["ids"]))
     flags = sum({_FLAGS[option] for option in mount["options"] if option in _FLAGS})
     options = ",".join(option for option in mount["options"] if option not in _FLAGS and option not in _WORDS)
     if kind == "cgroup":
@@ -217,28 +227,28 @@ def _open_device(path: str) -> int:
     return tree
 
 
-def _host_devices() -> dict[str, tuple[int, int]]:
-    """Return path -> (mode, device number) of every device under the host's /dev."""
-    found: dict[str, tuple[int, int]] = {}
+def _host_devices() -> dict[str, os.stat_result]:
+    """Return path -> what it is, of every device under the host's /dev."""
+    found: dict[str, os.stat_result] = {}
     for folder, folders, files in os.walk("/dev"):
         folders[:] = [name for name in folders if f"{folder}/{name}" not in _NOT_DEVICES]
         for name in files:
             status = os.lstat(f"{folder}/{name}")
             if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
-                found[f"{folder}/{name}"] = (status.st_mode, status.st_rdev)
+                found[f"{folder}/{name}"] = status
     found.pop("/dev/ptmx", None)
     return found
 
 
-def _fill_dev(devices: dict[str, int] | dict[str, tuple[int, int]]) -> None:
+def _fill_dev(devices: dict[str, int] | dict[str, os.stat_result]) -> None:
     for path, device in devices.items():
         if isinstance(device, int):
-            _make_file(path, {})
-            syscalls.attach_tree(device, path)
-            os.close(device)
+            _attach(device, path, {})
         else:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            os.mknod(path, *device)
+            os.mknod(path, device.st_mode, device.st_rdev)
+            os.chown(path, device.st_uid, device.st_gid)
+            os.chmod(path, stat.S_IMODE(device.st_mode))  # What mknod makes of it depends on the umask.
     for name, target in _LINKS.items():
         os.symlink(target, f"/dev/{name}")
 
@@ -255,9 +265,11 @@ def _mask(path: str, cover: int) -> None:
     """Cover `path`; cover: a tree of the node's /dev/null, as a volume at /dev might lead its name elsewhere."""
     if os.path.isdir(path):
         syscalls.mount("tmpfs", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k")
-    elif os.path.lexists(path):
-        syscalls.attach_tree(cover, path)
-    os.close(cover)
+        os.close(cover)
+    elif os.path.exists(path):
+        _attach(cover, path, {})
+    else:
+        os.close(cover)
 
 
 def _make_readonly(path: str) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from nodeagent.runtime import handlers, shim_client, state, statuses, syscalls, user_mapping
-from nodeagent.runtime.cgroups import Limits
+from nodeagent.runtime.cgroup_trees import Limits
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
 from nodeagent.runtime.host import Host
 from nodeagent.runtime.pod import Container, Sandbox, identified, ids_of, namespaces

@@ -8,7 +8,8 @@ Source: CRI v1 ContainerStats and PodSandboxStats.
 import os
 from pathlib import Path
 
-from nodeagent.runtime.cgroups import Cgroups, Usage
+from nodeagent.runtime.cgroup_trees import Usage
+from nodeagent.runtime.cgroups import Cgroups
 from nodeagent.runtime.host import Host
 from nodeagent.runtime.pod import Container, Sandbox
 from proto import cri_v1 as cri

@@ -2,10 +2,12 @@
 
 Keeps true: a call either did what it says or raises OSError with the call's name and its subject.
 Standard library only: the zygote, the shims and a container's first process use it. Needs Linux 5.12 (mount_setattr).
-Source: man7.org mount(2), open_tree(2), move_mount(2), mount_setattr(2), unshare(2), setns(2), prctl(2), capset(2).
+Source: man7.org mount(2), open_tree(2), move_mount(2), mount_setattr(2), openat2(2), unshare(2), setns(2), prctl(2),
+capset(2), keyctl(2).
 """
 
 import ctypes
+import errno
 import os
 import struct
 from typing import Any, NoReturn
@@ -56,6 +58,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _SYS_OPEN_TREE = 428
 _SYS_MOVE_MOUNT = 429
 _SYS_CLOSE_RANGE = 436
+_SYS_OPENAT2 = 437
 _SYS_MOUNT_SETATTR = 442
 
 _AT_FDCWD = -100
@@ -64,8 +67,14 @@ _AT_RECURSIVE = 0x8000
 _OPEN_TREE_CLONE = 1
 _OPEN_TREE_CLOEXEC = os.O_CLOEXEC
 _MOVE_MOUNT_F_EMPTY_PATH = 0x04
-_MOVE_MOUNT_T_SYMLINKS = 0x10
+_MOVE_MOUNT_T_EMPTY_PATH = 0x40
+_RESOLVE_NO_MAGICLINKS = 0x02
+_SYS_KEYCTL = {"x86_64": 250, "ppc64le": 271, "s390x": 280}
+_SYS_KEYCTL_ELSEWHERE = 219
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 _CLOSE_RANGE_CLOEXEC = 4
+
+_NO_KEYRINGS = {errno.ENOSYS, errno.EPERM}
 
 _libc: Any = ctypes.CDLL(None, use_errno=True)
 
@@ -116,11 +125,16 @@ def clone_tree(path: str, *, recursive: bool) -> int:
     return _check(_libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags), "open_tree", path)
 
 
-def attach_tree(tree: int, target: str) -> None:
-    """Put the detached mount `tree` onto `target`; a symlink there is followed inside the caller's root."""
-    flags = _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_SYMLINKS
-    result = _libc.syscall(_SYS_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), flags)
-    _check(result, "move_mount", target)
+def attach_tree(tree: int, target: int) -> None:
+    """Put the detached mount `tree` onto the file or folder that is open as `target`."""
+    flags = _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH
+    _check(_libc.syscall(_SYS_MOVE_MOUNT, tree, b"", target, b"", flags), "move_mount")
+
+
+def open_plain(path: str, flags: int) -> int:
+    """Open a path whose links are followed as text, never those of the kernel in /proc, which lead out of any root."""
+    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, _RESOLVE_NO_MAGICLINKS)
+    return _check(_libc.syscall(_SYS_OPENAT2, _AT_FDCWD, os.fsencode(path), how, len(how)), "open", path)
 
 
 def set_mount_attributes(tree: int, attributes: int, *, propagation: int = 0, recursive: bool = False) -> None:
@@ -142,6 +156,21 @@ def map_ids(tree: int, user_namespace: int, *, recursive: bool = False) -> None:
 def close_on_exec_from(first: int) -> None:
     """Mark every descriptor from `first` up to be closed at exec."""
     _check(_libc.syscall(_SYS_CLOSE_RANGE, first, 0xFFFFFFFF, _CLOSE_RANGE_CLOEXEC), "close_range")
+
+
+def close_all_but(kept: int) -> None:
+    """Close every descriptor but the standard three and `kept`, which is closed at exec."""
+    for first, last in ((3, kept - 1), (kept + 1, 0xFFFFFFFF)):
+        if first <= last:
+            _check(_libc.syscall(_SYS_CLOSE_RANGE, first, last, 0), "close_range")
+    close_on_exec_from(kept)
+
+
+def join_new_keyring() -> None:
+    """Give the caller a session keyring of its own; a kernel or filter without keyrings keeps them from all it runs."""
+    number = _SYS_KEYCTL.get(os.uname().machine, _SYS_KEYCTL_ELSEWHERE)
+    if _libc.syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, None) < 0 and ctypes.get_errno() not in _NO_KEYRINGS:
+        _fail("keyctl", "session keyring")
 
 
 def control_process(option: int, value: int = 0, third: int = 0) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nodeagent.runtime import cgroups
-from nodeagent.runtime.cgroups import Limits
+from nodeagent.runtime.cgroup_trees import Limits, Usage, cpu_weight
 
 
 def _hybrid(root: Path) -> str:
@@ -98,7 +98,7 @@ def test_v1_figures_are_read(tmp_path: Path) -> None:
 
     usage = groups.measure("/one")
 
-    assert usage == cgroups.Usage(
+    assert usage == Usage(
         cpu_ns=123,
         memory_bytes=1000,
         working_set_bytes=700,
@@ -130,11 +130,62 @@ def test_a_v2_host_hands_controllers_down_and_takes_every_limit(tmp_path: Path) 
         "pids.max": "9",
         "cpuset.cpus": "0",
     }
-    assert (root / "cgroup.subtree_control").read_text() == "+cpu +cpuset +io +memory +pids"
-    assert (root / "pod/cgroup.subtree_control").read_text() == "+cpu +cpuset +io +memory +pids"
+    assert (root / "cgroup.subtree_control").read_text() == "+cpu +cpuset +hugetlb +io +memory +pids"
+    assert (root / "pod/cgroup.subtree_control").read_text() == "+cpu +cpuset +hugetlb +io +memory +pids"
     assert not (root / "pod/one/cgroup.subtree_control").exists()
     assert groups.mounted_in_containers() == []
     assert groups.oom_file("/pod/one") == f"{root}/pod/one/memory.events"
+
+
+def test_huge_pages_are_limited_in_use_and_when_they_are_reserved(tmp_path: Path) -> None:
+    """No pages is a limit too: what a container didn't ask for it must not take from others."""
+    root = tmp_path / "cg"
+    groups = cgroups.detect(_unified(root))
+    groups.create("/pod/one", Limits())
+    _kernel_files(root / "pod/one", hugetlb__2MB__max="", hugetlb__2MB__rsvd__max="", hugetlb__1GB__max="")
+
+    groups.apply("/pod/one", Limits(hugepages={"2MB": 4 << 20, "1GB": 0}))
+
+    names = ("2MB.max", "2MB.rsvd.max", "1GB.max")
+    assert [(root / f"pod/one/hugetlb.{name}").read_text() for name in names] == ["4194304", "4194304", "0"]
+    assert not (root / "pod/one/hugetlb.1GB.rsvd.max").exists()
+
+
+def test_v1_huge_pages_have_a_hierarchy_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "cg/hugetlb").mkdir(parents=True)
+    groups = cgroups.detect(f"1 1 0:1 / {tmp_path}/cg/hugetlb rw - cgroup cgroup rw,hugetlb")
+
+    groups.create("/idle", Limits())
+    groups.create("/one", Limits(hugepages={"2MB": 0}))
+
+    assert not (tmp_path / "cg/hugetlb/idle").exists()
+    assert (tmp_path / "cg/hugetlb/one/hugetlb.2MB.limit_in_bytes").read_text() == "0"
+
+
+def test_without_a_memory_limit_nothing_goes_to_swap_either(tmp_path: Path) -> None:
+    new, old = cgroups.detect(_unified(tmp_path / "v2")), cgroups.detect(_hybrid(tmp_path / "v1"))
+    for groups in (new, old):
+        groups.create("/one", Limits())
+    files = (tmp_path / "v2/one/memory.swap.max", tmp_path / "v1/memory/one/memory.swappiness")
+    for file in files:
+        file.write_text("60")
+
+    for groups in (new, old):
+        groups.apply("/one", Limits(is_swap_off=True))
+
+    assert [file.read_text() for file in files] == ["0", "0"]
+
+
+def test_a_file_of_v2_is_refused_where_its_controller_is_of_v1(tmp_path: Path) -> None:
+    """Left out, it would be a limit that nobody keeps; the number of processes is the same in both."""
+    groups = cgroups.detect(_hybrid(tmp_path / "cg"))
+
+    groups.create("/one", Limits(unified={"pids.max": "5"}))
+    with pytest.raises(OSError, match=r"memory\.high can't be set"):
+        groups.create("/two", Limits(unified={"memory.high": "4096"}))
+
+    assert (tmp_path / "cg/pids/one/pids.max").read_text() == "5"
+    assert not (tmp_path / "cg/memory/two").exists()
 
 
 def test_v2_takes_limits_away(tmp_path: Path) -> None:
@@ -190,4 +241,4 @@ def test_a_refused_setting_is_named_with_its_value(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("shares", "weight"), [(2, 1), (1024, 39), (262144, 10000), (1, 1), (10**9, 10000)])
 def test_cpu_shares_become_a_weight(shares: int, weight: int) -> None:
-    assert cgroups.cpu_weight(shares) == weight
+    assert cpu_weight(shares) == weight

@@ -10,6 +10,7 @@ from tests.runtime.machine import Client
 
 pytestmark = pytest.mark.root
 
+_HUGE_LIMITS = {f"hugetlb.2MB{kind}.{name}" for kind in ("", ".rsvd") for name in ("max", "limit_in_bytes")}
 _EATER = "x=x; while true; do x=$x$x; done"
 
 
@@ -117,3 +118,26 @@ async def test_an_oom_score_that_root_may_not_set_is_told_and_not_fatal(client: 
     shown = int(await client.log(container))
     info = await client.runtime.container_status(cri.ContainerStatusRequest(container_id=container, verbose=True))
     assert shown == -999 or "CAP_SYS_RESOURCE" in info.info["info"]
+
+
+async def test_huge_pages_are_those_that_were_asked_for(client: Client) -> None:
+    if not any("hugetlb" in item.controllers for item in cgroups.detect_here().hierarchies):
+        pytest.skip("this kernel has no hugetlb controller")
+    limits = cri.LinuxContainerResources(hugepage_limits=[cri.HugepageLimit(page_size="2MB", limit=4 << 20)])
+    container = await client.run(await client.pod(), "sleep", "1000", resources=limits)
+    unknown = cri.LinuxContainerResources(hugepage_limits=[cri.HugepageLimit(page_size="3MB", limit=1)])
+
+    code, message = await client.refusal(client.create(await client.pod(), "true", resources=unknown))
+
+    files = [file for file in Path("/sys/fs/cgroup").glob(f"**/{container}/hugetlb.2MB*") if file.name in _HUGE_LIMITS]
+    assert {file.read_text() for file in files} == {f"{4 << 20}\n"}
+    assert len(files) == 2
+    assert (code, "3MB" in message) == ("INVALID_ARGUMENT", True)
+
+
+async def test_nothing_of_a_container_is_swapped_out(client: Client) -> None:
+    container = await client.run(await client.pod(), "sleep", "1000")
+
+    names = ("memory.swap.max", "memory.swappiness")
+    told = [file.read_text() for name in names for file in Path("/sys/fs/cgroup").glob(f"**/{container}/{name}")]
+    assert told in ([], ["0\n"])  # A kernel without swap accounting tells nothing.
