@@ -13,6 +13,7 @@ import msgspec
 from nodeagent.runtime import capabilities, seccomp
 from nodeagent.runtime.errors import invalid
 from nodeagent.runtime.images.model import ImageConfig, RootLayers
+from nodeagent.runtime.selinux import Labels
 from nodeagent.runtime.user_mapping import mapped
 from proto import cri_v1 as cri
 
@@ -50,6 +51,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     ids: the pod's user namespace (see `pod.ids_of`), empty where it has the node's.
     seccomp: the profile of type Localhost, where one is asked for.
     pins: OCI's name and the file of each namespace that the pod has for itself.
+    apparmor, labels: the profile of AppArmor, the labels of SELinux.
     """
 
     bundle: str
@@ -68,6 +70,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     pid_target: str = ""
     ids: Mapping[str, int] = {}
     pins: tuple[tuple[str, str], ...] = ()
+    apparmor: str = ""
+    labels: Labels = Labels()
 
 
 def command(config: cri.ContainerConfig, image: ImageConfig) -> list[str]:
@@ -88,7 +92,7 @@ def oci_config(config: cri.ContainerConfig, image: ImageConfig, place: Place) ->
     masked, readonly = list(security.masked_paths), list(security.readonly_paths)
     if security.privileged:
         masked, readonly = [], []
-    elif not masked and not readonly:
+    elif not masked and not readonly and not place.ids:
         masked, readonly = list(MASKED_PATHS), list(READONLY_PATHS)
     return {
         "ociVersion": "1.1.0",
@@ -101,6 +105,7 @@ def oci_config(config: cri.ContainerConfig, image: ImageConfig, place: Place) ->
             "cgroupsPath": place.cgroup,
             "maskedPaths": masked,
             "readonlyPaths": readonly,
+            "mountLabel": place.labels.files,
         },
     }
 
@@ -136,6 +141,7 @@ def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dic
         "pid_mode": _PID_MODES[security.namespace_options.pid],
         "pid_target": place.pid_target,
         "ids": dict(place.ids),
+        "label": place.labels.files,
         "user_namespace": dict(place.pins).get("user", ""),
         "terminal": config.tty,
         "stdin": config.stdin,
@@ -152,8 +158,6 @@ def _refuse_unsupported(config: cri.ContainerConfig, place: Place) -> None:
     users = security.namespace_options.userns_options
     if (users.uids or users.gids) and mapped(users.uids, users.gids) != place.ids:
         raise invalid(where, "its user namespace is not its pod's; give both the same mapping")
-    if place.ids and security.privileged:
-        raise invalid(where, "it is privileged in a pod with a user namespace; use hostUsers: true, or drop privileged")
     if config.CDI_devices:
         raise invalid(where, "CDI devices are not supported; use devices")
     for mount in config.mounts:
@@ -162,8 +166,6 @@ def _refuse_unsupported(config: cri.ContainerConfig, place: Place) -> None:
         if (mount.uidMappings or mount.gidMappings) and mapped(mount.uidMappings, mount.gidMappings) != place.ids:
             found = f"mount {mount.container_path!r} maps ids otherwise than its pod's user namespace"
             raise invalid(where, f"{found}; give both the same mapping")
-        if mount.image.image and place.ids:
-            raise invalid(where, f"image volume {mount.container_path!r} in a user namespace; use hostUsers: true")
         if mount.image.image and not mount.readonly:
             raise invalid(where, f"image volume {mount.container_path!r} can't be written to; set readonly")
 
@@ -210,6 +212,8 @@ def _process(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> d
         "rlimits": [],
         "noNewPrivileges": security.no_new_privs,
         "seccomp": _seccomp(security, kept, place),
+        "apparmorProfile": place.apparmor,
+        "selinuxLabel": place.labels.process,
     }
 
 

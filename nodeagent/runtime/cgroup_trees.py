@@ -25,6 +25,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     devices: the only ones that may be used, where any are named. unified: files of cgroup v2, by their names.
     is_swap_off: nothing of the group goes to swap; with a memory limit that is so anyway.
+    is_everywhere: the group is in every hierarchy, also where it has no limit; else in a hierarchy like freezer its
+    processes stay in the runtime's own group.
     """
 
     cpu_shares: int = 0
@@ -38,6 +40,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     hugepages: Mapping[str, int] = {}
     devices: tuple[DeviceRule, ...] = ()
     is_swap_off: bool = False
+    is_everywhere: bool = False
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,6 +55,8 @@ class Cgroups:
         for hierarchy in self._for(limits):
             hierarchy.create(path)
             hierarchy.apply(path, limits)
+        for root in self._unused if limits.is_everywhere else ():
+            (root / path.strip("/")).mkdir(parents=True, exist_ok=True)
 
     def apply(self, path: str, limits: Limits) -> None:
         """Change the limits of a group; raises OSError where the kernel refuses one."""
@@ -70,7 +72,8 @@ class Cgroups:
 
     def entry_files(self, path: str) -> list[str]:
         """Return the files that a process writes "0" to, to enter the group."""
-        files = (hierarchy.entry_file(path) for hierarchy in self.hierarchies)
+        files = [hierarchy.entry_file(path) for hierarchy in self.hierarchies]
+        files += [root / path.strip("/") / "cgroup.procs" for root in self._unused]
         return [str(file) for file in files if file.exists()]
 
     def oom_file(self, path: str) -> str:
@@ -131,6 +134,8 @@ class Cgroups:
 
     def _for(self, limits: Limits) -> list[Hierarchy]:
         """Return the hierarchies to use: those of on-demand controllers only when `limits` ask for them."""
+        if limits.is_everywhere:
+            return self.hierarchies
         asked = {"cpuset"} if limits.cpuset_cpus or limits.cpuset_mems else set()
         asked |= {"hugetlb"} if limits.hugepages else set()
         asked |= {"devices"} if limits.devices else set()

@@ -44,10 +44,11 @@ def run_container(launch: dict[str, Any], stdio: list[int], status: socket.socke
     with Reporting(status):
         config = read_config(launch)
         warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
+        take_labels(config["process"])
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
         users = os.open(launch["user_namespace"], os.O_RDONLY | os.O_CLOEXEC) if launch["user_namespace"] else -1
         rootfs.enter(config, launch, users)
-        _exec(config["process"], launch, stdio, status, warnings, users=users)
+        _exec(config["process"], launch, stdio, status, warnings, users=users, is_first=True)
 
 
 def run_further(
@@ -59,11 +60,13 @@ def run_further(
     """
     with Reporting(status):
         process = {**read_config(launch)["process"], **process}
-        stand_in = _stand_in(process["args"])
+        is_labelled = bool(process["apparmorProfile"] or process["selinuxLabel"])  # Which only an exec puts on.
+        stand_in = None if is_labelled else _stand_in(process["args"])
         warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
+        take_labels(process)
         syscalls.join_namespaces(pidfd, syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
         users = pidfd if launch["user_namespace"] else -1
-        _exec(process, launch, stdio, status, warnings, users=users, stand_in=stand_in)
+        _exec(process, launch, stdio, status, warnings, users=users, is_first=False, stand_in=stand_in)
 
 
 def _stand_in(arguments: list[str]) -> Callable[[], int] | None:
@@ -154,6 +157,25 @@ def _prepare(cgroups: list[str], oom_score_adj: int | None) -> list[str]:
     return []
 
 
+def take_labels(process: dict[str, Any], folder: str = "/proc/thread-self/attr") -> None:
+    """Have the next exec put on the process's AppArmor profile and SELinux label.
+
+    Done while /proc is still the node's: what a container has there could lead the words elsewhere.
+    """
+    if process["selinuxLabel"]:
+        _tell(f"{folder}/exec", process["selinuxLabel"])
+    if process["apparmorProfile"]:
+        own = f"{folder}/apparmor/exec"  # Since Linux 5.8, where modules need not share one file.
+        _tell(own if os.path.exists(own) else f"{folder}/exec", f"exec {process['apparmorProfile']}")
+
+
+def _tell(file: str, words: str) -> None:
+    try:
+        small_files.write(file, words.encode())
+    except OSError as error:
+        raise StartError(f"security module: the kernel refused {words!r}: {error.strerror}") from None
+
+
 def _exec(
     process: dict[str, Any],
     launch: dict[str, Any],
@@ -162,6 +184,7 @@ def _exec(
     warnings: list[str],
     *,
     users: int,
+    is_first: bool,
     stand_in: Callable[[], int] | None = None,
 ) -> NoReturn:
     """Become the command; users: a pidfd or file of the user namespace to enter, -1 for the node's.
@@ -181,6 +204,9 @@ def _exec(
         syscalls.join_namespaces(users, syscalls.CLONE_NEWUSER)
         os.setresuid(0, 0, 0)  # Root of the pod, whom its files belong to.
         os.setresgid(0, 0, 0)
+        if is_first and "CAP_SYS_ADMIN" in process["capabilities"]["bounding"]:
+            # Its mounts become its own, to add to; those that were made for it can't be taken away or loosened.
+            syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
     syscalls.close_all_but(status.fileno())
     _enter_folder(process["cwd"])
     environment = _environment(process, who)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from nodeagent.runtime import bundle, devices, handlers, security_profiles, shim_client, signals, state
+from nodeagent.runtime import bundle, devices, handlers, security_profiles, selinux, shim_client, signals, state
 from nodeagent.runtime.bundle import Place
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
 from nodeagent.runtime.host import Host
@@ -70,13 +70,20 @@ class Containers:
                 raise RuntimeRefusal(Reason.ALREADY_EXISTS, f"{where}: {found}; remove it or raise attempt")
         image = self._image(config.image.image, where)
         volumes = self._volumes(config, where)
-        security_profiles.check_labels(config, where)
+        security = config.linux.security_context
+        labels = self._host.selinux.labels_of(security.selinux_options, where, privileged=security.privileged)
         record = self._record(sandbox, config, image)
         folder = self._host.settings.containers_dir / record.id
         place = self._place(sandbox, config, image, record, folder)
         layers = {path: self._host.images.root_layers(volume) for path, volume in volumes.items()}
         seccomp_profile = security_profiles.seccomp_of(config, where)
-        place = msgspec.structs.replace(place, volumes=tuple(layers.items()), seccomp=seccomp_profile)
+        place = msgspec.structs.replace(
+            place,
+            volumes=tuple(layers.items()),
+            seccomp=seccomp_profile,
+            apparmor=self._host.apparmor.profile_of(security, where),
+            labels=labels,
+        )
         oci, launch = bundle.oci_config(config, image.config, place), bundle.launch(config, image.config, place)
         self._check_mounts(config, where)
         devices.check(config, where)
@@ -84,10 +91,14 @@ class Containers:
         launch["handler"] = self._host.settings.handlers[sandbox.record.handler] if sandbox.record.handler else ""
         container = Container(record, folder)
         try:
+            for mount in config.mounts if labels.files else ():
+                if mount.selinux_relabel:
+                    selinux.relabel(mount.host_path, labels.files, where)
             self._write_bundle(container, [image, *volumes.values()])
             limits = limits_of(config.linux.resources, pids=self._host.settings.pids_per_container)
             kept_to = devices.rules(config, oci["process"]["capabilities"]["bounding"])
-            limits = msgspec.structs.replace(limits, devices=kept_to, is_swap_off=True)
+            is_everywhere = security_profiles.may_mount(config)
+            limits = msgspec.structs.replace(limits, devices=kept_to, is_swap_off=True, is_everywhere=is_everywhere)
             self._host.cgroups.create(record.cgroup, limits)
             launch["cgroups"] = self._host.cgroups.entry_files(record.cgroup)
             state.save_json(folder / "config.json", oci)

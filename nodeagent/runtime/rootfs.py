@@ -13,7 +13,17 @@ import stat
 from typing import Any
 
 from nodeagent.runtime import syscalls
-from nodeagent.runtime.syscalls import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SLAVE
+from nodeagent.runtime.syscalls import (
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+    MS_SLAVE,
+    labelled,
+)
 
 _FLAGS = {
     "ro": MS_RDONLY,
@@ -41,6 +51,7 @@ _LINKS = {
     "ptmx": "pts/ptmx",
 }
 _NOT_DEVICES = {"/dev/pts", "/dev/shm", "/dev/mqueue"}  # noqa: S108
+_LABELLED = {"tmpfs", "devpts", "mqueue"}  # The others label their files themselves.
 _KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
 
 
@@ -49,15 +60,16 @@ def enter(config: dict[str, Any], launch: dict[str, Any], users: int = -1) -> No
     privileged = launch["privileged"]
     trees = _open_binds(config["mounts"], shared=True)
     syscalls.mount("none", "/", "", MS_REC | MS_SLAVE)
-    trees |= _open_binds(config["mounts"], shared=False) | _open_images(config["mounts"], launch["root"])
+    trees |= _open_binds(config["mounts"], shared=False)
+    if users >= 0:
+        _map_layers(config["mounts"], launch, users)
+    trees |= _open_images(config["mounts"], launch["root"], launch["label"])
     for place, tree in trees.items():
         if "ridmap" in config["mounts"][place]["options"]:
             syscalls.map_ids(tree, users, recursive=True)
     devices = _host_devices() if privileged else _open_devices(launch["devices"])
     covers = [_open_device("/dev/null") for _ in config["linux"]["maskedPaths"]]
-    if users >= 0:
-        _map_layers(launch, users)
-    _mount_overlay(launch, 0 if privileged else MS_NODEV)
+    _mount_overlay(launch, MS_NODEV if users >= 0 or not privileged else 0)
     syscalls.pivot_root_here(launch["root"])
     for folder in _KERNEL_FOLDERS:
         _require_real_folder(folder)
@@ -71,7 +83,7 @@ def enter(config: dict[str, Any], launch: dict[str, Any], users: int = -1) -> No
         if mount["destination"] == "/dev" and mount["type"] == "tmpfs":
             _fill_dev(devices)
     for path, cover in zip(config["linux"]["maskedPaths"], covers, strict=True):
-        _mask(path, cover)
+        _mask(path, cover, launch["label"])
     for path in config["linux"]["readonlyPaths"]:
         _make_readonly(path)
     if config["root"]["readonly"]:
@@ -85,15 +97,25 @@ def mount_layers(launch: dict[str, Any]) -> None:
     os.chdir("/")
 
 
-def _map_layers(launch: dict[str, Any], users: int) -> None:
-    """Put the image's layers, their owners as the pod's user namespace has them, where `launch` then finds them."""
-    folder = f"{launch['bundle']}/layers"
-    os.mkdir(folder)
-    for place, layer in enumerate(launch["lower"]):
-        tree = syscalls.clone_tree(os.path.join(launch["layers"], layer), recursive=False)
+def _map_layers(mounts: list[dict[str, Any]], launch: dict[str, Any], users: int) -> None:
+    """Show the layers of the image and of image volumes with owners as the pod's user namespace has them.
+
+    They are below the bundle then, where `launch` and `mounts` find them.
+    """
+    top = f"{launch['bundle']}/layers"
+    launch["layers"], launch["lower"] = _mapped(launch["layers"], launch["lower"], users, f"{top}/root")
+    for place, mount in enumerate(mounts):
+        if mount["type"] == "image":
+            mount["source"], mount["lower"] = _mapped(mount["source"], mount["lower"], users, f"{top}/{place}")
+
+
+def _mapped(source: str, layers: list[str], users: int, folder: str) -> tuple[str, list[str]]:
+    names = [str(place) for place in range(len(layers))]
+    for name, layer in zip(names, layers, strict=True):
+        tree = syscalls.clone_tree(os.path.join(source, layer), recursive=False)
         syscalls.map_ids(tree, users)
-        _attach(tree, f"{folder}/{place}", {})
-    launch["layers"], launch["lower"] = folder, [str(place) for place in range(len(launch["lower"]))]
+        _attach(tree, f"{folder}/{name}", {})
+    return folder, names
 
 
 def _mount_overlay(launch: dict[str, Any], flags: int) -> None:
@@ -104,7 +126,7 @@ def _mount_overlay(launch: dict[str, Any], flags: int) -> None:
     options = f"lowerdir={lower},upperdir={upper},workdir={work},volatile"
     if len(options) > 4000:
         raise OSError(f"image: {len(launch['lower'])} layers don't fit one mount; use an image of at most 110 layers")
-    syscalls.mount("overlay", launch["root"], "overlay", flags, options)
+    syscalls.mount("overlay", launch["root"], "overlay", flags, labelled(options, launch["label"]))
 
 
 def _open_binds(mounts: list[dict[str, Any]], *, shared: bool) -> dict[int, int]:
@@ -116,15 +138,15 @@ def _open_binds(mounts: list[dict[str, Any]], *, shared: bool) -> dict[int, int]
     }
 
 
-def _open_images(mounts: list[dict[str, Any]], spare: str) -> dict[int, int]:
+def _open_images(mounts: list[dict[str, Any]], spare: str, label: str) -> dict[int, int]:
     """Return place -> tree of the image volumes, each mounted at `spare` for a moment."""
-    return {place: _open_image(mount, spare) for place, mount in enumerate(mounts) if mount["type"] == "image"}
+    return {place: _open_image(mount, spare, label) for place, mount in enumerate(mounts) if mount["type"] == "image"}
 
 
-def _open_image(mount: dict[str, Any], spare: str) -> int:
+def _open_image(mount: dict[str, Any], spare: str, label: str) -> int:
     os.chdir(mount["source"])
     lower = mount["lower"] if len(mount["lower"]) > 1 else [*mount["lower"], spare]  # Overlayfs wants two.
-    syscalls.mount("overlay", spare, "overlay", MS_RDONLY, f"lowerdir={':'.join(lower)}")
+    syscalls.mount("overlay", spare, "overlay", MS_RDONLY, labelled(f"lowerdir={':'.join(lower)}", label))
     try:
         tree = syscalls.clone_tree(f"{spare}/{mount['subPath']}", recursive=False)
     finally:
@@ -193,7 +215,8 @@ def _mount(mount: dict[str, Any], launch: dict[str, Any]) -> None:
     if kind == "cgroup":
         _mount_cgroups(target, flags, launch["cgroup_mounts"])
     else:
-        syscalls.mount(mount["source"], target, kind, flags, options)
+        label = launch["label"] if kind in _LABELLED else ""
+        syscalls.mount(mount["source"], target, kind, flags, labelled(options, label))
 
 
 def _mount_cgroups(target: str, flags: int, hierarchies: list[str]) -> None:
@@ -261,10 +284,10 @@ def _require_real_folder(path: str) -> None:
         raise OSError(f"image: {path} is not a folder; the kernel's file system can't be mounted there")
 
 
-def _mask(path: str, cover: int) -> None:
+def _mask(path: str, cover: int, label: str) -> None:
     """Cover `path`; cover: a tree of the node's /dev/null, as a volume at /dev might lead its name elsewhere."""
     if os.path.isdir(path):
-        syscalls.mount("tmpfs", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k")
+        syscalls.mount("tmpfs", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, labelled("size=4k", label))
         os.close(cover)
     elif os.path.exists(path):
         _attach(cover, path, {})

@@ -59,10 +59,11 @@ class Sandboxes:
     async def run(self, config: cri.PodSandboxConfig, handler: str) -> Sandbox:
         """Make a sandbox that is ready for containers."""
         self._check(config, handler)
+        label = self._host.selinux.labels_of(config.linux.security_context.selinux_options, _where(config)).files
         sandbox = self._record(config, handler)
         async with sandbox.lock:
             try:
-                await self._set_up(sandbox)
+                await self._set_up(sandbox, label)
             except BaseException:
                 await self._dismantle(sandbox)
                 await self.remove_cgroup(sandbox.record.cgroup, owned=sandbox.record.owns_cgroup)
@@ -159,7 +160,7 @@ class Sandboxes:
 
     def _check(self, config: cri.PodSandboxConfig, handler: str) -> None:
         metadata = config.metadata
-        where = f"sandbox {metadata.namespace}/{metadata.name}"
+        where = _where(config)
         if not metadata.name or not metadata.uid:
             raise invalid(where, "its metadata lacks a name or uid; set both")
         handlers.check(handler, self._host.settings.handlers, where)
@@ -202,7 +203,8 @@ class Sandboxes:
     def _run_dir(self, identifier: str) -> Path:
         return self._host.settings.run_dir / identifier
 
-    async def _set_up(self, sandbox: Sandbox) -> None:
+    async def _set_up(self, sandbox: Sandbox, label: str) -> None:
+        """label: SELinux's, of the files that all its containers share."""
         config, host = sandbox.config, self._host
         for folder in (sandbox.run_dir, sandbox.run_dir / "ns", sandbox.run_dir / "shm"):
             folder.mkdir(mode=0o711)
@@ -221,6 +223,7 @@ class Sandboxes:
             "hostname": hostname,
             "sysctls": dict(config.linux.sysctls),
             "ids": ids_of(config),
+            "label": label,
             "shared_pid": config.linux.security_context.namespace_options.pid == cri.POD,
         }
         told = await self._start_shim(sandbox, request)
@@ -362,6 +365,10 @@ class Sandboxes:
             if folder.exists():
                 state.remove_tree(folder)
         self.known.pop(sandbox.id, None)
+
+
+def _where(config: cri.PodSandboxConfig) -> str:
+    return f"sandbox {config.metadata.namespace}/{config.metadata.name}"
 
 
 def _hostname(config: cri.PodSandboxConfig) -> str:

@@ -1,18 +1,15 @@
-"""What a container asks of the node's security modules: seccomp profiles from files, AppArmor profiles, SELinux labels.
+"""What a container asks of seccomp: the profile in a file of the node; and what it may do without the default one.
 
-Keeps true: whatever can't be applied on a node that could hold it to it is refused, before anything exists.
-Reads the profile's file. Source: CRI v1 SecurityProfile and SELinuxOption.
+Keeps true: what can't be applied is refused, before anything exists. Reads the profile's file.
+Source: CRI v1 SecurityProfile.
 """
 
-import logging
 from pathlib import Path
 from typing import Any
 
 from nodeagent.runtime import seccomp
 from nodeagent.runtime.errors import invalid
 from proto import cri_v1 as cri
-
-_LOG = logging.getLogger(__name__)
 
 
 def seccomp_of(config: cri.ContainerConfig, where: str) -> dict[str, Any] | None:
@@ -30,17 +27,12 @@ def seccomp_of(config: cri.ContainerConfig, where: str) -> dict[str, Any] | None
         raise invalid(where, f"seccomp profile {str(file)!r}: {found}") from None
 
 
-def check_labels(config: cri.ContainerConfig, where: str) -> None:
-    """Refuse what this runtime can't apply; SELinux labels mean nothing to a kernel without it, which is told."""
+def may_mount(config: cri.ContainerConfig) -> bool:
+    """Say whether a container may mount something, be it in a user namespace that it makes.
+
+    It may then mount every hierarchy of cgroups, as deep down as it is in a group of its own.
+    """
     security = config.linux.security_context
-    apparmor = security.apparmor.localhost_ref if security.apparmor.profile_type == cri.Localhost else ""
-    if not security.HasField("apparmor") and security.apparmor_profile.startswith("localhost/"):
-        apparmor = security.apparmor_profile
-    if apparmor:
-        raise invalid(where, f"AppArmor profile {apparmor!r} can't be applied; use RuntimeDefault")
-    wanted = security.selinux_options
-    if not any((wanted.user, wanted.role, wanted.type, wanted.level)):
-        return
-    if Path("/sys/fs/selinux/enforce").exists():
-        raise invalid(where, "SELinux options can't be applied; leave seLinuxOptions out")
-    _LOG.warning("%s: its SELinux options have no effect, as this kernel has no SELinux", where)
+    is_filtered = security.seccomp.profile_type == cri.RuntimeDefault and security.HasField("seccomp")
+    added = {name.upper().removeprefix("CAP_") for name in security.capabilities.add_capabilities}
+    return security.privileged or not is_filtered or bool(added & {"ALL", "SYS_ADMIN"})

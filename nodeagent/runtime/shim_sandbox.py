@@ -12,6 +12,7 @@ import struct
 from typing import Any
 
 from nodeagent.runtime import syscalls, user_namespace
+from nodeagent.runtime.syscalls import labelled
 
 _NAMESPACES = {"net": syscalls.CLONE_NEWNET, "ipc": syscalls.CLONE_NEWIPC, "uts": syscalls.CLONE_NEWUTS}
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
@@ -40,7 +41,7 @@ def set_up(request: dict[str, Any]) -> None:
     if "ipc" in wanted:
         flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
         owner = f",uid={mapping['uid']},gid={mapping['gid']}" if mapping else ""
-        syscalls.mount("shm", f"{run}/shm", "tmpfs", flags, f"mode=1777,size=64m{owner}")
+        syscalls.mount("shm", f"{run}/shm", "tmpfs", flags, labelled(f"mode=1777,size=64m{owner}", request["label"]))
     for name, value in request["sysctls"].items():
         _set_sysctl(name, value)
 

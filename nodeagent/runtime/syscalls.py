@@ -90,6 +90,11 @@ def _check(result: int, call: str, subject: str = "") -> int:
     return result
 
 
+def labelled(options: str, label: str) -> str:
+    """Return mount options that also give every file the SELinux label `label`, which may have commas in it."""
+    return ",".join(part for part in (options, f'context="{label}"' if label else "") if part)
+
+
 def mount(source: str, target: str, kind: str, flags: int = 0, options: str = "") -> None:
     """Mount a new file system of `kind`, or change a mount, as mount(2) has it."""
     data = options.encode() if options else None

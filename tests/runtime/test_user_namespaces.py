@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proto import cri_v1 as cri
-from tests.runtime.machine import HOST_IMAGE, Client
+from tests.runtime.machine import HOST_IMAGE, IMAGE, Client, until
 
 pytestmark = pytest.mark.root
 
@@ -88,7 +88,13 @@ async def test_a_mapped_volume_keeps_its_owners_and_another_shows_strangers(clie
 @pytest.mark.parametrize(
     "attempt",
     [
-        "mount -t tmpfs none /tmp",
+        "umount /sys",
+        "mount -o remount,bind,rw /sys",
+        "mount -t proc none /tmp",
+        "mount -t sysfs none /tmp",
+        "umount /proc/timer_list",
+        "mount -o remount,bind,rw /proc/sys",
+        "mkdir /tmp/g && mount -t cgroup -o memory none /tmp/g && echo 1 > /tmp/g/notify_on_release",
         "mknod /tmp/disk b 254 0 && cat /tmp/disk > /dev/null",
         "echo 1 > /proc/sys/kernel/panic",
         "echo -17 > /proc/1/oom_score_adj",
@@ -102,7 +108,14 @@ async def test_every_capability_inside_is_none_outside(client: Client, attempt: 
     script = f"({attempt}) 2>/dev/null && echo broken || echo held"
 
     output = await client.output(
-        await _pod(client, sysctls={}), "sh", "-c", script, capabilities=every, seccomp=unconfined
+        await _pod(client, sysctls={}),
+        "sh",
+        "-c",
+        script,
+        capabilities=every,
+        seccomp=unconfined,
+        masked_paths=["/proc/timer_list"],
+        readonly_paths=["/proc/sys"],
     )
 
     assert output in {"held", ""}
@@ -162,6 +175,66 @@ async def test_a_container_cannot_be_mapped_otherwise_than_its_pod(client: Clien
 
 async def test_a_pod_on_the_nodes_network_has_the_nodes_users(client: Client) -> None:
     shared, _ = await client.refusal(client.pod(userns_options=_users(), network=cri.NODE))
-    privileged, _ = await client.refusal(client.create(await _pod(client), "true", privileged=True))
 
-    assert (shared, privileged) == ("INVALID_ARGUMENT", "INVALID_ARGUMENT")
+    assert shared == "INVALID_ARGUMENT"
+
+
+async def test_who_may_mount_adds_to_its_own_mounts_in_an_exec_too(client: Client) -> None:
+    capability = cri.Capability(add_capabilities=["SYS_ADMIN"])
+    container = await client.run(await _pod(client), "sleep", "1000", capabilities=capability)
+
+    first = await client.exec(container, "mount", "-t", "tmpfs", "mine", "/tmp")
+    second = await client.exec(container, "grep", "-c", "mine", "/proc/mounts")
+
+    assert (first.exit_code, second.stdout) == (0, b"1\n")
+
+
+async def test_privileged_is_everything_in_the_pod_and_nothing_on_the_node(client: Client) -> None:
+    script = (
+        "grep CapEff /proc/self/status; mount -t tmpfs none /tmp && echo mounted; mount -t sysfs none /srv && echo sys"
+    )
+    script += "; echo > /dev/null && echo used; test -b /dev/loop0 && echo there; cat /dev/loop0 || echo held"
+    script += "; echo 1 > /proc/sys/kernel/panic || echo held; echo b > /proc/sysrq-trigger || echo held"
+    script += "; mknod /tmp/n b 7 0 || echo held; umount /proc || echo held"
+
+    output = await client.output(await _pod(client), "sh", "-c", f"({script}) 2>/dev/null", privileged=True)
+
+    mask = (1 << int(Path("/proc/sys/kernel/cap_last_cap").read_text()) + 1) - 1
+    assert output.splitlines() == [f"CapEff:\t{mask:016x}", "mounted", "sys", "used", "there", *["held"] * 5]
+
+
+async def test_a_setuid_program_makes_its_user_root_of_the_pod_alone(client: Client) -> None:
+    script = "cp /bin/busybox /tmp/b && chmod 4755 /tmp/b && sleep 1000"
+    container = await client.run(await _pod(client), "sh", "-c", script)
+    await until(lambda: _succeeds(client, container, "test", "-u", "/tmp/b"), "the program is setuid")
+    upper = client.settings.containers_dir / container / "upper"
+
+    assert (upper / "tmp" / "b").stat().st_uid == BASE
+
+
+async def _succeeds(client: Client, container: str, *command: str) -> bool:
+    return (await client.exec(container, *command)).exit_code == 0
+
+
+async def test_an_image_volume_belongs_to_the_pods_users(client: Client) -> None:
+    mounts = [
+        cri.Mount(container_path="/whole", readonly=True, image=cri.ImageSpec(image=IMAGE)),
+        cri.Mount(container_path="/part", readonly=True, image=cri.ImageSpec(image=IMAGE), image_sub_path="etc/group"),
+    ]
+    script = "stat -c %u /whole /whole/etc/passwd /part; touch /whole/new 2>&1; grep -c extra /part"
+
+    output = await client.output(await _pod(client), "sh", "-c", script, mounts=mounts)
+
+    assert output.split()[:3] == ["0", "0", "0"]
+    assert output.splitlines()[3:] == ["touch: /whole/new: Read-only file system", "1"]
+
+
+async def test_nothing_is_masked_for_a_pod_of_its_own_users_that_asks_for_nothing_masked(client: Client) -> None:
+    """procMount: Unmasked; whoever is root there can't write to what is the node's all the same."""
+    script = "grep -c ' /proc/' /proc/mounts; echo 1 > /proc/sys/kernel/panic || echo held"
+
+    own = await client.output(await _pod(client), "sh", "-c", f"({script}) 2>/dev/null")
+    nodes = await client.output(await client.pod(), "sh", "-c", f"({script}) 2>/dev/null")
+
+    assert own.split() == ["0", "held"]
+    assert int(nodes.split()[0]) > 5
