@@ -191,7 +191,7 @@ class Operations:
             mounts=[
                 *self._volumes.mounts(container, variables),
                 *self._own_mounts(pod, container, record),
-                Mount(container.termination_message_path or DEFAULT_MESSAGE_PATH, message_file),
+                Mount(container.termination_message_path or DEFAULT_MESSAGE_PATH, message_file, is_relabelled=True),
             ],
             limits=kernel_limits(pod, container, room.settings.memory_bytes),
             message_file=message_file,
@@ -233,7 +233,7 @@ class Operations:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
             path.write_text(text)
             path.chmod(0o644)
-        return [Mount(HOSTS, str(path))]
+        return [Mount(HOSTS, str(path), is_relabelled=True)]
 
     async def _post_start(self, pod: Pod, container: Container, container_id: str, ip: str) -> None:
         hook = container.lifecycle.post_start if container.lifecycle is not None else None

@@ -22,6 +22,7 @@ from nodeagent.pods.operations import OperationFailed, remove_everything
 from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL
 from nodeagent.pods.resize import resize_refusal
 from nodeagent.pods.room import PodRoom
+from nodeagent.pods.security_modules import has_app_armor
 from nodeagent.pods.static_pods import is_mirror, is_static
 from nodeagent.pods.unsupported import unsupported
 from nodeagent.pods.view import Failure
@@ -138,7 +139,8 @@ class Roster:
         if not is_new or pod.metadata.deletion_timestamp is not None or pod.status.phase in TERMINAL:
             return None
         settings = self._room.settings
-        refused = unsupported(pod, settings.allowed_unsafe_sysctls) or refusal(pod, self._room.pressure.conditions)
+        refused = unsupported(pod, settings.allowed_unsafe_sysctls, has_app_armor=has_app_armor())
+        refused = refused or refusal(pod, self._room.pressure.conditions)
         if refused is None:
             refused = rejection(pod, self._others(pod), settings.allocatable, settings.node_labels)
         if refused is None:

@@ -17,6 +17,7 @@ from nodeagent.pods.environment import ConfigError, expand
 from nodeagent.pods.plan import DEFAULT_GRACE_S
 from nodeagent.pods.resolver import DnsSettings, sysctls_of
 from nodeagent.pods.resources import CPU_PERIOD_US, KernelLimits, pod_limits
+from nodeagent.pods.security_modules import app_armor, se_linux
 from nodeagent.pods.spec_hash import spec_hash
 from proto import cri_v1
 
@@ -40,7 +41,7 @@ _PROPAGATION: Final = {"HostToContainer": "PROPAGATION_HOST_TO_CONTAINER", "Bidi
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A file or directory of the node, or an image, inside a container."""
+    """A file or directory of the node, or an image, inside a container; is_relabelled: it may take SELinux's label."""
 
     container_path: str
     host_path: str = ""
@@ -49,6 +50,7 @@ class Mount:
     propagation: str = ""
     image: str = ""
     image_sub_path: str = ""
+    is_relabelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def sandbox_config(
         privileged=any(_is_privileged(c) for c in all_containers(pod)),
         seccomp=_profile(context.seccomp_profile if context else None, "RuntimeDefault"),
         supplemental_groups=_groups(pod),
+        selinux_options=se_linux(None, context),
     )
     return cri_v1.PodSandboxConfig(
         metadata=cri_v1.PodSandboxMetadata(name=meta.name, uid=meta.uid, namespace=meta.namespace, attempt=attempt),
@@ -196,6 +199,7 @@ def _mount(mount: Mount) -> cri_v1.Mount:
         propagation=_PROPAGATION.get(mount.propagation),
         image=cri_v1.ImageSpec(image=mount.image) if mount.image else None,
         image_sub_path=mount.image_sub_path,
+        selinux_relabel=mount.is_relabelled,
     )
 
 
@@ -243,6 +247,8 @@ def security_context(
         masked_paths=() if unmasked else MASKED_PATHS,
         readonly_paths=() if unmasked else READONLY_PATHS,
         seccomp=_profile(seccomp, "Unconfined" if privileged else default_seccomp),
+        apparmor=app_armor(own, shared),
+        selinux_options=se_linux(own, shared),
     )
     if capabilities is not None:
         made.capabilities.add_capabilities.extend(capabilities.add)

@@ -29,15 +29,17 @@ SAFE_SYSCTLS: Final = frozenset(
 UNSUPPORTED: Final = "PodFeatureUnsupported"
 
 
-def unsupported(pod: Pod, allowed_sysctls: Sequence[str] = ()) -> tuple[str, str] | None:
+def unsupported(
+    pod: Pod, allowed_sysctls: Sequence[str] = (), *, has_app_armor: bool = False
+) -> tuple[str, str] | None:
     """Return the first thing that can't be, as (reason, message); None where all can.
 
     allowed_sysctls: unsafe ones that the node allows all the same, each a name or a prefix that ends with `*`.
     """
-    return next(_objections(pod, allowed_sysctls), None)
+    return next(_objections(pod, allowed_sysctls, has_app_armor), None)
 
 
-def _objections(pod: Pod, allowed_sysctls: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _objections(pod: Pod, allowed_sysctls: Sequence[str], has_app_armor: bool) -> Iterator[tuple[str, str]]:
     spec = pod.spec
     if spec.os is not None and spec.os.name not in ("", "linux"):
         yield "PodOSNotSupported", f"Failed to admit pod as the OS field {spec.os.name} doesn't match node OS linux"
@@ -46,8 +48,8 @@ def _objections(pod: Pod, allowed_sysctls: Sequence[str]) -> Iterator[tuple[str,
             "SysctlForbidden",
             f'forbidden sysctl: "{name}" not allowlisted; the node\'s --allowed-unsafe-sysctls does',
         )
-    if _wants_app_armor(pod):
-        yield "AppArmor", "Cannot enforce AppArmor: this node's runtime applies no profiles; use Unconfined or none"
+    if _wants_app_armor(pod) and not has_app_armor:
+        yield "AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host; use Unconfined or none"
     if spec.host_users is False:
         yield UNSUPPORTED, "spec.hostUsers: this node gives pods no user namespace of their own; leave it out"
     if spec.resource_claims:

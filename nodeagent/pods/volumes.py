@@ -201,6 +201,9 @@ class PodVolumes:
             is_readonly=mount.read_only or mount.name in self._readonly,
             is_recursive=mount.recursive_read_only in ("Enabled", "IfPossible"),
             propagation=mount.mount_propagation or "",
+            is_relabelled=any(
+                source.is_relative_to(own(self._uid)) for own in (self._dirs.pod, self._dirs.pod_in_memory)
+            ),
         )
 
 

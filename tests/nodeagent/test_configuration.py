@@ -226,6 +226,18 @@ def test_a_containers_word_on_security_goes_over_its_pods() -> None:
     assert "/proc/kcore" in made.masked_paths
 
 
+def test_security_modules_hear_the_containers_words_else_its_pods() -> None:
+    shared = {"appArmorProfile": {"type": "RuntimeDefault"}, "seLinuxOptions": {"level": "s0:c1", "type": "web_t"}}
+    own = {"appArmorProfile": {"type": "Localhost", "localhostProfile": "web"}, "seLinuxOptions": {"level": "s0:c2"}}
+    wanted = pod("web", container(), container("own", securityContext=own), securityContext=shared)
+
+    first, second = (security_context(wanted, one, IMAGE, "RuntimeDefault") for one in wanted.spec.containers)
+
+    assert (first.apparmor.profile_type, first.selinux_options.type) == (0, "web_t")
+    assert (second.apparmor.profile_type, second.apparmor.localhost_ref) == (2, "web")
+    assert (second.selinux_options.level, second.selinux_options.type) == ("s0:c2", "")
+
+
 def test_root_is_refused_where_the_pod_forbids_it() -> None:
     wanted = pod("web", container(securityContext={"runAsNonRoot": True}))
 

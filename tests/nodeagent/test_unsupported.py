@@ -1,9 +1,11 @@
 """What a node can't give is said before a pod begins, by the field and with a reason."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nodeagent.pods.security_modules import has_app_armor
 from nodeagent.pods.unsupported import unsupported
 from tests.nodeagent.make import container, pod
 
@@ -42,6 +44,16 @@ def test_what_the_node_can_give_is_taken() -> None:
     assert unsupported(pod("web", unconfined, os={"name": "linux"}, hostUsers=True)) is None
     assert unsupported(pod(securityContext=setting("net.ipv4.tcp_syncookies"))) is None
     assert unsupported(pod(securityContext=setting("net/ipv4/tcp_syncookies"))) is None
+
+
+def test_a_node_that_has_app_armor_takes_pods_that_want_it(tmp_path: Path) -> None:
+    enabled = tmp_path / "sys/module/apparmor/parameters/enabled"
+    enabled.parent.mkdir(parents=True)
+    before = has_app_armor(tmp_path)
+    enabled.write_text("Y\n")
+
+    assert (before, has_app_armor(tmp_path)) == (False, True)
+    assert unsupported(pod(securityContext=PROFILE), has_app_armor=True) is None
 
 
 def test_a_node_may_allow_unsafe_kernel_parameters() -> None:
