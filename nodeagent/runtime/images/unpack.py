@@ -9,24 +9,33 @@ Standard library only: run as `python -I -S -c "..."` by `layers`.
 Source: OCI image specification, layer.md; kernel docs filesystems/overlayfs.
 """
 
+import contextlib
 import errno
+import fcntl
+import functools
 import hashlib
 import importlib
+import itertools
 import json
 import os
+import queue
 import resource
 import shutil
 import site
 import stat
 import sys
 import tarfile
+import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Protocol
 
 MEMORY_BYTES_MAX = 1 << 30
 _READ_BYTES = 1 << 18
-_GZIP_BYTES, _ZSTD_BYTES = 1 << 13, 1 << 10  # What a bomb is given at once: they make of it 1,000 and 32,000 times it.
+_TAR_BYTES = 1 << 15  # tarfile copies what it has buffered for every entry.
+_PIECES_MAX = 4
+_ZSTD_BYTES = 1 << 10
+_PIPE_BYTES = 1 << 20
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -39,17 +48,23 @@ class HostileLayerError(ValueError):
 
 
 class Decompressor(Protocol):
-    """What turns stored bytes into the tar."""
+    """What turns stored bytes into the tar; made anew for the next member or frame."""
+
+    def __init__(self) -> None: ...
 
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Whether the member or frame is over."""
 
-    def decompress(self, data: bytes, /) -> bytes: ...
+    def inflate(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return a piece of the tar, and what of `data` has not been looked at yet."""
 
 
 def main() -> None:
     """Fill the folder that the last argument names from stdin, and say on stdout how it went."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(sys.stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     try:
         result = unpack(sys.stdin.buffer, sys.argv[2])
     except OSError as error:
@@ -69,7 +84,7 @@ def unpack(source: BinaryIO, folder: str) -> dict[str, Any]:
     os.chdir("/")
     skipped = 0
     times: list[tuple[str, int]] = []
-    with tarfile.open(fileobj=stream, mode="r|", bufsize=_READ_BYTES) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=_TAR_BYTES) as archive:  # type: ignore[call-overload]
         for member in _members(archive, stream):
             skipped += not _place(archive, member, times)
     for path, when in reversed(times):
@@ -96,28 +111,26 @@ def _members(archive: tarfile.TarFile, stream: "Stream") -> Iterator[tarfile.Tar
 
 
 class Stream:
-    """The layer as a tar, hashed before and after inflation."""
+    """The layer as a tar, hashed before and after inflation by a thread that runs ahead of who reads."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
         self._outer, self._inner = hashlib.sha256(), hashlib.sha256()
-        self._pending = self._stored = b""
+        self._pieces: queue.Queue[bytes | BaseException] = queue.Queue(_PIECES_MAX)
+        self._pending = b""
+        self._is_over = False
         self.size_bytes = self.tar_bytes = 0
-        first = self._read_source()
-        self._magic = first[:4]
-        self._inflater = decompressor(self._magic)
-        self._stored = first
+        self._first = next(self._stored(), b"")
+        self._inflater = decompressor(self._first[:4])  # Made before chroot, as it may need a package.
+        threading.Thread(target=self._produce, daemon=True).start()
 
     def read(self, count: int) -> bytes:
-        """Return `count` bytes of the tar, fewer only at its end."""
-        while len(self._pending) < count:
-            self._stored = self._stored or self._read_source()
-            if not self._stored:
-                self._check_end()
-                break
-            most = _READ_BYTES if self._inflater is None else _ZSTD_BYTES if self._magic == _ZSTD else _GZIP_BYTES
-            data, self._stored = self._stored[:most], self._stored[most:]
-            self._pending += self._inflate(data)
+        """Return at most `count` bytes of the tar, none at its end."""
+        if not self._pending and not self._is_over:
+            piece = self._pieces.get()
+            if isinstance(piece, BaseException):
+                raise piece
+            self._pending, self._is_over = piece, not piece
         piece, self._pending = self._pending[:count], self._pending[count:]
         return piece
 
@@ -134,56 +147,92 @@ class Stream:
         """Return the digest of the tar."""
         return f"sha256:{self._inner.hexdigest()}"
 
-    def _read_source(self) -> bytes:
-        data = self._source.read(_READ_BYTES)
-        self._outer.update(data)
-        self.size_bytes += len(data)
-        return data
+    def _produce(self) -> None:
+        try:
+            for piece in inflated(itertools.chain([self._first], self._stored()), self._inflater):
+                self._inner.update(piece)
+                self.tar_bytes += len(piece)
+                self._pieces.put(piece)
+            self._pieces.put(b"")
+        except BaseException as error:  # noqa: BLE001 - it is raised where the next piece is read.
+            self._pieces.put(error)
 
-    def _inflate(self, data: bytes) -> bytes:
-        out = data if self._inflater is None else self._inflate_members(data)
-        self._inner.update(out)
-        self.tar_bytes += len(out)
-        return out
+    def _stored(self) -> Iterator[bytes]:
+        while data := self._source.read(_READ_BYTES):
+            self._outer.update(data)
+            self.size_bytes += len(data)
+            yield data
 
-    def _inflate_members(self, data: bytes) -> bytes:
-        """Inflate across the seams of a file that is several gzip members or zstd frames."""
-        assert self._inflater is not None
-        pieces = []
-        while data:
-            if self._inflater.eof:
-                self._inflater = decompressor(self._magic)
-                assert self._inflater is not None
-            pieces.append(self._inflater.decompress(data))
-            data = getattr(self._inflater, "unused_data", b"") if self._inflater.eof else b""
-        return b"".join(pieces)
 
-    def _check_end(self) -> None:
-        if self._inflater is not None and not self._inflater.eof:
-            raise EOFError("its compressed data ends too early; fetch it again")
+def inflated(stored: Iterable[bytes], inflater: Decompressor | None) -> Iterator[bytes]:
+    """Yield the tar that `stored` is or holds, across the seams of several gzip members or zstd frames; no empty piece.
+
+    Raises EOFError where what is compressed ends too early.
+    """
+    if inflater is None:
+        yield from filter(None, stored)
+        return
+    for data in stored:
+        rest = data
+        while rest:
+            if inflater.eof:
+                inflater = type(inflater)()
+            piece, rest = inflater.inflate(rest)
+            if piece:
+                yield piece
+    if not inflater.eof:
+        raise EOFError("its compressed data ends too early; fetch it again")
+
+
+class Gzip:
+    """One member of a gzip file."""
+
+    def __init__(self) -> None:
+        self._inflater = zlib.decompressobj(wbits=31)
+
+    @property
+    def eof(self) -> bool:
+        return self._inflater.eof
+
+    def inflate(self, data: bytes) -> tuple[bytes, bytes]:
+        piece = self._inflater.decompress(data, _READ_BYTES)
+        return piece, self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
+
+
+class Zstd:
+    """One frame of a zstd file. A bomb is given little at once: it makes 32,000 times as much of it."""
+
+    def __init__(self) -> None:
+        self._inflater = _zstandard().ZstdDecompressor().decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inflater.eof)
+
+    def inflate(self, data: bytes) -> tuple[bytes, bytes]:
+        piece: bytes = self._inflater.decompress(data[:_ZSTD_BYTES])
+        unused = self._inflater.unused_data if self._inflater.eof else b""
+        return piece, unused + data[_ZSTD_BYTES:]
+
+
+@functools.cache
+def _zstandard() -> Any:
+    site.main()  # The packages of this environment, which -S leaves out.
+    return importlib.import_module("zstandard")
 
 
 def decompressor(magic: bytes) -> Decompressor | None:
     """Return what inflates data that begins with `magic`, or None for a plain tar."""
     if magic.startswith(_GZIP):
-        return zlib.decompressobj(wbits=31)
-    if magic == _ZSTD:
-        return _zstd()
-    return None
-
-
-def _zstd() -> Decompressor:
-    site.main()  # The packages of this environment, which -S leaves out.
-    zstandard = importlib.import_module("zstandard")
-    made: Decompressor = zstandard.ZstdDecompressor().decompressobj()
-    return made
+        return Gzip()
+    return Zstd() if magic == _ZSTD else None
 
 
 def _place(archive: tarfile.TarFile, member: tarfile.TarInfo, times: list[tuple[str, int]]) -> bool:
     """Make what `member` describes; return False for a device, which is left out."""
     path = _inside(member.name)
     parent, name = os.path.split(path)
-    if parent != "/" or name:
+    if not os.path.isdir(parent):
         os.makedirs(parent, mode=0o755, exist_ok=True)
     if name.startswith(_WHITEOUT):
         _white_out(parent, name)
@@ -191,7 +240,10 @@ def _place(archive: tarfile.TarFile, member: tarfile.TarInfo, times: list[tuple[
     if member.ischr() or member.isblk():
         return False
     _clear(path, keep_folder=member.isdir())
-    _make(archive, member, path)
+    if member.isfile():
+        _make_file(archive, member, path)
+        return True
+    _make(member, path)
     os.lchown(path, member.uid, member.gid)
     if not member.issym() and not member.islnk():
         os.chmod(path, member.mode & 0o7777)
@@ -203,7 +255,37 @@ def _place(archive: tarfile.TarFile, member: tarfile.TarInfo, times: list[tuple[
     return True
 
 
-def _make(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
+def _make_file(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        for data in _content(archive, member):
+            os.write(descriptor, data)
+        os.fchown(descriptor, member.uid, member.gid)
+        os.fchmod(descriptor, member.mode & 0o7777)
+        _set_attributes(descriptor, member)
+        os.utime(descriptor, (int(member.mtime), int(member.mtime)))
+    finally:
+        os.close(descriptor)
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+    """Yield what is in a file, past the buffers that tarfile would make for it; only one with holes needs those."""
+    if member.issparse():
+        content = archive.extractfile(member)
+        assert content is not None
+        yield from iter(lambda: content.read(_READ_BYTES), b"")
+        return
+    assert archive.fileobj is not None
+    left = member.size
+    while left:
+        data = archive.fileobj.read(min(left, _READ_BYTES))
+        if not data:
+            raise tarfile.ReadError(f"unexpected end of data in {member.name!r}; fetch it again")
+        left -= len(data)
+        yield data
+
+
+def _make(member: tarfile.TarInfo, path: str) -> None:
     if member.isdir():
         if not os.path.isdir(path):
             os.mkdir(path)
@@ -213,11 +295,6 @@ def _make(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
         os.link(_inside(member.linkname), path, follow_symlinks=False)
     elif member.isfifo():
         os.mkfifo(path)
-    elif member.isfile():
-        content = archive.extractfile(member)
-        assert content is not None
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-            shutil.copyfileobj(content, file, _READ_BYTES)
     else:
         raise HostileLayerError(f"entry {member.name!r} is of an unknown type {member.type!r}; build the image anew")
 
@@ -254,13 +331,17 @@ def _clear(path: str, *, keep_folder: bool) -> None:
         shutil.rmtree(path)
 
 
-def _set_attributes(path: str, member: tarfile.TarInfo) -> None:
+def _set_attributes(path: str | int, member: tarfile.TarInfo) -> None:
     for key, value in member.pax_headers.items():
         name = key.removeprefix(_XATTR)
         if name == key or not name.startswith(_XATTRS_KEPT) or name.startswith("user.overlay."):
             continue
         try:
-            os.setxattr(path, name, value.encode("utf-8", "surrogateescape"), follow_symlinks=False)
+            data = value.encode("utf-8", "surrogateescape")
+            if isinstance(path, int):
+                os.setxattr(path, name, data)
+            else:
+                os.setxattr(path, name, data, follow_symlinks=False)
         except OSError as error:
             if error.errno not in {errno.ENOTSUP, errno.EPERM}:
                 raise
