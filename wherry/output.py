@@ -11,6 +11,7 @@ from wherry.connection import Json
 from wherry.targets import title
 
 COLUMN_GAP = 3
+_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -90,3 +91,13 @@ def age_of(timestamp: str | None) -> str:
     if not timestamp:
         return "<unknown>"
     return human_duration((datetime.now(UTC) - parse_time(timestamp)).total_seconds())
+
+
+def human_size(size_bytes: int) -> str:
+    """Return a size with the unit that leaves up to three digits: "24.1 MB"."""
+    size = float(size_bytes)
+    for unit in _UNITS[:-1]:
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} {_UNITS[-1]}"

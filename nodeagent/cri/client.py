@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import grpc
 import grpc.aio
+import msgspec
 
 from nodeagent.cri import values
 from nodeagent.cri.values import (
@@ -20,6 +21,7 @@ from nodeagent.cri.values import (
     ContainerRecord,
     ContainerState,
     ImageRecord,
+    LayerProgress,
     PodRecord,
     RuntimeCondition,
     RuntimeVersion,
@@ -30,6 +32,8 @@ from proto import cri_v1
 
 CALL_TIMEOUT_S: Final = 120.0
 PULL_TIMEOUT_S: Final = 3600.0
+PULL_STREAM: Final = "/wherry.v1.Images/PullImage"
+"""Our own runtime's PullImage that tells how far it is."""
 STOP_SLACK_S: Final = 30.0
 _MESSAGE_MAX: Final = 16 * 1024 * 1024
 _CREATED, _STARTED, _DELETED = 0, 1, 3
@@ -259,6 +263,23 @@ class Cri:
         """Fetch an image; return its reference."""
         request = cri_v1.PullImageRequest(image=cri_v1.ImageSpec(image=name), auth=auth, sandbox_config=sandbox)
         return str((await self._call(self._images.pull_image, request, PULL_TIMEOUT_S)).image_ref)
+
+    async def pull_telling(self, name: str, tell: Callable[[list[LayerProgress]], None]) -> str:
+        """Fetch an image, telling how far that is; return its reference. Other runtimes than our own tell nothing."""
+        request = cri_v1.PullImageRequest(image=cri_v1.ImageSpec(image=name))
+        pull: Any = self._channel.unary_stream(
+            PULL_STREAM, request_serializer=cri_v1.PullImageRequest.SerializeToString, response_deserializer=None
+        )
+        try:
+            async for message in pull(request, timeout=PULL_TIMEOUT_S):
+                told = msgspec.json.decode(message, type=str | list[LayerProgress])
+                if isinstance(told, str):
+                    return told
+                tell(told)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                raise CriError(error.code().name, error.details() or error.code().name) from error
+        return await self.pull(name, None, cri_v1.PodSandboxConfig())
 
     async def images(self) -> list[ImageRecord]:
         """Return all images that the node has."""

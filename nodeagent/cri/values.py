@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
 
+import msgspec
+
 POD_NAME: Final = "io.kubernetes.pod.name"
 POD_NAMESPACE: Final = "io.kubernetes.pod.namespace"
 POD_UID: Final = "io.kubernetes.pod.uid"
@@ -117,6 +119,15 @@ class PodRecord:
     def running(self) -> tuple[ContainerRecord, ...]:
         """The containers whose process lives, in any sandbox."""
         return tuple(record for record in self.containers if record.is_running)
+
+
+class LayerProgress(msgspec.Struct, frozen=True):
+    """One layer of a pull: of how many bytes how many have come; is_here: it is in the node's store."""
+
+    digest: str
+    size_bytes: int
+    done_bytes: int
+    is_here: bool
 
 
 @dataclass(frozen=True, slots=True)

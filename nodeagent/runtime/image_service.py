@@ -17,6 +17,7 @@ from nodeagent.runtime.host import Host
 from nodeagent.runtime.images import reference
 from nodeagent.runtime.images.layers import CorruptLayerError
 from nodeagent.runtime.images.model import Credentials, Image
+from nodeagent.runtime.images.progress import Arrivals, Progress
 from nodeagent.runtime.images.store import HOST_IMAGE_ID
 from nodeagent.runtime.service import answering
 from nodeagent.runtime.stats import disk_usage
@@ -31,6 +32,7 @@ class ImageService(cri.ImageServiceServicer):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._arrivals = Arrivals()
 
     @answering
     async def list_images(self, request: cri.ListImagesRequest) -> cri.ListImagesResponse:
@@ -78,6 +80,10 @@ class ImageService(cri.ImageServiceServicer):
     @answering
     async def pull_image(self, request: cri.PullImageRequest) -> cri.PullImageResponse:
         """Bring an image here; pulled again, only what has changed is fetched."""
+        return cri.PullImageResponse(image_ref=await self.pull(request, Progress()))
+
+    async def pull(self, request: cri.PullImageRequest, progress: Progress) -> str:
+        """Bring an image here, noting in `progress` how far that is, and return its id."""
         asked = request.image.image
         try:
             name = reference.parse(asked)
@@ -85,13 +91,15 @@ class ImageService(cri.ImageServiceServicer):
         except ValueError as error:
             raise invalid("pull", str(error)) from None
         if name.repository == reference.HOST_IMAGE:
-            return cri.PullImageResponse(image_ref=self._host_image())
+            return self._host_image()
         from nodeagent.runtime.images import registry  # noqa: PLC0415 - brings the HTTP library.
 
         settings = self._host.settings
         registries = registry.Registries(settings.insecure_registries, settings.registry_mirrors)
         try:
-            image = await registry.pull(name, credentials, registries, self._host.images)
+            image = await registry.pull(
+                name, credentials, registries, self._host.images, arrivals=self._arrivals, progress=progress
+            )
         except CorruptLayerError as error:
             raise RuntimeRefusal(Reason.FAILED_PRECONDITION, f"image {name}: {error}") from None
         except ValueError as error:
@@ -102,7 +110,7 @@ class ImageService(cri.ImageServiceServicer):
             found = f"image {name}: the disk with {settings.image_dir} is full; free space, or remove images"
             raise RuntimeRefusal(Reason.RESOURCE_EXHAUSTED, found) from None
         _LOG.info("image %s: pulled, %d layers, %d bytes", name, len(image.layers), image.size_bytes)
-        return cri.PullImageResponse(image_ref=image.id)
+        return image.id
 
     def _host_image(self) -> str:
         """Return the id of the host image, which is never fetched."""

@@ -22,6 +22,7 @@ from nodeagent.runtime.host import Host
 from nodeagent.runtime.image_service import ImageService
 from nodeagent.runtime.images.covers import Covers
 from nodeagent.runtime.images.store import ImageStore
+from nodeagent.runtime.pull_stream import PullStream
 from nodeagent.runtime.sandbox_network import Network
 from nodeagent.runtime.sandboxes import Sandboxes
 from nodeagent.runtime.service import RuntimeService
@@ -85,8 +86,9 @@ async def _listening(host: Host, sandboxes: Sandboxes, containers: Containers) -
     options = [("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX), ("grpc.max_send_message_length", -1)]
     server = grpc.aio.server(options=options)
     service = RuntimeService(host, sandboxes, containers, streams)
+    images = ImageService(host)
     server.add_generic_rpc_handlers(
-        (cri.runtime_service_handler(service), cri.image_service_handler(ImageService(host)))
+        (cri.runtime_service_handler(service), cri.image_service_handler(images), PullStream(images).handler())
     )
     path = host.settings.socket_path
     fresh = path.with_name(f"{path.name}.new")  # Renamed once it answers: who sees the socket can use it.

@@ -17,11 +17,15 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from nodeagent.cri.client import Cri, CriError
+from nodeagent.cri.values import LayerProgress
 from nodeagent.runtime.errors import Reason, RuntimeRefusal
 from nodeagent.runtime.images import reference
+from nodeagent.runtime.images import registry as registries_module
 from nodeagent.runtime.images.layers import CorruptLayerError
 from nodeagent.runtime.images.model import Credentials, Image
-from nodeagent.runtime.images.registry import Registries, is_loopback, pull
+from nodeagent.runtime.images.progress import Arrivals, Progress
+from nodeagent.runtime.images.registry import Registries, is_loopback
 from nodeagent.runtime.images.store import ImageStore
 from proto import cri_v1 as cri
 from tests.runtime.machine import Client, RuntimeProcess, settings_in, until
@@ -156,6 +160,19 @@ async def _pull(fake: FakeRegistry, store: ImageStore, tag: str = "1", **credent
     return await pull(name, Credentials(**credentials), Registries(), store)
 
 
+async def pull(
+    name: reference.Reference,
+    credentials: Credentials,
+    registries: Registries,
+    store: ImageStore,
+    arrivals: Arrivals | None = None,
+    progress: Progress | None = None,
+) -> Image:
+    """Pull as a runtime does that pulls nothing else."""
+    arrivals, progress = arrivals or Arrivals(), progress or Progress()
+    return await registries_module.pull(name, credentials, registries, store, arrivals=arrivals, progress=progress)
+
+
 async def test_an_image_pushed_by_another_tool_is_pulled_and_runs(client: Client, registry: str, layout: Path) -> None:
     await _is_up(registry)
     name = f"{registry}/team/busybox:1"
@@ -274,6 +291,83 @@ async def test_a_registry_that_is_busy_is_asked_again(store: ImageStore) -> None
         image = await _pull(fake, store)
 
     assert image.layers
+
+
+async def test_a_registry_that_says_when_is_asked_no_sooner(store: ImageStore) -> None:
+    async with serving(Content(layer(entry("a")))) as fake:
+        times: list[float] = []
+
+        def refuse(_: web.BaseRequest) -> web.Response | None:
+            times.append(asyncio.get_running_loop().time())
+            return web.Response(status=429, headers={"Retry-After": "1"}) if len(times) == 1 else None
+
+        fake.refuse = refuse
+        image = await _pull(fake, store)
+
+    assert image.layers
+    assert times[1] - times[0] >= 1
+
+
+async def test_a_layer_that_two_pulls_need_is_fetched_once(store: ImageStore) -> None:
+    """Their images may differ: the second finds the layer when its turn comes."""
+    shared = layer(entry("a", content=os.urandom(100_000)))
+    one, two = Content(shared, layer(entry("b"))), Content(shared, layer(entry("c")))
+    arrivals = Arrivals()
+    async with serving(one) as first, serving(two) as second:
+        names = [reference.parse(f"{fake.address}/web:1") for fake in (first, second)]
+        images = await asyncio.gather(
+            *(pull(name, Credentials(), Registries(), store, arrivals=arrivals) for name in names)
+        )
+
+    blobs = [next(iter(content.blobs)) for content in (one, two)]
+    fetched = [sum(blob in path for path in fake.requests) for blob, fake in zip(blobs, (first, second), strict=True)]
+    assert fetched in ([1, 0], [0, 1])
+    assert images[0].layers[0] == images[1].layers[0]
+
+
+async def test_who_waited_for_a_fetch_that_failed_fetches_itself(store: ImageStore) -> None:
+    content, arrivals = Content(layer(entry("a", content=os.urandom(100_000)))), Arrivals()
+    async with serving(content) as broken, serving(content) as sound:
+        broken.cuts = [10] * 9
+        names = [reference.parse(f"{fake.address}/web:1") for fake in (broken, sound)]
+        answers = await asyncio.gather(
+            *(pull(name, Credentials(), Registries(), store, arrivals=arrivals) for name in names),
+            return_exceptions=True,
+        )
+
+    assert isinstance(answers[1], Image)
+
+
+async def test_a_pull_tells_how_far_it_is(store: ImageStore) -> None:
+    content = Content(layer(entry("a", content=os.urandom(100_000))), layer(entry("b")))
+    progress = Progress()
+    async with serving(content) as fake:
+        await _pull(fake, store)
+        before = len(fake.requests)
+        await pull(reference.parse(f"{fake.address}/web:1"), Credentials(), Registries(), store, progress=progress)
+
+    told = json.loads(progress.told())
+    assert len(fake.requests) == before + 3
+    assert [item["is_here"] for item in told] == [True, True]
+    assert [item["done_bytes"] for item in told] == [item["size_bytes"] for item in told]
+    assert sum(item["size_bytes"] for item in told) > 100_000
+
+
+async def test_the_socket_streams_how_far_a_pull_is(shared_runtime: RuntimeProcess) -> None:
+    """Each message tells more than the one before; the last names the image."""
+    cri_client = Cri(f"unix://{shared_runtime.settings.socket_path}")
+    told: list[list[LayerProgress]] = []
+    async with serving(Content(layer(entry("a", content=os.urandom(100_000))))) as fake:
+        image = await cri_client.pull_telling(f"{fake.address}/web:1", told.append)
+        with pytest.raises(CriError, match="its registry has no") as caught:
+            await cri_client.pull_telling(f"{fake.address}/web:2", told.append)
+    await cri_client.remove_image(image)
+    await cri_client.close()
+
+    assert image.startswith("sha256:")
+    assert caught.value.code == "NOT_FOUND"
+    assert [layer.is_here for layer in told[-1]] == [True]
+    assert told[-1][0].done_bytes == told[-1][0].size_bytes > 100_000
 
 
 async def test_credentials_do_not_follow_a_redirect_to_another_host(store: ImageStore) -> None:

@@ -2,19 +2,18 @@
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.runtime.images.archive import import_archive
-from proto import cri_v1
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
 from wherry.cluster.nodes import cri_socket, node_names
 from wherry.context import Context
-from wherry.output import table
+from wherry.output import human_size, table
+from wherry.pull_display import PullDisplay
 from wherry.targets import UsageError
-
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +86,12 @@ def _import(context: Context) -> int:
 
 def _pull(context: Context) -> int:
     async def fetch(cri: Cri) -> None:
-        context.say(f"pulled {await cri.pull(context.args.name, None, cri_v1.PodSandboxConfig())}")
+        display = PullDisplay(context.args.name, sys.stderr)
+        try:
+            reference = await cri.pull_telling(context.args.name, display.show)
+        finally:
+            display.close()
+        context.say(f"pulled {reference}")
 
     _asked(context, fetch)
     return 0
@@ -103,13 +107,3 @@ def _remove(context: Context) -> int:
 
     _asked(context, drop)
     return 0
-
-
-def human_size(size_bytes: int) -> str:
-    """Return a size with the unit that leaves up to three digits: "24.1 MB"."""
-    size = float(size_bytes)
-    for unit in _UNITS[:-1]:
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} {_UNITS[-1]}"

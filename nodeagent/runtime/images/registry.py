@@ -13,6 +13,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from typing import NamedTuple
 
 import aiohttp
 import msgspec
@@ -20,6 +21,7 @@ import msgspec
 from nodeagent.runtime.errors import Reason, RuntimeRefusal
 from nodeagent.runtime.images import layers, manifest
 from nodeagent.runtime.images.model import Credentials, Image
+from nodeagent.runtime.images.progress import Arrivals, Progress
 from nodeagent.runtime.images.reference import Reference
 from nodeagent.runtime.images.store import ImageStore
 
@@ -27,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 PARALLEL_LAYERS = 3
 ATTEMPTS = 4
 FIRST_PAUSE_S = 0.2
+PAUSE_S_MAX = 30.0
 _PIECE_BYTES = 1 << 18
 _SMALL_BYTES_MAX = 8 << 20
 _ACCEPT = ", ".join((*manifest.MANIFEST_TYPES, *manifest.INDEX_TYPES))
@@ -61,15 +64,32 @@ class Registries(msgspec.Struct, frozen=True):
         return f"{scheme}://{host}/v2{slash}{prefix}"
 
 
-async def pull(name: Reference, credentials: Credentials, registries: Registries, store: ImageStore) -> Image:
+async def pull(
+    name: Reference,
+    credentials: Credentials,
+    registries: Registries,
+    store: ImageStore,
+    *,
+    arrivals: Arrivals,
+    progress: Progress,
+) -> Image:
     """Bring an image into the store, from a mirror where one has it; raises what the registry itself refuses with."""
+    into = _Into(store, arrivals, progress)
     for mirror in registries.mirrors_of(name.registry):
         try:
-            return await RegistryClient(name, Credentials(), registries.url(mirror)).pull(store)
+            return await RegistryClient(name, Credentials(), registries.url(mirror)).pull(into)
         except (RuntimeRefusal, ValueError) as error:
             _LOG.warning("image %s: mirror %s can't serve it: %s", name, mirror, error)
     host = "registry-1.docker.io" if name.registry == "docker.io" else name.registry
-    return await RegistryClient(name, credentials, registries.url(host)).pull(store)
+    return await RegistryClient(name, credentials, registries.url(host)).pull(into)
+
+
+class _Into(NamedTuple):
+    """Where a pull's layers go, who else fetches some of them, and who is told."""
+
+    store: ImageStore
+    arrivals: Arrivals
+    progress: Progress
 
 
 class RegistryClient:
@@ -83,7 +103,7 @@ class RegistryClient:
         self._authorization = f"Bearer {credentials.token}" if credentials.token else ""
         self._session: aiohttp.ClientSession | None = None
 
-    async def pull(self, store: ImageStore) -> Image:
+    async def pull(self, into: _Into) -> Image:
         """Bring the image and its layers into the store, and name it there."""
         async with aiohttp.ClientSession(timeout=_TIMEOUT, auto_decompress=False) as self._session:
             asked = self._name.digest or self._name.tag
@@ -99,20 +119,24 @@ class RegistryClient:
             config = manifest.decode_config(
                 await self._small(f"blobs/{found.config.digest}", found.config.digest), str(self._name)
             )
-            await self._layers(store, manifest.pairs(found, config, str(self._name)))
+            await self._layers(into, manifest.pairs(found, config, str(self._name)))
             size = sum(item.size for item in found.layers) + found.config.size
             names = [f"{self._name.repository}@{top}"]
             names += [f"{self._name.repository}:{self._name.tag}"] if not self._name.digest else []
-            return store.add(manifest.image_of(found.config.digest, config, size), names)
+            return into.store.add(manifest.image_of(found.config.digest, config, size), names)
 
-    async def _layers(self, store: ImageStore, wanted: list[tuple[manifest.Descriptor, str]]) -> None:
+    async def _layers(self, into: _Into, wanted: list[tuple[manifest.Descriptor, str]]) -> None:
         slots = asyncio.Semaphore(PARALLEL_LAYERS)
 
         async def fetch(descriptor: manifest.Descriptor, diff_id: str) -> None:
-            async with slots:
-                await self._layer(store, descriptor, diff_id)
+            async with slots, into.arrivals.turn(diff_id):
+                if not into.store.has_layer(diff_id):
+                    await self._layer(into, descriptor, diff_id)
+            into.progress.arrived(descriptor.digest)
 
-        missing = {diff_id: descriptor for descriptor, diff_id in wanted if not store.has_layer(diff_id)}
+        missing = {diff_id: descriptor for descriptor, diff_id in wanted if not into.store.has_layer(diff_id)}
+        for descriptor, diff_id in wanted:
+            into.progress.expect(descriptor, is_here=diff_id not in missing)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for diff_id, descriptor in missing.items():
@@ -120,15 +144,15 @@ class RegistryClient:
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
 
-    async def _layer(self, store: ImageStore, descriptor: manifest.Descriptor, diff_id: str) -> None:
+    async def _layer(self, into: _Into, descriptor: manifest.Descriptor, diff_id: str) -> None:
         """Fetch and unpack one layer."""
         try:
-            async with aclosing(self._pieces(descriptor)) as pieces:
-                await layers.take_stream(store, pieces, digest=descriptor.digest, diff_id=diff_id)
+            async with aclosing(self._pieces(descriptor, into.progress)) as pieces:
+                await layers.take_stream(into.store, pieces, digest=descriptor.digest, diff_id=diff_id)
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise _unreachable(self._name, error) from None
 
-    async def _pieces(self, descriptor: manifest.Descriptor) -> AsyncGenerator[bytes]:
+    async def _pieces(self, descriptor: manifest.Descriptor, progress: Progress) -> AsyncGenerator[bytes]:
         """Yield a blob; where the connection breaks in the middle, go on where it broke."""
         taken = 0
         for attempt in range(ATTEMPTS):
@@ -138,6 +162,7 @@ class RegistryClient:
                     async for piece in response.content.iter_chunked(_PIECE_BYTES):
                         fresh, known = piece[known:], max(0, known - len(piece))
                         taken += len(fresh)
+                        progress.came(descriptor.digest, len(fresh))
                         if fresh:
                             yield fresh
                     return
@@ -177,7 +202,8 @@ class RegistryClient:
                     continue
                 if response.status not in {429, 500, 502, 503, 504} or attempt == ATTEMPTS - 1:
                     raise self._refusal(response.status, path)
-            await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
+                pause_s = max(FIRST_PAUSE_S * 2**attempt, _asked_pause_s(response.headers))
+            await asyncio.sleep(pause_s)
         raise self._refusal(401, path)
 
     @asynccontextmanager
@@ -222,6 +248,12 @@ class RegistryClient:
         return RuntimeRefusal(
             Reason.UNAVAILABLE, f"image {self._name}: its registry answered {status}; try again later"
         )
+
+
+def _asked_pause_s(headers: Mapping[str, str]) -> float:
+    """Return how long a busy registry asks to be left alone, within bounds; 0 where it doesn't say in seconds."""
+    asked = headers.get("Retry-After", "")
+    return min(float(asked), PAUSE_S_MAX) if asked.isdecimal() else 0.0
 
 
 def _unreachable(name: Reference, error: BaseException) -> RuntimeRefusal:
