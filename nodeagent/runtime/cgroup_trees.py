@@ -276,4 +276,5 @@ def _write(file: Path, value: str) -> None:
     try:
         file.write_text(value)
     except OSError as error:
-        raise OSError(error.errno, f"cgroup: {file.name}={value!r} was refused: {error.strerror}", str(file)) from None
+        found = f"cgroup: {file.name}={value!r} was refused: {error.strerror}; use a value that this kernel takes"
+        raise OSError(error.errno, found, str(file)) from None

@@ -13,7 +13,17 @@ from pathlib import Path
 
 import msgspec
 
-from nodeagent.runtime import bundle, devices, handlers, security_profiles, selinux, shim_client, signals, state
+from nodeagent.runtime import (
+    bundle,
+    devices,
+    handlers,
+    resources,
+    security_profiles,
+    selinux,
+    shim_client,
+    signals,
+    state,
+)
 from nodeagent.runtime.bundle import Place
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
 from nodeagent.runtime.host import Host
@@ -86,6 +96,7 @@ class Containers:
         )
         oci, launch = bundle.oci_config(config, image.config, place), bundle.launch(config, image.config, place)
         self._check_mounts(config, where)
+        resources.check(config.linux.resources, where)
         devices.check(config, where)
         handlers.check_container(config, sandbox.record.handler, where)
         launch["handler"] = self._host.settings.handlers[sandbox.record.handler] if sandbox.record.handler else ""
@@ -103,9 +114,12 @@ class Containers:
             launch["cgroups"] = self._host.cgroups.entry_files(record.cgroup)
             state.save_json(folder / "config.json", oci)
             state.save_json(folder / "launch.json", launch)
-        except OSError as error:
+        except (OSError, RuntimeRefusal) as error:
+            self._host.cgroups.remove(record.cgroup)
             self._discard(container)
-            raise invalid(where, str(error)) from error
+            if isinstance(error, RuntimeRefusal):
+                raise
+            raise invalid(where, _words(error)) from error
         self.known[record.id] = sandbox.containers[record.id] = container
         self._sandboxes.announce(cri.CONTAINER_CREATED_EVENT, record.id, sandbox)
         return container
@@ -168,16 +182,17 @@ class Containers:
         sandbox.containers.pop(container.id, None)
         self._sandboxes.announce(cri.CONTAINER_DELETED_EVENT, container.id, sandbox)
 
-    def update_limits(self, container: Container, resources: cri.LinuxContainerResources) -> None:
+    def update_limits(self, container: Container, wanted: cri.LinuxContainerResources) -> None:
         """Change the limits of a container that has not ended."""
         if container.phase is Phase.EXITED:
             raise precondition(f"container {container.id}", "it has EXITED; its limits can't be changed")
+        resources.check(wanted, f"container {container.id}")
         try:
-            self._host.cgroups.apply(container.record.cgroup, limits_of(resources))
+            self._host.cgroups.apply(container.record.cgroup, limits_of(wanted))
         except OSError as error:
-            raise precondition(f"container {container.id}", str(error)) from None
+            raise precondition(f"container {container.id}", _words(error)) from None
         config = container.config
-        config.linux.resources.CopyFrom(overlaid(config.linux.resources, resources))
+        config.linux.resources.CopyFrom(overlaid(config.linux.resources, wanted))
         container.record = msgspec.structs.replace(container.record, config=config.SerializeToString())
         state.save(container.bundle / "container.json", container.record)
 
@@ -302,6 +317,12 @@ def _pins(sandbox: Sandbox) -> tuple[tuple[str, str], ...]:
     return tuple((_OCI_NAMES[name], str(sandbox.run_dir / "ns" / name)) for name in own)
 
 
+def _words(error: OSError) -> str:
+    """Return what an error says, without its number; where it names no file in its words, with that."""
+    said = error.strerror or str(error)
+    return said if said.startswith("cgroup: ") or not error.filename else f"{said}: {error.filename}"
+
+
 async def _is_over(container: Container, timeout_s: float) -> bool:
     try:
         async with asyncio.timeout(timeout_s):
@@ -313,9 +334,9 @@ async def _is_over(container: Container, timeout_s: float) -> bool:
 
 def stop_signal(config: cri.ContainerConfig, image: ImageConfig) -> int:
     """Return the signal that asks a container to end: its own, its image's, or SIGTERM."""
-    asked = signals.name_of(config.stop_signal) if config.stop_signal != cri.RUNTIME_DEFAULT else image.stop_signal
     try:
-        return signals.number_of(asked or "SIGTERM")
+        named = config.stop_signal != cri.RUNTIME_DEFAULT
+        return signals.number_of((signals.name_of(config.stop_signal) if named else image.stop_signal) or "SIGTERM")
     except ValueError as error:
         raise invalid(f"container {config.metadata.name!r}", f"stop signal: {error}") from None
 

@@ -340,7 +340,7 @@ class Shim:
     def _on_container_start(
         self, container: Container, heard: dict[str, Any] | None, rights: list[int], reply: Reply
     ) -> None:
-        heard = heard or {"error": "its first process was killed before it could run the command", "exit_code": 128}
+        heard = heard or {"error": container.words_of_early_end(), "exit_code": 128}
         if "error" in heard:
             container.failed_start = heard
             self._refused[container.name] = reply  # Once its end is on record, as the caller will look for it.

@@ -278,6 +278,12 @@ class Container:
         reason = "OOMKilled" if self._was_out_of_memory() else "Error" if code else "Completed"
         return end | {"exit_code": code, "reason": reason}
 
+    def words_of_early_end(self) -> str:
+        """Return why its first process never came to run the command."""
+        if self._was_out_of_memory():
+            return "its memory limit is too low to run any command; raise it"
+        return "its first process was killed before it could run the command"
+
     def _was_out_of_memory(self) -> bool:
         """Whether the kernel has killed any of its processes for want of memory (v1 and v2 have the same line)."""
         if not self.launch["oom_file"]:

@@ -127,13 +127,6 @@ async def test_what_a_handler_can_t_give_is_refused(client: Client, pod: str, fi
     assert field in message
 
 
-async def test_an_unknown_handler_is_refused_with_those_there_are(client: Client) -> None:
-    code, message = await client.refusal(client.pod(handler="gvisor"))
-
-    assert code == "INVALID_ARGUMENT"
-    assert "runtime handler 'gvisor' is unknown; this node has:" in message
-
-
 async def test_it_lives_on_when_the_runtime_is_killed_and_ends_with_its_shim(
     own_runtime: RuntimeProcess, own_client: Client, handler: str
 ) -> None:

@@ -254,15 +254,6 @@ async def test_a_link_that_dangles_in_the_image_gets_what_is_mounted_there(clien
     assert not Path("/run/resolver").exists()
 
 
-async def test_a_missing_mount_source_is_refused_and_leaves_nothing(client: Client) -> None:
-    mount = cri.Mount(container_path="/data", host_path="/no/such/source")
-
-    code, message = await client.refusal(client.create(await client.pod(), "true", mounts=[mount]))
-
-    assert (code, "/no/such/source" in message) == ("INVALID_ARGUMENT", True)
-    assert list(client.settings.containers_dir.iterdir()) == []
-
-
 async def test_the_pod_has_its_own_name_resolver_and_shared_memory(client: Client) -> None:
     dns = cri.DNSConfig(servers=["10.96.0.10"], searches=["default.svc.cluster.local"], options=["ndots:5"])
     pod = await client.pod(hostname="web-0", dns=dns)

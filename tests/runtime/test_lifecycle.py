@@ -143,53 +143,11 @@ async def test_the_runtime_says_who_it_is_and_what_works(client: Client) -> None
     assert config.linux.cgroup_driver == cri.CGROUPFS
 
 
-async def test_what_is_not_served_is_refused_by_name(client: Client) -> None:
-    code, message = await client.refusal(client.runtime.checkpoint_container(cri.CheckpointContainerRequest()))
-
-    assert (code, "checkpoints are not supported" in message) == ("UNIMPLEMENTED", True)
-
-
 async def test_what_is_unknown_is_not_found(client: Client) -> None:
     code, message = await client.refusal(client.status("nothing"))
 
     assert code == "NOT_FOUND"
     assert "nothing" in message
-
-
-async def test_a_second_container_of_the_same_name_and_attempt_is_refused(client: Client) -> None:
-    pod = await client.pod()
-    await client.create(pod, "true")
-
-    code, message = await client.refusal(client.create(pod, "true"))
-
-    assert code == "ALREADY_EXISTS"
-    assert "attempt 0" in message
-
-
-async def test_an_image_that_is_not_here_is_named(client: Client) -> None:
-    code, message = await client.refusal(client.create(await client.pod(), "true", image="absent:1"))
-
-    assert code == "NOT_FOUND"
-    assert "absent:1" in message
-
-
-async def test_a_command_that_does_not_exist_gives_a_start_error(client: Client) -> None:
-    container = await client.create(await client.pod(), "no-such-command")
-
-    code, message = await client.refusal(client.start(container))
-
-    status = await client.status(container)
-    assert code == "UNKNOWN"
-    assert '"no-such-command": executable file not found in $PATH' in message
-    assert (status.state, status.exit_code, status.reason) == (cri.CONTAINER_EXITED, 128, "StartError")
-
-
-async def test_a_file_that_is_not_executable_gives_a_start_error(client: Client) -> None:
-    container = await client.create(await client.pod(), "/etc/passwd")
-
-    _, message = await client.refusal(client.start(container))
-
-    assert 'exec: "/etc/passwd": Permission denied' in message
 
 
 async def test_a_container_can_be_started_once(client: Client) -> None:
