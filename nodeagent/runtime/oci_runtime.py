@@ -64,7 +64,7 @@ def adapted(config: dict[str, Any], launch: dict[str, Any], who: identity.Identi
 
     oom_score: our own; a lower one needs a capability that not every host's root has.
     """
-    process = {key: value for key, value in config["process"].items() if key != "seccomp"}
+    process = {key: value for key, value in config["process"].items() if key != "seccomp" and value != ""}
     process["user"] = {"uid": who.uid, "gid": who.gid, "additionalGids": who.groups}
     if who.home and not any(item.startswith("HOME=") for item in process["env"]):
         process["env"] = [*process["env"], f"HOME={who.home}"]
@@ -76,7 +76,7 @@ def adapted(config: dict[str, Any], launch: dict[str, Any], who: identity.Identi
         for asked, device in zip(launch["devices"], devices, strict=True)
     ]
     linux = {
-        **config["linux"],
+        **{key: value for key, value in config["linux"].items() if value != ""},
         "devices": devices,
         "resources": {"devices": [{"allow": False, "access": "rwm"}, *allowed]},
     }

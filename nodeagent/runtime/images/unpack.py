@@ -74,6 +74,8 @@ def main() -> None:
     except (MemoryError, RecursionError) as error:
         result = {"error": f"layer: it is too much to unpack ({type(error).__name__}); build the image anew"}
     sys.stdout.write(json.dumps(result))
+    sys.stdout.flush()
+    os._exit(0)  # The thread may still be at it: to end it would take a library, which is not in the folder.
 
 
 def unpack(source: BinaryIO, folder: str) -> dict[str, Any]:
@@ -117,7 +119,7 @@ class Stream:
         self._source = source
         self._outer, self._inner = hashlib.sha256(), hashlib.sha256()
         self._pieces: queue.Queue[bytes | BaseException] = queue.Queue(_PIECES_MAX)
-        self._pending = b""
+        self._pending, self._taken = b"", 0
         self._is_over = False
         self.size_bytes = self.tar_bytes = 0
         self._first = next(self._stored(), b"")
@@ -126,12 +128,13 @@ class Stream:
 
     def read(self, count: int) -> bytes:
         """Return at most `count` bytes of the tar, none at its end."""
-        if not self._pending and not self._is_over:
+        if self._taken == len(self._pending) and not self._is_over:
             piece = self._pieces.get()
             if isinstance(piece, BaseException):
                 raise piece
-            self._pending, self._is_over = piece, not piece
-        piece, self._pending = self._pending[:count], self._pending[count:]
+            self._pending, self._taken, self._is_over = piece, 0, not piece
+        piece = self._pending[self._taken : self._taken + count]
+        self._taken += len(piece)
         return piece
 
     def drain(self) -> None:
