@@ -159,6 +159,21 @@ def test_whiteouts_become_those_of_overlayfs(store: ImageStore) -> None:
     assert os.getxattr(folder / "opaque", "trusted.overlay.opaque") == b"y"
 
 
+def test_whiteouts_behind_a_link_hide_nothing_outside(store: ImageStore, tmp_path: Path) -> None:
+    """A link to a folder of the node, and what would be removed or made opaque behind it."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    link = entry("link", tarfile.SYMTYPE, str(outside))
+
+    for trap in ("link/.wh.kept", "link/.wh..wh..opq"):
+        with pytest.raises(CorruptLayerError):
+            unpacked(store, layer(link, entry(trap)))
+
+    assert [item.name for item in outside.iterdir()] == ["kept"]
+    assert os.listxattr(outside) == []
+
+
 @pytest.mark.parametrize("name", [".wh.", ".wh..", ".wh...", "dir/.wh..."])
 def test_a_whiteout_of_no_file_is_refused(store: ImageStore, name: str) -> None:
     with pytest.raises(CorruptLayerError, match="hides no file"):
