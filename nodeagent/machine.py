@@ -30,7 +30,19 @@ def capacity(state_dir: Path) -> dict[str, Quantity]:
         "memory": Quantity(f"{_meminfo('MemTotal') // 1024}Ki"),
         "ephemeral-storage": Quantity(f"{disk.f_blocks * disk.f_frsize // 1024}Ki"),
         "pods": Quantity(str(PODS_MAX)),
+        **huge_pages(),
     }
+
+
+def huge_pages(root: Path = Path("/sys/kernel/mm/hugepages")) -> dict[str, Quantity]:
+    """Return how much there is in huge pages of each size, by the name of the resource."""
+    found = {}
+    for folder in sorted(root.glob("hugepages-*kB")):
+        size_kib = int(folder.name.removeprefix("hugepages-").removesuffix("kB"))
+        count = int((folder / "nr_hugepages").read_text())
+        unit = next(unit for unit in ((20, "Gi"), (10, "Mi"), (0, "Ki")) if size_kib >> unit[0])
+        found[f"hugepages-{size_kib >> unit[0]}{unit[1]}"] = Quantity(f"{size_kib * count}Ki" if count else "0")
+    return found
 
 
 def _meminfo(name: str) -> int:

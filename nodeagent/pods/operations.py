@@ -193,7 +193,7 @@ class Operations:
                 *self._own_mounts(pod, container, record),
                 Mount(container.termination_message_path or DEFAULT_MESSAGE_PATH, message_file, is_relabelled=True),
             ],
-            limits=kernel_limits(pod, container, room.settings.memory_bytes),
+            limits=kernel_limits(pod, container, room.settings.memory_bytes, room.settings.allocatable),
             message_file=message_file,
             default_seccomp=room.settings.default_seccomp,
             target_id=_target_id(pod, container, record),
@@ -250,7 +250,8 @@ class Operations:
 
     async def resize_container(self, pod: Pod, action: ResizeContainer) -> None:
         """Give a running container the limits that its pod wants by now. Raises OperationFailed."""
-        limits = kernel_limits(pod, _named(pod, action.name), self._room.settings.memory_bytes)
+        settings = self._room.settings
+        limits = kernel_limits(pod, _named(pod, action.name), settings.memory_bytes, settings.allocatable)
         try:
             await self._room.cri.update_container(action.id, linux_resources(unlimited_where_none(limits)))
         except CriError as error:

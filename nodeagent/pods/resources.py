@@ -5,7 +5,7 @@ Source: kubernetes.io/docs/concepts/configuration/manage-resources-containers an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kube.api.core_v1 import Container, Pod
@@ -18,20 +18,24 @@ SHARES_MAX: Final = 262_144
 QUOTA_MIN_US: Final = 1000
 _RANKED: Final = ("cpu", "memory")
 ZERO: Final = Quantity("0")
+HUGE_PAGES: Final = "hugepages-"
 
 
 @dataclass(frozen=True, slots=True)
 class KernelLimits:
-    """What the cgroup of a container gets; 0 means no limit."""
+    """What the cgroup of a container gets; 0 means no limit, but for huge pages (bytes by the CRI's name of a size)."""
 
     cpu_shares: int
     cpu_quota_us: int
     memory_bytes: int
     oom_score_adj: int
+    huge_pages: Mapping[str, int] = field(default_factory=dict)
 
 
-def kernel_limits(pod: Pod, container: Container, memory_capacity_bytes: int) -> KernelLimits:
-    """Return the limits of one container."""
+def kernel_limits(
+    pod: Pod, container: Container, memory_capacity_bytes: int, offered: Mapping[str, Quantity] | None = None
+) -> KernelLimits:
+    """Return the limits of one container. offered: what the node has for pods."""
     limits, requests = container.resources.limits, container.resources.requests
     cpu = requests.get("cpu", limits.get("cpu", ZERO)).millis
     quota = limits["cpu"].millis * CPU_PERIOD_US // 1000 if "cpu" in limits else 0
@@ -40,7 +44,15 @@ def kernel_limits(pod: Pod, container: Container, memory_capacity_bytes: int) ->
         cpu_quota_us=max(QUOTA_MIN_US, quota) if quota else 0,
         memory_bytes=limits["memory"].whole if "memory" in limits else 0,
         oom_score_adj=oom_score(pod, container, memory_capacity_bytes),
+        huge_pages=_huge_pages(limits, offered or {}),
     )
+
+
+def _huge_pages(limits: Mapping[str, Quantity], offered: Mapping[str, Quantity]) -> Mapping[str, int]:
+    """Return the limit of each size that the node has or the container asks for: who asks for none gets none."""
+    names = {name for name, amount in offered.items() if amount.whole} | set(limits)
+    sizes = sorted(name for name in names if name.startswith(HUGE_PAGES))
+    return {f"{name.removeprefix(HUGE_PAGES)[:-1]}B": limits.get(name, ZERO).whole for name in sizes}
 
 
 def pod_limits(pod: Pod) -> KernelLimits:

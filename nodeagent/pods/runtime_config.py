@@ -175,6 +175,7 @@ def linux_resources(limits: KernelLimits) -> cri_v1.LinuxContainerResources:
         cpu_quota=limits.cpu_quota_us,
         memory_limit_in_bytes=limits.memory_bytes,
         oom_score_adj=limits.oom_score_adj,
+        hugepage_limits=[cri_v1.HugepageLimit(page_size=k, limit=v) for k, v in limits.huge_pages.items()],
     )
 
 

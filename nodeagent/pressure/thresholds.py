@@ -11,6 +11,7 @@ from typing import Final
 
 from kube.quantity import Quantity
 from kube.times import parse_duration
+from nodeagent.pods.resources import HUGE_PAGES
 from nodeagent.settings import AgentSettings
 from nodeagent.stats.machine_usage import NodeUsage
 
@@ -139,8 +140,12 @@ def _amount(text: str, signal: str) -> Amount:
 
 
 def allocatable(settings: AgentSettings, capacity: Mapping[str, Quantity]) -> Mapping[str, Quantity]:
-    """Return what pods get of what there is: not what is reserved, nor what hard thresholds keep free."""
+    """Return what pods get of what there is: not what is reserved, nor what hard thresholds keep free.
+
+    Memory that is set aside for huge pages is none for anything else.
+    """
     kept = [settings.kube_reserved, settings.system_reserved, _kept_free(settings, capacity)]
+    kept += [{"memory": str(amount)} for name, amount in capacity.items() if name.startswith(HUGE_PAGES)]
     left = dict(capacity)
     for name, text in (item for amounts in kept for item in amounts.items() if item[0] in left):
         left[name] = max(left[name] - Quantity(text), Quantity("0"))

@@ -18,7 +18,7 @@ from nodeagent.pods.payload_dir import write_files
 from nodeagent.pods.projections import File, VolumeError, volume_files
 from nodeagent.pods.resolver import DnsSettings, NameTooLongError, dns_of, hostname_of, hosts_file, parse_resolv_conf
 from nodeagent.pods.resources import kernel_limits, pod_requests, qos_class
-from nodeagent.pods.runtime_config import security_context
+from nodeagent.pods.runtime_config import linux_resources, security_context
 from tests.nodeagent.make import container, pod
 
 IMAGE = ImageRecord("sha256:1", ("x",), (), 1, None, "")
@@ -156,6 +156,15 @@ def test_limits_become_shares_quota_and_bytes() -> None:
 
     assert (limits.cpu_shares, limits.cpu_quota_us, limits.memory_bytes) == (102, 50_000, 128 * 1024 * 1024)
     assert limits.oom_score_adj == 938
+
+
+def test_a_container_gets_the_huge_pages_it_asks_for_and_no_others_of_the_node() -> None:
+    wanted = pod("web", container(resources={"limits": {"hugepages-2Mi": "4Mi", "memory": "1Gi"}}))
+    offered = {"hugepages-2Mi": Quantity("16Mi"), "hugepages-1Gi": Quantity("1Gi"), "hugepages-64Ki": Quantity("0")}
+
+    made = linux_resources(kernel_limits(wanted, wanted.spec.containers[0], 1 << 30, offered))
+
+    assert {item.page_size: item.limit for item in made.hugepage_limits} == {"2MB": 4 << 20, "1GB": 0}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from kube.api.core_v1 import Node, NodeCondition, NodeStatus, NodeSystemInfo
 from kube.objects import condition
 from kube.quantity import Quantity
 from nodeagent.cri.values import RuntimeCondition
-from nodeagent.machine import address_towards, capacity
+from nodeagent.machine import address_towards, capacity, huge_pages
 from nodeagent.node_routes import routes_to
 from nodeagent.node_status import NodeIdentity, NodeState, differs, new_node, node_labels, node_status, parse_taint
 from tests.nodeagent.make import NOW
@@ -100,6 +100,18 @@ def test_routes_lead_to_all_other_nodes_that_have_a_range() -> None:
 def replace_name(name: str) -> NodeIdentity:
     """Return the identity of a node of that name."""
     return NodeIdentity(name, IDENTITY.addresses, 10250, {}, {}, NodeSystemInfo(), {})
+
+
+def test_huge_pages_are_a_resource_for_each_size(tmp_path: Path) -> None:
+    for name, count in (("hugepages-2048kB", "8"), ("hugepages-1048576kB", "0"), ("hugepages-64kB", "1")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "nr_hugepages").write_text(f"{count}\n")
+
+    assert {name: amount.whole for name, amount in huge_pages(tmp_path).items()} == {
+        "hugepages-1Gi": 0,
+        "hugepages-2Mi": 16 << 20,
+        "hugepages-64Ki": 64 << 10,
+    }
 
 
 def test_the_machine_knows_what_it_has() -> None:

@@ -129,6 +129,15 @@ def test_a_threshold_that_is_none_is_refused_with_a_way_out(fields: dict[str, An
         parse_thresholds(settings(**fields))
 
 
+def test_memory_in_huge_pages_is_none_for_anything_else() -> None:
+    wanted = settings(eviction_hard={})
+    has = {"memory": Quantity("100Mi"), "hugepages-2Mi": Quantity("16Mi"), "hugepages-1Gi": Quantity("0")}
+
+    left = allocatable(wanted, has)
+
+    assert (left["memory"].whole, left["hugepages-2Mi"].whole) == (84 << 20, 16 << 20)
+
+
 def test_pods_get_what_is_neither_reserved_nor_kept_free() -> None:
     wanted = settings(
         kube_reserved={"cpu": "500m"},
