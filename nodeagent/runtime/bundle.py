@@ -129,6 +129,7 @@ def launch(config: cri.ContainerConfig, image: ImageConfig, place: Place) -> dic
         "root": f"{place.bundle}/rootfs",
         "bundle": place.bundle,
         "privileged": security.privileged,
+        "may_trace": "CAP_SYS_PTRACE" in _capabilities(security),
         "devices": [
             {"path": item.container_path, "source": item.host_path, "access": item.permissions or "rwm"}
             for item in config.devices

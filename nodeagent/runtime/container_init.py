@@ -54,9 +54,10 @@ def run_container(launch: dict[str, Any], stdio: list[int], status: socket.socke
 def run_further(
     process: dict[str, Any], launch: dict[str, Any], pidfd: int, stdio: list[int], status: socket.socket
 ) -> NoReturn:
-    """Become another process of the container whose first one `pidfd` stands for (same pid namespace already).
+    """Become another process of the container whose first one `pidfd` stands for.
 
-    process: what it has otherwise than the container's own one.
+    process: what it has otherwise than the container's own one; `isWatched`: somebody in the container's pid namespace
+    could look into it, so that it is not there yet.
     """
     with Reporting(status):
         process = {**read_config(launch)["process"], **process}
@@ -65,8 +66,25 @@ def run_further(
         warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
         take_labels(process)
         syscalls.join_namespaces(pidfd, syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
+        if process["isWatched"]:
+            _step_inside(pidfd)
         users = pidfd if launch["user_namespace"] else -1
         _exec(process, launch, stdio, status, warnings, users=users, is_first=False, stand_in=stand_in)
+
+
+def _step_inside(pidfd: int) -> None:
+    """Go on as a child in the container's pid namespace, which nobody there has seen with the node's root.
+
+    The caller stays outside: it ends as its child does, which ends with it.
+    """
+    syscalls.join_namespaces(pidfd, syscalls.CLONE_NEWPID)
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        return
+    os.closerange(0, _DESCRIPTORS_MAX)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os._exit(code if code >= 0 else 128 - code)
 
 
 def _stand_in(arguments: list[str]) -> Callable[[], int] | None:
@@ -293,6 +311,8 @@ def _restrict(process: dict[str, Any], who: identity.Identity) -> None:
     for number in range(ambient.bit_length()):
         if ambient >> number & 1:
             syscalls.control_process(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_RAISE, number)
+    if process.get("isWatched"):
+        syscalls.control_process(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     if process["seccomp"] and process["noNewPrivileges"]:
         syscalls.install_seccomp_filter(seccomp_program.program(process["seccomp"]))
 

@@ -376,12 +376,14 @@ class Shim:
         container = self._of(request)
         pidfd = os.pidfd_open(container.pid)
         node_pids = container.launch["pid_mode"] == "node"
+        is_watched = not node_pids and any(other.launch.get("may_trace") for other in self._containers.values())
+        process = {**request["process"], "isWatched": is_watched}
 
         def begin(streams: list[int], status: socket.socket) -> None:
-            container_init.run_further(request["process"], container.launch, pidfd, streams, status)
+            container_init.run_further(process, container.launch, pidfd, streams, status)
 
         try:
-            spawned = self._spawn(descriptors, -1 if node_pids else pidfd, begin)
+            spawned = self._spawn(descriptors, -1 if node_pids or is_watched else pidfd, begin)
         finally:
             for descriptor in (pidfd, *descriptors):
                 os.close(descriptor)

@@ -320,6 +320,43 @@ print(libc.ptrace(16, {victim}, 0, 0), ctypes.get_errno(), libc.kill({victim}, 9
     assert (await client.status(other)).state == cri.CONTAINER_RUNNING
 
 
+async def test_an_exec_cannot_be_caught_with_the_nodes_root(client: Client) -> None:
+    """CAP_SYS_PTRACE looks into every process of its pid namespace, also before that has the container's root."""
+    script = """
+import time
+print('begun', flush=True)
+seen, caught = set(), 0
+while not os.path.exists('/tmp/over'):
+    for pid in os.listdir('/proc'):
+        if pid.isdigit() and int(pid) != os.getpid():
+            try:
+                caught += len(os.listdir(f'/proc/{pid}/root/var/log'))
+                seen.add(pid)
+            except OSError:
+                pass
+print(len(seen) > 0, caught)
+"""
+    capability = cri.Capability(add_capabilities=["SYS_PTRACE"])
+    command = (_PYTHON, "-c", _LIBC + script)
+    container = await client.run(await client.pod(), *command, image=HOST_IMAGE, capabilities=capability)
+    await until(lambda: _has_said(client, container, "begun"), "it looks")
+
+    answers = [await client.exec(container, "sh", "-c", f"exit {number}") for number in range(20)]
+    killed = await client.exec(container, "sh", "-c", "kill -9 $$")
+    slow, _ = await client.refusal(client.exec(container, "sleep", "4323", timeout=1))
+    left = await client.exec(container, "sh", "-c", "ps ax | grep -c 'sleep 432[3]'")
+    await client.exec(container, "touch", "/tmp/over")
+    await client.ended(container)
+
+    assert (await client.log(container)).split() == ["begun", "True", "0"]
+    assert [answer.exit_code for answer in answers] == list(range(20))
+    assert (killed.exit_code, slow, left.stdout) == (137, "DEADLINE_EXCEEDED", b"0\n")
+
+
+async def _has_said(client: Client, container: str, word: str) -> bool:
+    return word in await client.log(container)
+
+
 async def test_a_working_directory_cannot_be_the_nodes(client: Client, tmp_path: Path) -> None:
     """CVE-2024-21626 by what is left open, and by /proc/1/root where the node's processes can be seen."""
     pod = await client.pod(pid=cri.NODE)
