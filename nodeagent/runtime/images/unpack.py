@@ -262,7 +262,9 @@ def _make_file(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> 
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         for data in _content(archive, member):
-            os.write(descriptor, data)
+            written = os.write(descriptor, data)
+            while written < len(data):  # A disk that is nearly full takes a part; the next call says so.
+                written += os.write(descriptor, data[written:])
         os.fchown(descriptor, member.uid, member.gid)
         os.fchmod(descriptor, member.mode & 0o7777)
         _set_attributes(descriptor, member)
