@@ -2,8 +2,8 @@
 
     python -m bench.apiserver [--store sqlite|etcd|memory] [--quick]
 
-Starts servers of its own in a temporary directory as child processes on loopback, reads the clocks of their CPU,
-and prints a table with the budgets of the design, and which of them are missed. The budgets are those of the SQLite store.
+Starts servers of its own in a temporary directory as child processes on loopback, reads the clocks of their CPU, and
+prints a table with the budgets of the design, and which of them are missed. The budgets are those of the SQLite store.
 """
 
 import argparse

@@ -68,11 +68,13 @@ async def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", choices=("sqlite", "etcd", "memory"), default="sqlite")
-    parser.add_argument("--against", type=Path, help="another checkout, whose server is asked the same")
-    parser.add_argument("--rounds", type=int, default=10, help="of %d requests of each kind" % BATCH)
+    parser.add_argument(
+        "--against", type=lambda text: Path(text).resolve(), help="another checkout, whose server is asked the same"
+    )
+    parser.add_argument("--rounds", type=int, default=10, help=f"of {BATCH} requests of each kind")
     parser.add_argument("--pods", type=int, default=1000, help="how many more there are")
     asked = parser.parse_args()
-    trees = [Path.cwd(), *([asked.against] if asked.against else [])]
+    trees = [None, *([asked.against] if asked.against else [])]
     async with AsyncExitStack() as stack:
         subjects = [await _subject(stack, asked.store, tree) for tree in trees]
         for subject in subjects:
@@ -84,12 +86,12 @@ async def main() -> None:
     print("\n".join(lines(costs)))
 
 
-async def _subject(stack: AsyncExitStack, name: str, tree: Path) -> Subject:
-    """Start the server of a checkout, with keys and a store of its own."""
+async def _subject(stack: AsyncExitStack, name: str, tree: Path | None) -> Subject:
+    """Start the server of a checkout (None: this one), with keys and a store of its own."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     store = stack.enter_context(store_for(name, folder))
     await make_keys(folder)
-    return await stack.enter_async_context(api_server(folder, store, tree.resolve()))
+    return await stack.enter_async_context(api_server(folder, store, tree))
 
 
 if __name__ == "__main__":

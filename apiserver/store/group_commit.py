@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ import msgspec
 from apiserver.store import sqlite_file
 from apiserver.store.contract import Entry, Event, KeyExists, KeyMissing, RevisionMismatch, StoreError, StoreUnavailable
 from apiserver.store.log import Log
+from apiserver.store.writer_thread import WriterThread
 
 WRITES_MAX = 256  # In one commit: a few milliseconds of the event loop's time.
 
@@ -60,7 +61,7 @@ class GroupCommit:
         self._connection = connection
         self._log = log
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
+        self._thread = WriterThread("sqlite-writer")
         self._waiting: list[Write] = []
         self._changes: list[tuple[Change, asyncio.Future[int]]] = []
         self._is_closed = False
@@ -84,7 +85,7 @@ class GroupCommit:
         """Finish the writes under way, refuse later ones, end the thread."""
         self._is_closed = True
         await self._rest.wait()
-        self._thread.shutdown(wait=False)
+        self._thread.close()
 
     def _start(self) -> asyncio.Future[int]:
         if self._is_closed:
@@ -98,8 +99,7 @@ class GroupCommit:
         """Begin the change or the commit of the writes that wait, or rest."""
         if self._changes:
             change, answer = self._changes.pop(0)
-            running = self._loop.run_in_executor(self._thread, self._transact, change)
-            running.add_done_callback(lambda done: self._changed(answer, done))
+            self._thread.run(partial(self._transact, change), partial(self._changed, answer))
             return
         writes, self._waiting = self._waiting[:WRITES_MAX], self._waiting[WRITES_MAX:]
         if not writes:
@@ -110,8 +110,7 @@ class GroupCommit:
         except sqlite3.Error as error:
             self._fail(writes, error, is_uncertain=False)
             return
-        commit = self._loop.run_in_executor(self._thread, self._connection.execute, "COMMIT")
-        commit.add_done_callback(lambda done: self._committed(writes, outcomes, done))
+        self._thread.run(partial(self._connection.execute, "COMMIT"), partial(self._committed, writes, outcomes))
 
     def _apply(self, writes: list[Write]) -> list[Event | StoreError]:
         """Run the statements of the writes in a transaction, which stays open."""
@@ -127,9 +126,9 @@ class GroupCommit:
         return outcomes
 
     def _committed(
-        self, writes: list[Write], outcomes: list[Event | StoreError], done: asyncio.Future[sqlite3.Cursor]
+        self, writes: list[Write], outcomes: list[Event | StoreError], _: object, error: Exception | None
     ) -> None:
-        if (error := done.exception()) is not None:
+        if error is not None:
             self._fail(writes, error, is_uncertain=not sqlite_file.is_full(error))
             return
         self.commits += 1
@@ -143,19 +142,19 @@ class GroupCommit:
                 write.answer.set_exception(outcome)
         self._next()
 
-    def _fail(self, writes: list[Write], error: BaseException, *, is_uncertain: bool) -> None:
+    def _fail(self, writes: list[Write], error: Exception, *, is_uncertain: bool) -> None:
         self._roll_back()
         for write in writes:
             if not write.answer.done():
                 write.answer.set_exception(sqlite_file.unavailable(self._path, error, is_uncertain=is_uncertain))
         self._next()
 
-    def _changed(self, answer: asyncio.Future[int], done: asyncio.Future[int]) -> None:
+    def _changed(self, answer: asyncio.Future[int], result: int, error: Exception | None) -> None:
         if not answer.done():
-            if (error := done.exception()) is not None:
+            if error is not None:
                 answer.set_exception(sqlite_file.unavailable(self._path, error))
             else:
-                answer.set_result(done.result())
+                answer.set_result(result)
         self._next()
 
     def _transact(self, change: Change) -> int:
