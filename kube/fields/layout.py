@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from operator import attrgetter
+from operator import attrgetter, is_not
 from types import UnionType
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ _KEY_DEFAULTS: Final[Mapping[str, Any]] = {"protocol": "TCP"}
 """What a key of a list's item means where it is missing, if that isn't its zero."""
 
 TEMPLATES_MAX: Final = 128
+SHAPES_MAX: Final = 4096
 _NEVER: Final = object()
 """The value in which a field is absent that never is."""
 
@@ -89,6 +90,11 @@ class Field:
     is_always_there: bool
     zero: Any
 
+    @property
+    def is_absence_unique(self) -> bool:
+        """Whether whatever equals `absent` is the very same: nothing, false, zero or what is empty for ever."""
+        return self.absent is None or self.absent is _NEVER or self.absent in (False, 0, "", ())
+
     def diff(self, old: Any, new: Any) -> Found:
         """Compare two different values of the field."""
         if self.zero is not None and old is self.zero:
@@ -126,6 +132,10 @@ class StructLayout(Layout):
         return tuple(self.fields.values())
 
     @cached_property
+    def _absences(self) -> tuple[Any, ...]:
+        return tuple(field.absent for field in self._in_order)
+
+    @cached_property
     def _values_of(self) -> Callable[[Any], tuple[Any, ...]]:
         names = [field.attribute for field in self._in_order]
         if len(names) > 1:
@@ -148,13 +158,31 @@ class StructLayout(Layout):
 
     def whole(self, value: Any) -> FieldSet:
         """Return the struct and all its fields that are there."""
-        node: dict[str, FieldSet] = {}
-        for field, inner in zip(self._in_order, self._values_of(value), strict=True):
-            if inner is not field.absent and inner != field.absent:
-                node[field.element] = LEAF if field.layout is ATOM else field.layout.whole(inner)
+        values = self._values_of(value)
+        atoms, others = _shape(self, tuple(map(is_not, values, self._absences)))
+        if not others:
+            return atoms
+        node = dict(atoms)
+        for place in others:
+            field, inner = self._in_order[place], values[place]
+            if inner != field.absent:
+                node[field.element] = field.layout.whole(inner)
         if node:
             node[SELF] = LEAF
         return node
+
+    def shape(self, differs: tuple[bool, ...]) -> "Shape":
+        """Return what follows from which fields are something else than what they are where they aren't there."""
+        atoms: dict[str, FieldSet] = {}
+        others = []
+        for place, field in enumerate(self._in_order):
+            if differs[place] and field.layout is ATOM and field.is_absence_unique:
+                atoms[field.element] = LEAF
+            elif differs[place]:
+                others.append(place)
+        if atoms:
+            atoms[SELF] = LEAF
+        return atoms, tuple(others)
 
     def diff(self, old: Any, new: Any) -> Found:
         """Compare field by field."""
@@ -180,6 +208,16 @@ class StructLayout(Layout):
     def is_named(self, element: str) -> bool:
         """Say whether there is a field of that name."""
         return element[2:] in self.fields and element.startswith("f:")
+
+
+Shape = tuple[FieldSet, tuple[int, ...]]
+"""The node of a struct as far as its fields are atoms, and the places of the others, whose values must be looked at."""
+
+
+@lru_cache(maxsize=SHAPES_MAX)
+def _shape(layout: StructLayout, differs: tuple[bool, ...]) -> Shape:
+    """Return the shape that most structs of one type share with many others."""
+    return layout.shape(differs)
 
 
 def _struct_of(field: msgspec.structs.FieldInfo) -> msgspec.Struct | None:
@@ -275,8 +313,10 @@ class ItemsLayout(Layout):
 
     def whole(self, value: Any) -> FieldSet:
         """Return the list and all its items."""
-        found = self._by_key(value).values()
-        node = {self._element(item): self._whole_item(item) for item in found}
+        node = {self.element_of(item): self.item.whole(item) for item in value}
+        if len(node) < len(value):  # Some share a key, which they should not.
+            found = self._by_key(value).values()
+            node = {self._element(item): self._whole_item(item) for item in found}
         return {SELF: LEAF, **node} if node else LEAF
 
     def diff(self, old: Any, new: Any) -> Found:
