@@ -41,7 +41,7 @@ from kube.api.core_v1 import (
     Volume,
     VolumeProjection,
 )
-from kube.memo import by_content
+from kube.memo import by_content, by_identity
 from kube.objects import with_defaults
 from kube.quantity import Quantity
 
@@ -67,6 +67,7 @@ def default_pod(pod: Pod) -> Pod:
     return pod if spec is pod.spec else replace(pod, spec=spec)
 
 
+@by_identity(TEMPLATES_MAX)
 @by_content(TEMPLATES_MAX)
 def _default_whole_spec(spec: PodSpec) -> PodSpec:
     """Return the spec of a pod with its defaults; pods of one template share it from here on."""
