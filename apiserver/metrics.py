@@ -4,6 +4,7 @@ Source: prometheus.io/docs/instrumenting/exposition_formats; the names are kube-
 """
 
 import resource
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -30,8 +31,7 @@ class Metrics:
         buckets = self._durations.get(verb)
         if buckets is None:
             buckets = self._durations[verb] = [0] * (len(BUCKETS_S) + 1)
-        place = next((index for index, bound in enumerate(BUCKETS_S) if seconds <= bound), len(BUCKETS_S))
-        buckets[place] += 1
+        buckets[bisect_left(BUCKETS_S, seconds)] += 1
         self._seconds[verb] += seconds  # type: ignore[assignment]
 
     def text(self, objects: Mapping[str, int], revision: int) -> str:

@@ -27,10 +27,12 @@ from kube.errors import ApiError
 JSON: Final = "application/json"
 GZIP_FROM_BYTES: Final = 128 * 1024
 AUDIT_ID: Final = "Audit-Id"
-_USUAL: Final = (
-    b"HTTP/1.1 200 OK\r\nAudit-Id: %b\r\nContent-Type: application/json\r\nCache-Control: no-cache, private\r\n"
-    b"Date: %b\r\nContent-Length: %d\r\n\r\n"
-)
+_USUAL: Final = {
+    status: f"HTTP/1.1 {told}\r\n".encode()
+    + b"Audit-Id: %b\r\nContent-Type: application/json\r\nCache-Control: no-cache, private\r\n"
+    + b"Date: %b\r\nContent-Length: %d\r\n\r\n"
+    for status, told in ((200, "200 OK"), (201, "201 Created"))
+}
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 Headers = Iterable[tuple[str, str]]
@@ -144,8 +146,8 @@ def _head(
     closes: bool,
 ) -> bytes:
     audit_id = request.headers.get(AUDIT_ID) or _new_audit_id()
-    if status == 200 and content_type is JSON and length is not None and not headers and not closes:
-        return _USUAL % (audit_id.encode("latin-1", "replace"), _date().encode(), length)
+    if status in _USUAL and content_type is JSON and length is not None and not headers and not closes:
+        return _USUAL[status] % (audit_id.encode("latin-1", "replace"), _date().encode(), length)
     lines = [
         f"HTTP/1.1 {status} {_PHRASES.get(status, '')}",
         f"{AUDIT_ID}: {audit_id}",

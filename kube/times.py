@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 
+@lru_cache(maxsize=64)
 def to_time(moment: datetime) -> str:
     """Return a moment as the API writes it, to the second: "2026-01-02T15:04:05Z". The moment has a time zone."""
     return f"{_in_utc(moment).isoformat(timespec='seconds')[:19]}Z"

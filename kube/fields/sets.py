@@ -18,9 +18,12 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from kube.memo import by_identity
+
 FieldSet: TypeAlias = Mapping[str, Any]
 """A node: path elements to nodes."""
 
+SETS_MAX: Final = 128
 SELF: Final = "."
 EMPTY: Final[FieldSet] = {}
 LEAF: Final[FieldSet] = {}
@@ -34,8 +37,9 @@ class FieldSetError(ValueError):
     """JSON that is no set of fields."""
 
 
+@by_identity(SETS_MAX)
 def to_text(fields: FieldSet) -> bytes:
-    """Return a set as JSON; equal sets have equal texts."""
+    """Return a set as JSON; equal sets have equal texts. What a write leaves as it was is the very same set again."""
     return _ENCODER.encode(fields)
 
 

@@ -19,6 +19,7 @@ RETAIN_KEYS: Final = "$retainKeys"
 ELEMENT_ORDER: Final = "$setElementOrder/"
 DELETE_PRIMITIVES: Final = "$deleteFromPrimitiveList/"
 _DIRECTIVES: Final = (DIRECTIVE, RETAIN_KEYS, ELEMENT_ORDER, DELETE_PRIMITIVES)
+_CONTAINERS: Final = (dict, list)
 
 
 class StrategicPatchError(ValueError):
@@ -69,8 +70,14 @@ def _new(value: Any) -> Any:
 
 
 def _new_map(value: Json) -> Json:
-    found = {key: _new(inner) for key, inner in value.items() if inner is not None and not key.startswith(_DIRECTIVES)}
-    return {key: inner for key, inner in found.items() if inner is not _ABSENT}
+    found = {}
+    for key, inner in value.items():
+        if inner is None or (key.startswith("$") and key.startswith(_DIRECTIVES)):
+            continue
+        new = _new(inner) if isinstance(inner, _CONTAINERS) else inner
+        if new is not _ABSENT:
+            found[key] = new
+    return found
 
 
 def _touched_keys(patch: Json) -> list[str]:
@@ -182,23 +189,21 @@ def _in_order(
     """Return `items` with those in `wanted` in its order, and each other one before the first that followed it live."""
     rank = {identity: place for place, identity in enumerate(wanted)}
     live_rank = {identity: place for place, identity in enumerate(live)}
-    result = sorted((item for item in items if identify(item) in rank), key=lambda item: rank[identify(item)])
-    others = sorted(
-        (item for item in items if identify(item) not in rank),
-        key=lambda item: live_rank.get(identify(item), len(live)),
-    )
+    named = [(identify(item), item) for item in items]
+    result = sorted([one for one in named if one[0] in rank], key=lambda one: rank[one[0]])
+    others = sorted([one for one in named if one[0] not in rank], key=lambda one: live_rank.get(one[0], len(live)))
     start = 0
     for other in others:
-        mine = live_rank.get(identify(other), len(live))
-        while start < len(result) and not mine < live_rank.get(identify(result[start]), -1):
+        mine = live_rank.get(other[0], len(live))
+        while start < len(result) and not mine < live_rank.get(result[start][0], -1):
             start += 1
         result.insert(start, other)
         start += 1
-    return result
+    return [item for _, item in result]
 
 
 def _itself(item: Any) -> Any:
-    return str(item) if isinstance(item, dict | list) else item
+    return str(item) if isinstance(item, _CONTAINERS) else item
 
 
 def _itselves(items: list[Any]) -> list[Any]:
@@ -211,6 +216,6 @@ def _key_of(item: Any, key: str) -> Any:
 
 def _key_value(item: Any, key: str, path: str) -> Any:
     value = _key_of(item, key)
-    if value is None or isinstance(value, dict | list):
+    if value is None or isinstance(value, _CONTAINERS):
         raise StrategicPatchError(f"{path}: map: {item!r} does not contain declared merge key: {key}")
     return value
