@@ -230,11 +230,11 @@ class Cache:
         for entry in entries:
             known = missing.pop(entry.key, None)
             if known is not None and known.revision < entry.create_revision:
-                yield Event(entry.key, None, None, 0, entry.create_revision - 1)  # Another object of that name.
+                yield Event(entry.key, None, 0, entry.create_revision - 1)  # Another object of that name.
             if known is None or known.revision != entry.mod_revision:
-                yield Event(entry.key, entry.value, None, entry.create_revision, entry.mod_revision)
+                yield Event(entry.key, entry.value, entry.create_revision, entry.mod_revision)
         for key in missing:
-            yield Event(key, None, None, 0, revision)
+            yield Event(key, None, 0, revision)
 
     async def _follow(self) -> None:
         self._watch = watch = self._store.watch(WATCHED, from_revision=self.revision + 1)

@@ -29,14 +29,10 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One change: `value` is None for a deletion, `previous` is None for a creation.
-
-    A deletion keeps the create_revision of what was deleted.
-    """
+    """One change: `value` is None, and create_revision 0, for a deletion. What was there before it doesn't tell."""
 
     key: str
     value: bytes | None
-    previous: Entry | None
     create_revision: int
     mod_revision: int
 

@@ -157,17 +157,14 @@ def _creation(prefix: str, tick_key: str, from_revision: int) -> etcd_v3.WatchRe
         key=prefix.encode(),
         range_end=tick_key.encode() + b"\0",
         start_revision=max(1, from_revision - 1),
-        prev_kv=True,
     )
     return etcd_v3.WatchRequest(create_request=create)
 
 
 def _event(event: etcd_v3.Event) -> Event:
     key = event.kv.key.decode()
-    previous = entry_of(event.prev_kv) if event.prev_kv.mod_revision else None
-    if event.type == etcd_v3.Event.DELETE:
-        return Event(key, None, previous, event.prev_kv.create_revision, event.kv.mod_revision)
-    return Event(key, event.kv.value, previous, event.kv.create_revision, event.kv.mod_revision)
+    value = None if event.type == etcd_v3.Event.DELETE else event.kv.value
+    return Event(key, value, event.kv.create_revision, event.kv.mod_revision)
 
 
 def is_tick(kv: etcd_v3.KeyValue) -> bool:

@@ -43,12 +43,12 @@ def plan(write: Write, current: Entry | None, revision: int) -> Event | StoreErr
     if write.expected_revision == 0:
         if current is not None:
             return KeyExists(current)
-        return Event(write.key, write.value, None, revision, revision)
+        return Event(write.key, write.value, revision, revision)
     if current is None:
         return KeyMissing(write.key)
     if current.mod_revision != write.expected_revision:
         return RevisionMismatch(current, write.expected_revision)
-    return Event(write.key, write.value, current, current.create_revision, revision)
+    return Event(write.key, write.value, 0 if write.value is None else current.create_revision, revision)
 
 
 class GroupCommit:

@@ -113,7 +113,8 @@ class MemoryStore:
 
     def _append(self, key: str, value: bytes | None, previous: Entry | None) -> int:
         revision = self._log.last_revision + 1
-        event = Event(key, value, previous, previous.create_revision if previous else revision, revision)
+        created = previous.create_revision if previous else revision
+        event = Event(key, value, 0 if value is None else created, revision)
         if key not in self._past:
             insort(self._keys, key)
         self._past.setdefault(key, []).append(event)

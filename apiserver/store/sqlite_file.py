@@ -45,10 +45,8 @@ _PAGE = f"""
 """  # noqa: S608 - both parts are constants.
 _COUNT = f"SELECT count(*) FROM ({_KEYS})"  # noqa: S608
 _EVENTS = """
-    SELECT h.key, h.is_live, h.value, h.create_revision, h.revision, p.is_live, p.value, p.create_revision, p.revision
-    FROM history AS h LEFT JOIN history AS p
-    ON p.revision = (SELECT max(revision) FROM history WHERE key = h.key AND revision < h.revision)
-    WHERE h.revision BETWEEN ? AND ? AND h.key >= ? AND h.key < ? ORDER BY h.revision
+    SELECT key, is_live, value, create_revision, revision FROM history
+    WHERE revision BETWEEN ? AND ? AND key >= ? AND key < ? ORDER BY revision
 """
 _TRIM_END = "SELECT revision FROM history WHERE revision > ? AND revision <= ? ORDER BY revision LIMIT 1 OFFSET ?"
 _TRIM = """
@@ -184,10 +182,9 @@ def events(connection: sqlite3.Connection, prefix: str, first: int, last: int) -
     return [_event(row) for row in connection.execute(_EVENTS, (first, last, prefix, prefix_end(prefix)))]
 
 
-def _event(row: tuple[str, int, bytes, int, int, int | None, bytes, int, int]) -> Event:
-    key, is_live, value, create_revision, revision, was_live, old_value, old_create, old_revision = row
-    previous = Entry(key, old_value, old_create, old_revision) if was_live else None
-    return Event(key, value if is_live else None, previous, create_revision, revision)
+def _event(row: tuple[str, int, bytes, int, int]) -> Event:
+    key, is_live, value, create_revision, revision = row
+    return Event(key, value, create_revision, revision) if is_live else Event(key, None, 0, revision)
 
 
 def mark_compacted(connection: sqlite3.Connection, revision: int) -> int:

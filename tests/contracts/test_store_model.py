@@ -34,7 +34,7 @@ class Model:
     def _write(self, key: str, value: bytes | None, entry: Entry | None) -> int:
         self.revision += 1
         created = entry.create_revision if entry else self.revision
-        self.events.append(Event(key, value, entry, created, self.revision))
+        self.events.append(Event(key, value, 0 if value is None else created, self.revision))
         if value is None:
             del self.entries[key]
         else:

@@ -5,11 +5,11 @@ from contextlib import aclosing
 
 import pytest
 
-from apiserver.store.contract import Compacted, Entry, Event, Store
+from apiserver.store.contract import Compacted, Event, Store
 from tests.contracts.watching import WAIT_S, events_of, progress_to
 
 
-async def test_a_watch_tells_each_change_with_what_was_before(store: Store, prefix: str) -> None:
+async def test_a_watch_tells_each_change_and_since_when_the_key_is_there(store: Store, prefix: str) -> None:
     start = await store.current_revision()
     first = await store.create(f"{prefix}a", b"1")
     second = await store.update(f"{prefix}a", b"2", expected_revision=first)
@@ -20,9 +20,9 @@ async def test_a_watch_tells_each_change_with_what_was_before(store: Store, pref
 
     key = f"{prefix}a"
     assert events == [
-        Event(key, b"1", None, first, first),
-        Event(key, b"2", Entry(key, b"1", first, first), first, second),
-        Event(key, None, Entry(key, b"2", first, second), first, third),
+        Event(key, b"1", first, first),
+        Event(key, b"2", first, second),
+        Event(key, None, 0, third),
     ]
 
 
@@ -91,7 +91,7 @@ async def test_a_watch_from_right_after_the_compacted_revision_misses_nothing(st
     async with aclosing(store.watch(prefix, from_revision=page.revision + 1)) as watch:
         events = await events_of(watch, 1)
 
-    assert events == [Event(f"{prefix}a", None, Entry(f"{prefix}a", b"1", first, first), first, deleted)]
+    assert events == [Event(f"{prefix}a", None, 0, deleted)]
 
 
 async def test_watchers_see_the_writes_of_concurrent_writers_once_and_in_order(store: Store, prefix: str) -> None:
