@@ -29,6 +29,8 @@ LOG: Final = logging.getLogger("apiserver.cache")
 WATCHED: Final = "/"
 LOAD_PAGE: Final = 5000
 SEEN_TIMEOUT_S: Final = 3.0
+ARRIVAL_S: Final = 0.005
+"""How long what was written last has to arrive by itself, before the store is asked how far all is told."""
 RETRY_S: Final = 0.5
 
 
@@ -92,18 +94,24 @@ class Cache:
 
     async def wait_seen(self, revision: int) -> None:
         """Return when all up to `revision` is known. Raises ApiError 504 if that takes too long."""
+        if not await self._sees(revision, SEEN_TIMEOUT_S):
+            raise future_revision(revision, self.revision)
+
+    async def _sees(self, revision: int, timeout_s: float) -> bool:
+        """Return when all up to `revision` is known, or the time is over; say whether it is known."""
         if self.revision >= revision:
-            return
+            return True
         seen: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = (revision, next(self._numbers), seen)
         heapq.heappush(self._waiting, waiting)
         try:
-            async with asyncio.timeout(SEEN_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 await seen
         except TimeoutError:
-            self._waiting.remove(waiting)
-            heapq.heapify(self._waiting)
-            raise future_revision(revision, self.revision) from None
+            if waiting in self._waiting:  # Not if it came in the same moment.
+                self._waiting.remove(waiting)
+                heapq.heapify(self._waiting)
+        return self.revision >= revision
 
     async def catch_up(self) -> None:
         """Return when every write answered before this call, by any server, is known. Raises ApiError 503 or 504."""
@@ -115,7 +123,7 @@ class Cache:
             if current < known:
                 await self._begin_anew(current)
                 raise unavailable("the store has gone back to an older state and is being read anew; try again")
-            if self.revision < current and self._watch is not None:
+            if not await self._sees(current, ARRIVAL_S) and self._watch is not None:
                 await self._watch.request_progress()
         except StoreUnavailable as error:
             raise unavailable(f"the store does not answer: {error}") from error

@@ -160,24 +160,48 @@ class Writings:
     async def update(self, write: Write, change: Change, now: datetime) -> Item:
         """Change a stored object and return it as stored; where the change ends its deletion, its last state.
 
+        The state that the cache has is tried first, whether it is the latest or not: the store takes the change only if
+        it is. What else comes of it (a refusal, nothing to change, a try-out) counts once the state is sure.
         Raises ApiError; 409 if somebody else wrote in between and the write is conditional.
         """
-        kind = stored_kind(write.kind)
-        strategy = strategy_of(kind)
-        for _ in range(UPDATE_TRIES):
+        if write.dry_run:
             await self.cache.catch_up()
-            item = self.cache.shelf(kind).get(write.namespace, write.name)
-            if item is None:
-                raise self.cache.absence(write.kind, write.namespace, write.name)
-            try:
-                return await self._update(strategy, write, item, change, now)
-            except RevisionMismatch as error:
-                if write.is_conditional:
-                    raise stale(write.kind, write.name) from error
-                await self.cache.wait_seen(error.entry.mod_revision)
-            except KeyMissing as error:
-                raise not_found(write.kind, write.name) from error
+        known, is_sure = self._known(write), write.dry_run
+        for _ in range(UPDATE_TRIES):
+            outcome = await self._tried(write, known, change, now, is_sure=is_sure)
+            if isinstance(outcome, Item) and outcome is not known:
+                return outcome
+            await self.cache.catch_up()
+            before, known, is_sure = known, self._known(write), True
+            if outcome is not None and known is before:
+                if isinstance(outcome, ApiError):
+                    raise outcome
+                return outcome
         raise stale(write.kind, write.name)
+
+    def _known(self, write: Write) -> Item | None:
+        return self.cache.shelf(write.kind).get(write.namespace, write.name)
+
+    async def _tried(
+        self, write: Write, known: Item | None, change: Change, now: datetime, *, is_sure: bool
+    ) -> Item | ApiError | None:
+        """Return what comes of a change to the known state, None where the store has another one."""
+        if known is None:
+            return self.cache.absence(write.kind, write.namespace, write.name)
+        try:
+            return await self._update(strategy_of(stored_kind(write.kind)), write, known, change, now)
+        except ApiError as error:
+            if error.code >= 500:
+                raise
+            return error
+        except RevisionMismatch as error:
+            if is_sure and write.is_conditional:
+                raise stale(write.kind, write.name) from error
+            await self.cache.wait_seen(error.entry.mod_revision)
+        except KeyMissing as error:
+            if is_sure:
+                raise not_found(write.kind, write.name) from error
+        return None
 
     async def _update(self, strategy: Strategy[Any], write: Write, item: Item, change: Change, now: datetime) -> Item:
         context = self.context(write.user, now, dry_run=write.dry_run)
