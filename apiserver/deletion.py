@@ -13,7 +13,8 @@ from apiserver.store.contract import KeyMissing, RevisionMismatch
 from apiserver.strategies import strategy_of
 from apiserver.strategy import Context, Strategy
 from apiserver.versions import stored_kind
-from apiserver.writing import UPDATE_TRIES, Write, Writings
+from apiserver.write import Write
+from apiserver.writing import UPDATE_TRIES, Writings
 from kube.api.meta_v1 import DeleteOptions, ObjectMeta
 from kube.codec import encode
 from kube.errors import conflict, not_found, stale

@@ -28,7 +28,8 @@ from apiserver.scale import scale_of, with_scale
 from apiserver.selection import parse_selection
 from apiserver.strategies import strategy_of
 from apiserver.versions import stored_kind, to_stored
-from apiserver.writing import UPDATE_TRIES, Write, Writings, check_names, check_uid
+from apiserver.write import Write, check_names, check_uid
+from apiserver.writing import UPDATE_TRIES, Writings
 from kube.api.authentication_v1 import TokenRequest
 from kube.api.autoscaling_v1 import Scale
 from kube.api.core_v1 import Binding, ComponentStatus

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from apiserver.deletion import Deleted, check_preconditions, delete
 from apiserver.strategy import Reader
-from apiserver.writing import Write, Writings
+from apiserver.write import Write
+from apiserver.writing import Writings
 from kube.api.core_v1 import Binding, Pod, PodCondition
 from kube.api.meta_v1 import DeleteOptions, StatusCause
 from kube.api.policy_v1 import Eviction, PodDisruptionBudget

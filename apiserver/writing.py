@@ -7,13 +7,9 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts; github.com/kubernet
 """
 
 import random
-import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
-
-import msgspec
 
 from apiserver.admission import admit_into_namespace
 from apiserver.cache import Cache
@@ -38,15 +34,12 @@ from apiserver.strategies.metadata import validate_metadata, validate_metadata_u
 from apiserver.strategy import Allocators, Context, Reader, Strategy
 from apiserver.unreadable import Unreadable, stand_in
 from apiserver.versions import stored_kind, to_stored
-from kube.api.meta_v1 import ObjectMeta
+from apiserver.write import Write, checked_version, fresh, with_metadata_of
 from kube.codec import DecodeError, decode, encode
 from kube.errors import (
     ApiError,
     FieldError,
     already_exists,
-    bad_request,
-    conflict,
-    invalid,
     invalid_object,
     no_name_left,
     not_found,
@@ -59,32 +52,12 @@ from kube.fields.managers import Entries, same_but_times
 from kube.kinds import Kind, Resource
 from kube.names import generated_name
 from kube.objects import is_terminating, with_metadata
-from kube.times import to_time
 
 NAME_TRIES: Final = 8
 UPDATE_TRIES: Final = 20
 
 Change = Callable[[Resource], Resource]
 """Makes the new state of an object from the stored one; may raise ApiError, and may be asked more than once."""
-
-
-class Write(msgspec.Struct, frozen=True):
-    """Who writes where, and how. subresource: "" for the object itself; is_conditional: a conflict is the client's.
-
-    manager: under which name the fields that change are managed, "" where that is not kept (the server's own writes).
-    applies: the object comes with its managers' entries, which an application has found.
-    """
-
-    kind: Kind
-    namespace: str
-    name: str
-    user: User
-    subresource: str = ""
-    dry_run: bool = False
-    is_conditional: bool = True
-    needs_version: bool = False
-    manager: str = ""
-    applies: bool = False
 
 
 class Writings:
@@ -114,7 +87,7 @@ class Writings:
         """Store a new object; its name may come from generateName. Raises ApiError."""
         kind = stored_kind(write.kind)
         strategy = strategy_of(kind)
-        obj = to_stored(_fresh(served, write, now))
+        obj = to_stored(fresh(served, write, now))
         generates = not obj.metadata.name and bool(obj.metadata.generate_name)
         for attempt in range(NAME_TRIES):
             if generates:
@@ -208,7 +181,7 @@ class Writings:
         old = item.obj
         new = to_stored(change(old))
         asked = new.metadata.managed_fields
-        new = with_metadata_of(_checked_version(new, old, write, strategy), old)
+        new = with_metadata_of(checked_version(new, old, write, strategy), old)
         errors: list[FieldError]
         sent: Resource | None = None
         if write.subresource in ("", "scale"):
@@ -380,79 +353,3 @@ def ends_now(strategy: Strategy[Any], obj: Resource) -> bool:
     if meta.deletion_timestamp is None or meta.finalizers or meta.deletion_grace_period_seconds:
         return False
     return not strategy.is_held(obj)
-
-
-def _fresh(obj: Resource, write: Write, now: datetime) -> Resource:
-    """Return an object as it is before anybody looked at it: what the system fills in is the system's alone."""
-    meta = obj.metadata
-    if meta.resource_version not in ("", "0"):
-        raise bad_request("resourceVersion should not be set on objects to be created")
-    namespace = _namespace(meta, write)
-    return with_metadata(
-        obj,
-        namespace=namespace,
-        uid=str(uuid.uuid4()),
-        creation_timestamp=to_time(now),
-        deletion_timestamp=None,
-        deletion_grace_period_seconds=None,
-        self_link="",
-    )
-
-
-def _namespace(meta: ObjectMeta, write: Write) -> str:
-    if not write.kind.namespaced:
-        return ""
-    if meta.namespace and meta.namespace != write.namespace:
-        message = "the namespace of the provided object does not match the namespace sent on the request"
-        raise bad_request(message)
-    return write.namespace
-
-
-def check_names(obj: Resource, write: Write) -> Resource:
-    """Return an object that is named by its path with the namespace of that. Raises ApiError 400 if it has others."""
-    meta = obj.metadata
-    if not meta.name:
-        message = f"the name of the object ({write.name} based on URL) was undeterminable: name must be provided"
-        raise bad_request(message)
-    if meta.name != write.name:
-        message = f"the name of the object ({meta.name}) does not match the name on the URL ({write.name})"
-        raise bad_request(message)
-    return with_metadata(obj, namespace=_namespace(meta, write))
-
-
-def _checked_version(new: Resource, old: Resource, write: Write, strategy: Strategy[Any]) -> Resource:
-    """Return `new` if it is about the version that is stored. Raises ApiError 409 or 422."""
-    asked = new.metadata.resource_version
-    if not asked or asked == "0":
-        if write.needs_version and not strategy.allow_unconditional_update:
-            error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
-            raise invalid_object(replace(write.kind, kind=write.kind.plural), write.name, (error,))
-    elif asked != old.metadata.resource_version:
-        raise stale(write.kind, write.name)
-    if write.needs_version or write.subresource == "scale":
-        check_uid(new, write, old.metadata.uid)
-    return new
-
-
-def check_uid(new: Resource, write: Write, found: str) -> None:
-    """Return if an update is for the object that has the uid `found`. Raises ApiError 409."""
-    uid = new.metadata.uid
-    if uid and uid != found:
-        detail = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
-        raise conflict(write.kind, write.name, detail)
-
-
-def with_metadata_of(new: Resource, old: Resource) -> Resource:
-    """Return `new` with what it leaves out of its metadata, or can't change without harm, as in `old`."""
-    kept, wanted = old.metadata, new.metadata
-    grace_s = wanted.deletion_grace_period_seconds
-    return with_metadata(
-        new,
-        uid=wanted.uid or kept.uid,
-        creation_timestamp=kept.creation_timestamp,
-        deletion_timestamp=kept.deletion_timestamp or wanted.deletion_timestamp,
-        deletion_grace_period_seconds=kept.deletion_grace_period_seconds if grace_s is None else grace_s,
-        generation=kept.generation,
-        self_link="",
-        managed_fields=(),
-    )

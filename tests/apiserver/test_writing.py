@@ -3,20 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from apiserver.allocators import IP_PREFIX, AddressRange, StoredAllocators
 from apiserver.cache import Cache
 from apiserver.identity import User
+from apiserver.item import store_key
 from apiserver.reading import CachedObjects
-from apiserver.store.contract import Entry, KeyExists, StoreUnavailable
+from apiserver.store.contract import Batch, Entry, KeyExists, StoreUnavailable, Watch
 from apiserver.store.memory import MemoryStore
-from apiserver.writing import Write, Writings
+from apiserver.write import Write
+from apiserver.writing import Writings
 from kube.api.core_v1 import ConfigMap, Namespace, Service, ServicePort, ServiceSpec
 from kube.api.meta_v1 import ObjectMeta
+from kube.codec import encode
 from kube.errors import ApiError
-from kube.kinds import kind_of
+from kube.kinds import Resource, kind_of
 from kube.runner import Runner
 from tests.apiserver.material import NOW
 from tests.kube.fake_clock import FakeClock
@@ -125,3 +130,129 @@ async def test_after_eight_names_that_are_taken_the_client_is_to_try_again() -> 
     assert (status.code, status.reason) == (409, "AlreadyExists")
     assert status.details is not None
     assert status.details.retry_after_seconds == 1
+
+
+class LaggingStore(MemoryStore):
+    """A store of which this server hears nothing new while it lags, until it asks how far the store is, or is refused.
+
+    So it is where another server writes to an etcd cluster.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flows = asyncio.Event()
+        self.flows.set()
+
+    def watch(self, prefix: str, *, from_revision: int) -> Watch:
+        return _Lagging(super().watch(prefix, from_revision=from_revision), self.flows)
+
+    async def current_revision(self) -> int:
+        self.flows.set()
+        return await super().current_revision()
+
+    async def update(self, key: str, value: bytes, *, expected_revision: int) -> int:
+        try:
+            return await super().update(key, value, expected_revision=expected_revision)
+        finally:
+            self.flows.set()
+
+    async def write_elsewhere(self, obj: ConfigMap) -> None:
+        """Store what another server was asked to."""
+        self.flows.clear()
+        key = store_key(kind_of(ConfigMap), "default", obj.metadata.name)
+        entry = await self.get(key)
+        if entry is None:
+            await super().create(key, encode(obj))
+        else:
+            await super().update(key, encode(obj), expected_revision=entry.mod_revision)
+
+
+class _Lagging:
+    def __init__(self, watch: Watch, flows: asyncio.Event) -> None:
+        self._watch = watch
+        self._flows = flows
+
+    @property
+    def is_connected(self) -> bool:
+        return self._watch.is_connected
+
+    def __aiter__(self) -> "_Lagging":
+        return self
+
+    async def __anext__(self) -> Batch:
+        batch = await anext(self._watch)
+        await self._flows.wait()
+        return batch
+
+    async def request_progress(self) -> None:
+        await self._watch.request_progress()
+
+    async def aclose(self) -> None:
+        await self._watch.aclose()
+
+
+def colours(**data: str) -> ConfigMap:
+    return ConfigMap(metadata=ObjectMeta(name="colours", namespace="default"), data=data)
+
+
+async def set_colour(writings: Writings, name: str, value: str) -> ConfigMap:
+    """Change one value of the ConfigMap `colours` and return that as stored."""
+
+    def changed(old: Resource) -> Resource:
+        return replace(cast("ConfigMap", old), data={**cast("ConfigMap", old).data, name: value})
+
+    write = Write(kind_of(ConfigMap), "default", "colours", ADA, is_conditional=False)
+    return cast("ConfigMap", (await writings.update(write, changed, NOW)).obj)
+
+
+async def test_a_change_to_a_state_that_is_old_by_now_is_made_to_the_new_one() -> None:
+    store = LaggingStore()
+    async with writings_on(store) as writings:
+        await writings.create(Write(kind_of(ConfigMap), "default", "colours", ADA), colours(sky="grey"), NOW)
+        await store.write_elsewhere(colours(sky="grey", sea="green"))
+
+        assert (await set_colour(writings, "sky", "blue")).data == {"sky": "blue", "sea": "green"}
+
+
+async def test_nothing_to_change_of_an_old_state_does_not_mean_that_there_is_nothing_to_change() -> None:
+    store = LaggingStore()
+    async with writings_on(store) as writings:
+        await writings.create(Write(kind_of(ConfigMap), "default", "colours", ADA), colours(sky="blue"), NOW)
+        await store.write_elsewhere(colours(sky="grey"))
+
+        assert (await set_colour(writings, "sky", "blue")).data == {"sky": "blue"}
+
+    assert b'"sky":"blue"' in _stored(await store.get(store_key(kind_of(ConfigMap), "default", "colours")))
+
+
+async def test_an_object_that_another_server_made_a_moment_ago_can_be_changed() -> None:
+    store = LaggingStore()
+    async with writings_on(store) as writings:
+        await store.write_elsewhere(colours(sky="grey"))
+
+        assert (await set_colour(writings, "sky", "blue")).data == {"sky": "blue"}
+
+
+async def test_what_an_old_state_refuses_the_new_one_may_allow() -> None:
+    store = LaggingStore()
+    async with writings_on(store) as writings:
+        fixed = replace(colours(sky="grey"), immutable=True)
+        await writings.create(Write(kind_of(ConfigMap), "default", "colours", ADA), fixed, NOW)
+        await store.write_elsewhere(colours(sky="grey"))
+
+        assert (await set_colour(writings, "sky", "blue")).data == {"sky": "blue"}
+
+
+async def test_what_an_old_state_allows_the_new_one_may_refuse() -> None:
+    store = LaggingStore()
+    async with writings_on(store) as writings:
+        await writings.create(Write(kind_of(ConfigMap), "default", "colours", ADA), colours(sky="grey"), NOW)
+        await store.write_elsewhere(replace(colours(sky="grey"), immutable=True))
+
+        with pytest.raises(ApiError, match="field is immutable when `immutable` is set"):
+            await set_colour(writings, "sky", "blue")
+
+
+def _stored(entry: Entry | None) -> bytes:
+    assert entry is not None
+    return entry.value
