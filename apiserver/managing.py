@@ -87,6 +87,8 @@ def entry_errors(asked: Entries) -> list[FieldError]:
 
 def _brought(asked: Entries) -> Entries | None:
     """Return the entries that a client sent in our form, None where there is nothing in them, or no sense."""
+    if not asked:
+        return None
     try:
         return write(read(asked)) or None
     except FieldSetError:

@@ -23,7 +23,7 @@ from kube.memo import by_identity
 FieldSet: TypeAlias = Mapping[str, Any]
 """A node: path elements to nodes."""
 
-SETS_MAX: Final = 128
+BRANCHES_MAX: Final = 128
 SELF: Final = "."
 EMPTY: Final[FieldSet] = {}
 LEAF: Final[FieldSet] = {}
@@ -37,10 +37,16 @@ class FieldSetError(ValueError):
     """JSON that is no set of fields."""
 
 
-@by_identity(SETS_MAX)
 def to_text(fields: FieldSet) -> bytes:
-    """Return a set as JSON; equal sets have equal texts. What a write leaves as it was is the very same set again."""
-    return _ENCODER.encode(fields)
+    """Return a set as JSON; equal sets have equal texts."""
+    branches = [b"%b:%b" % (_ENCODER.encode(element), _branch_text(fields[element])) for element in sorted(fields)]
+    return b"{%b}" % b",".join(branches)
+
+
+@by_identity(BRANCHES_MAX)
+def _branch_text(node: FieldSet) -> bytes:
+    """Return a node below the top as JSON; that of a template, or what a write left alone, is the very same again."""
+    return _ENCODER.encode(node)
 
 
 @lru_cache(maxsize=8192)
