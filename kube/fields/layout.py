@@ -38,6 +38,7 @@ NOT_MANAGED_METADATA: Final = (
 )
 """Fields of an object's metadata that nobody manages."""
 
+_KEY_TYPES: Final = frozenset((str, int, type(None)))
 _KEY_DEFAULTS: Final[Mapping[str, Any]] = {"protocol": "TCP"}
 """What a key of a list's item means where it is missing, if that isn't its zero."""
 
@@ -282,10 +283,13 @@ class ItemsLayout(Layout):
 
     def element_of_plain(self, item: Mapping[str, Any]) -> str:
         """Return the path element of an item as plain JSON. Raises LookupError naming a key that is missing."""
-        for key, default in zip(self.keys, self._defaults, strict=True):
-            if item.get(key) is None and default is None:
+        values = tuple([item.get(key) for key in self.keys])
+        for key, value, default in zip(self.keys, values, self._defaults, strict=True):
+            if value is None and default is None:
                 raise LookupError(key)
-        return _element.__wrapped__(self.keys, tuple([item.get(key) for key in self.keys]), self._defaults)
+        # True is equal to 1, and a list has no hash: what a key should not be is not looked up.
+        make = _element if _KEY_TYPES.issuperset(map(type, values)) else _element.__wrapped__
+        return make(self.keys, values, self._defaults)
 
     def _by_key(self, items: Any) -> dict[Any, Any]:
         """Return typed items by their keys; those that share one, which a list should not have, as a list."""

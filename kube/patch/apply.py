@@ -13,7 +13,7 @@ from kube.codec import from_plain, to_plain
 from kube.fields.layout import ATOM, ItemsLayout, Layout, MapLayout, StructLayout, ValuesLayout, layout_of_object
 from kube.fields.managers import BEFORE_FIRST_APPLY, UPDATE, Entries, Manager, Owned, read, write
 from kube.fields.plain import elements_of, fields_of, with_named, without
-from kube.fields.sets import EMPTY, LEAF, FieldSet, difference, path_text, paths, union
+from kube.fields.sets import EMPTY, LEAF, FieldSet, contains, difference, path_text, paths, union
 from kube.fields.tracking import Change, Versions, first_entries, settled
 from kube.kinds import Resource
 from kube.objects import with_metadata
@@ -115,7 +115,7 @@ def without_lone_metadata(fields: FieldSet) -> FieldSet:
 
 def merge(live: Any, config: Any, layout: Layout) -> Any:
     """Return plain JSON with a configuration merged in: null takes nothing from what divides. Neither is changed."""
-    if config is None and isinstance(live, dict | list) and layout is not ATOM:
+    if config is None and isinstance(live, (dict, list)) and layout is not ATOM:
         return live
     match layout:
         case StructLayout() | MapLayout() if isinstance(live, dict) and isinstance(config, Mapping):
@@ -158,8 +158,10 @@ def _pruned(merged: Any, cls: type[Resource], last: Owned, managers: Mapping[Man
     for owned in managers.values():
         by_version[owned.api_version] = union(by_version.get(owned.api_version, EMPTY), owned.fields)
     if by_version.keys() == {how.api_version}:
-        layout = layout_of_object(cls)
-        gone = difference(with_named(last.fields, layout), with_named(by_version[last.api_version], layout))
+        layout, left = layout_of_object(cls), by_version[last.api_version]
+        if contains(left, last.fields):
+            return merged or {}
+        gone = difference(with_named(last.fields, layout), with_named(left, layout))
         return without(merged, gone, layout) or {}
     return _pruned_across(merged, cls, last, by_version, how)
 
