@@ -130,3 +130,17 @@ def test_items_that_cannot_be_told_apart_are_told() -> None:
         '.spec.initContainers: associative list with keys has an element that omits key field "name" '
         "(and doesn't have default value)",
     ]
+
+
+def test_a_key_that_is_no_number_is_not_taken_for_the_number_that_it_equals() -> None:
+    """Elements are remembered by their keys, and in Python True is 1."""
+    layout = layout_of_object(Service)
+
+    def set_by(port: Any) -> list[str]:
+        fields, wrong = fields_of({"spec": {"ports": [{"port": port, "protocol": "TCP"}]}}, layout)
+        assert not wrong
+        return [path_text(path) for path in paths(fields)]
+
+    assert set_by(1)[0] == '.spec.ports[port=1,protocol="TCP"]'
+    assert set_by(True)[0] == '.spec.ports[port=true,protocol="TCP"]'
+    assert set_by(1.0)[0] == '.spec.ports[port=1.0,protocol="TCP"]'
