@@ -31,6 +31,9 @@ PROBLEMS_MAX: Final = 100
 SPECS_MAX: Final = 128
 _SPEC_BYTES: Final = range(512, 32 * 1024)
 """Which specs are kept when they have been read: what is shorter is read as fast as it is found."""
+SIGHTED_MAX: Final = 1024
+_SIGHTED: Final[dict[int, None]] = {}
+"""The hashes of the specs that came last."""
 _JSON_TYPES: Final = (JSON, "text/json")
 _PARTS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -86,21 +89,32 @@ def decode_object(body: bytes, content_type: str, kind: Kind, validation: str) -
 def spec_apart(body: bytes, wanted: type) -> tuple[bytes, Any] | None:
     """Return a JSON body without its spec, and the spec, if there is nothing to be said about that; else None.
 
-    The objects of a crowd are made after one template: the text of a spec is read once for all of them, and its value
-    is one in memory.
+    The objects of a crowd are made after one template: a spec whose text comes again is read once for all that follow,
+    and its value is one in memory.
     """
     try:
         parts = _PARTS.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     text = bytes(parts.pop("spec", b""))
-    spec = _read_spec(text, wanted) if len(text) in _SPEC_BYTES else None
+    spec = _read_spec(text, wanted) if len(text) in _SPEC_BYTES and _came_before(text) else None
     if spec is None:
         return None
     rest = b"{%b}" % b",".join([b"%b:%b" % (encode(name), part) for name, part in parts.items()])
     if body.count(b'"') != rest.count(b'"') + text.count(b'"') + len('""'):
         return None  # Some key stands twice.
     return rest, spec
+
+
+def _came_before(text: bytes) -> bool:
+    """Say whether a text came lately: what comes but once is not worth keeping."""
+    mark = hash(text)
+    if mark in _SIGHTED:
+        return True
+    _SIGHTED[mark] = None
+    if len(_SIGHTED) > SIGHTED_MAX:
+        del _SIGHTED[next(iter(_SIGHTED))]
+    return False
 
 
 @lru_cache(maxsize=SPECS_MAX)

@@ -40,34 +40,37 @@ def read(text: str | bytes, validation: str = "Warn") -> Decoded:
 
 
 def test_pods_of_one_text_share_the_value_of_their_spec() -> None:
-    one, other = (cast("Pod", read(json.dumps(crowd_pod(name))).obj) for name in ("web-1", "web-2"))
+    first, one, other = (cast("Pod", read(json.dumps(crowd_pod(name))).obj) for name in ("web-0", "web-1", "web-2"))
 
     assert one.metadata.name == "web-1"
     assert other.metadata.name == "web-2"
+    assert first.spec == one.spec
     assert one.spec is other.spec
     assert one.spec.containers[0].env[9].value == "x" * 40
 
 
 @pytest.mark.parametrize("validation", ["Strict", "Warn", "Ignore"])
 def test_what_is_wrong_beside_a_known_spec_or_in_it_is_told_as_ever(validation: str) -> None:
-    read(json.dumps(crowd_pod("web-1")))
+    for name in ("web-0", "web-1"):
+        read(json.dumps(crowd_pod(name)))
     beside = json.dumps(crowd_pod("web-2", statis={"phase": "Running"}))
     inside = json.dumps(crowd_pod("web-3")).replace('"image":', '"imag":')
 
-    found = [_told(text, validation) for text in (beside, inside)]
+    found = [_told(text, validation) for text in (beside, inside, inside)]
 
     told = {
         "Ignore": "",
         "Warn": "{}",
         "Strict": 'Pod in version "v1" cannot be handled as a Pod: strict decoding error: {}',
     }
-    assert found == [
-        told[validation].format(f'unknown field "{path}"') for path in ("statis", "spec.containers[0].imag")
-    ]
+    paths = ("statis", "spec.containers[0].imag", "spec.containers[0].imag")
+    assert found == [told[validation].format(f'unknown field "{path}"') for path in paths]
 
 
 def test_a_spec_that_stands_twice_is_told() -> None:
-    twice = json.dumps(crowd_pod("web-1"))
+    for name in ("web-0", "web-1"):
+        read(json.dumps(crowd_pod(name)))
+    twice = json.dumps(crowd_pod("web-2"))
     spec = json.dumps(crowd_pod("web-1")["spec"])
 
     assert _told(f'{twice[:-1]},"spec":{spec}}}', "Warn").startswith('duplicate field "spec"')
