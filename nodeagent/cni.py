@@ -40,7 +40,7 @@ _NO_CODE_OF_OURS: Final = 100
 
 def install(settings: AgentSettings, pod_cidr: IPv4Network, conf_dir: Path, bin_dir: Path) -> None:
     """Have the runtime give its pods addresses of this node's range; what is there already is brought up to date."""
-    file = settings.run_dir / "agent.json"
+    file = settings.told_file
     write_private(file, encode_settings(settings))
     bin_dir.mkdir(parents=True, exist_ok=True)
     _write(bin_dir / PLUGIN, _script(), 0o755)

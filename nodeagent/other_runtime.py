@@ -15,7 +15,6 @@ from nodeagent import cni
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.network.network import PodNetwork
 from nodeagent.network_settings import network_settings
-from nodeagent.pods import pod_cgroups
 from nodeagent.settings import AgentSettings
 
 USUAL_CONF_DIR: Final = "/etc/cni/net.d"
@@ -41,20 +40,21 @@ async def connect_runtime(settings: AgentSettings, cri: Cri, pod_cidr: IPv4Netwo
 
 
 async def leave_runtime(settings: AgentSettings) -> list[str]:
-    """Remove the node's pods from its runtime, and its network's configuration; return a sentence for each thing."""
+    """Remove the node's pods from its runtime, and its network's configuration; return a sentence for each thing.
+
+    Raises CriError where the runtime gives no answer, or can't remove one: then they may still run.
+    """
     cri = Cri(settings.endpoint)
     try:
+        await cri.version()  # Which is waited for less long than what takes its time.
         pods = await cri.pods()
         for sandbox in (sandbox for pod in pods.values() for sandbox in pod.sandboxes):
             await cri.stop_sandbox(sandbox.id)
             await cri.remove_sandbox(sandbox.id)
         conf_dir, _ = cni_dirs(await cri.info())
         cni.configuration_file(settings, conf_dir).unlink(missing_ok=True)
-    except CriError as error:
-        return [f"runtime {settings.cri_endpoint}: its pods could not be removed: {error}"]
     finally:
         await cri.close()
-        pod_cgroups.remove(settings.cgroup_parent)
     return [f"pod {uid}: removed from {settings.cri_endpoint}" for uid in pods]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from nodeagent.network.network import PodNetwork
 from nodeagent.network_settings import network_settings
 from nodeagent.other_runtime import leave_runtime
+from nodeagent.pods import pod_cgroups
 from nodeagent.pods.mounts import mounts_below, unmount
 from nodeagent.proxy import proxy
 from nodeagent.proxy.rules import NodeView
@@ -19,13 +20,18 @@ from nodeagent.runtime_process import runtime_settings
 from nodeagent.settings import AgentSettings
 
 
-def clear(settings: AgentSettings) -> list[str]:
+def clear(settings: AgentSettings, *, leaves_pods: bool = False) -> list[str]:
     """Remove a node's pods with their network, rules, mounts and files; return a sentence for each thing removed.
 
     What the node needs to come back (its certificates) stays, and so do images. End the agent itself first.
+    leaves_pods: to another runtime than the built-in one, which isn't asked. Raises CriError where such a runtime can't
+    remove them; then all that they need is still there.
     """
-    is_built_in = not settings.cri_endpoint
-    done = purge_runtime(runtime_settings(settings)) if is_built_in else asyncio.run(leave_runtime(settings))
+    if not settings.cri_endpoint:
+        done = purge_runtime(runtime_settings(settings))
+    else:
+        done = [] if leaves_pods else asyncio.run(leave_runtime(settings))
+        pod_cgroups.remove(settings.cgroup_parent)
     cidr = IPv4Network(settings.cluster_cidr)
     proxy.remove(proxy.ProxySettings(settings.link_prefix, cidr, NodeView(settings.node_name)))
     asyncio.run(_remove_network(settings))

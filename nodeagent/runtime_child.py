@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 async def keep_runtime(settings: AgentSettings, clock: Clock, on_start: Callable[[], None]) -> None:
     """Run the runtime for ever; on_start is called each time after the first."""
-    file = settings.run_dir / "agent.json"
+    file = settings.told_file
     write_private(file, encode_settings(settings))
     pause_s = FIRST_PAUSE_S
     while True:

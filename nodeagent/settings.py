@@ -93,6 +93,11 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.run_dir / "runtime.sock"
 
     @property
+    def told_file(self) -> Path:
+        """Where the agent writes these settings down, for what runs beside it."""
+        return self.run_dir / "agent.json"
+
+    @property
     def static_pods(self) -> Path:
         """The folder whose files are static pods."""
         return self.static_pod_dir or self.state_dir / "static-pods"

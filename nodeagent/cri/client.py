@@ -49,6 +49,8 @@ class CriError(Exception):
         self.code = code
 
 
+UNAVAILABLE: Final = "UNAVAILABLE"
+"""The code where nobody answers at the socket."""
 EVENTS_UNKNOWN: Final = "UNIMPLEMENTED"
 """The code of a runtime whose CRI is older than GetContainerEvents (containerd before 1.7)."""
 
@@ -222,6 +224,11 @@ class Cri:
     async def remove_container(self, container_id: str) -> None:
         """Remove a container."""
         await self._call(self._runtime.remove_container, cri_v1.RemoveContainerRequest(container_id=container_id))
+
+    async def stop_signal(self, container_id: str) -> str:
+        """Return the signal with which a container is asked to end, "" where the runtime doesn't tell."""
+        request = cri_v1.ContainerStatusRequest(container_id=container_id)
+        return _signal((await self._call(self._runtime.container_status, request)).status.stop_signal)
 
     async def reopen_log(self, container_id: str) -> None:
         """Have the runtime open the container's log file anew, after it was renamed."""
@@ -398,7 +405,14 @@ def _container(status: Any, sandbox_id: str) -> ContainerRecord:
         resources=annotations.get(values.RESOURCES, ""),
         message_file=annotations.get(values.MESSAGE_FILE, ""),
         message_policy=annotations.get(values.MESSAGE_POLICY, ""),
+        stop_signal=_signal(status.stop_signal),
     )
+
+
+def _signal(number: int) -> str:
+    """Return a signal as the API has it, "" where the runtime tells none."""
+    name = str(cri_v1.Signal.Name(number)) if number else ""
+    return name.replace("PLUS", "+").replace("MINUS", "-")
 
 
 def _image(image: Any) -> ImageRecord:

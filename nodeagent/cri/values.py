@@ -54,7 +54,8 @@ class SandboxRecord:
 class ContainerRecord:
     """One container, as the runtime tells of it. Times are nanoseconds since 1970, 0 where it hasn't happened.
 
-    resources: those that its pod gave it when it was made, as JSON.
+    resources: those that its pod gave it when it was made, as JSON. stop_signal: with which it is asked to end, ""
+    where the runtime doesn't tell.
     """
 
     id: str
@@ -75,6 +76,7 @@ class ContainerRecord:
     resources: str = ""
     message_file: str = ""
     message_policy: str = ""
+    stop_signal: str = ""
 
     @property
     def is_running(self) -> bool:

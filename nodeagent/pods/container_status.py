@@ -23,6 +23,7 @@ from kube.api.core_v1 import (
 from kube.times import to_time
 from nodeagent.cri.values import ContainerRecord
 from nodeagent.cri.values import ContainerState as Stage
+from nodeagent.pods.containers import stop_signal_of
 from nodeagent.pods.plan import TERMINAL, has_initialized
 from nodeagent.pods.resize import with_resources
 from nodeagent.pods.restarts import due_at, restarts
@@ -89,6 +90,7 @@ def _status(
         ready=succeeded if is_over else is_running and view.is_ready(container, record),
         state=state,
         last_state=last,
+        stop_signal=(record.stop_signal or None) if stop_signal_of(container) else None,
     )
 
 

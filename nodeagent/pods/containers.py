@@ -46,3 +46,8 @@ def field_path(pod: Pod, name: str) -> str:
 def _as_container(added: EphemeralContainer) -> Container:
     fields = {name: getattr(added, name) for name in _SHARED}
     return Container(**{**fields, "restart_policy": "Never"})
+
+
+def stop_signal_of(container: Container) -> str | None:
+    """Return the signal with which a container asks to be stopped, None where it doesn't say."""
+    return container.lifecycle.stop_signal if container.lifecycle is not None else None

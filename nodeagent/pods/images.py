@@ -13,6 +13,7 @@ from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from kube import image_names
 from kube.api.core_v1 import Secret
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import ImageRecord
@@ -23,7 +24,6 @@ Tell = Callable[[str, str, str], None]
 
 SEEN_S: Final = 1.0
 """How long an image that was here is taken to be here still: pods of one kind often come together."""
-_DEFAULT_REGISTRY: Final = "docker.io"
 _DOCKER_HUB: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
@@ -47,6 +47,7 @@ class ImagePuller:
         self, name: str, policy: str, sandbox: cri_v1.PodSandboxConfig, secrets: Iterable[Secret], tell: Tell
     ) -> ImageRecord:
         """Return an image, pulled if the policy ("" is the usual one) says so. Raises ImageError."""
+        _require_name(name, tell)
         policy = policy or default_policy(name)
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
@@ -78,14 +79,13 @@ class ImagePuller:
         tell("Normal", "Pulling", f'Pulling image "{name}"')
         began = asyncio.get_running_loop().time()
         try:
-            reference = await self._cri.pull(name, credentials(registry_of(name), secrets), sandbox)
+            reference = await self._cri.pull(name, credentials(image_names.parse(name).registry, secrets), sandbox)
             found = await self._cri.image(reference) or await self._cri.image(name)
         except CriError as error:
             told = f'failed to pull image "{name}": {error}'
-            reason = "InvalidImageName" if _is_bad_name(error) else "ErrImagePull"
-            tell("Warning", "InspectFailed" if _is_bad_name(error) else "Failed", told[0].upper() + told[1:])
-            tell("Warning", "Failed", f"Error: {reason}")
-            raise ImageError(reason, told) from error
+            tell("Warning", "Failed", told[0].upper() + told[1:])
+            tell("Warning", "Failed", "Error: ErrImagePull")
+            raise ImageError("ErrImagePull", told) from error
         if found is None:
             raise ImageError("ErrImagePull", f'image "{name}" is gone right after it was pulled; pull it again')
         took_s = asyncio.get_running_loop().time() - began
@@ -94,8 +94,15 @@ class ImagePuller:
         return found
 
 
-def _is_bad_name(error: CriError) -> bool:
-    return error.code == "INVALID_ARGUMENT"
+def _require_name(name: str, tell: Tell) -> None:
+    """Raise ImageError where no image can have that name: runtimes differ in how they say so."""
+    try:
+        if not image_names.is_image_id(name):
+            image_names.parse(name)
+    except ValueError as error:
+        tell("Warning", "InspectFailed", f"Failed to read the name of an image: {error}")
+        tell("Warning", "Failed", "Error: InvalidImageName")
+        raise ImageError("InvalidImageName", str(error)) from error
 
 
 def default_policy(image: str) -> str:
@@ -103,13 +110,6 @@ def default_policy(image: str) -> str:
     last = image.rsplit("/", 1)[-1]
     tag = last.partition("@")[0].partition(":")[2]
     return "Always" if "@" not in last and tag in ("", "latest") else "IfNotPresent"
-
-
-def registry_of(image: str) -> str:
-    """Return the registry that an image name means."""
-    first, slash, _ = image.partition("/")
-    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return first if is_host else _DEFAULT_REGISTRY
 
 
 def credentials(registry: str, secrets: Iterable[Secret]) -> cri_v1.AuthConfig | None:

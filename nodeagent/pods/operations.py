@@ -20,7 +20,7 @@ from kube.errors import ApiError
 from nodeagent.cri.client import CriError
 from nodeagent.cri.values import ImageRecord, PodRecord
 from nodeagent.pods import pod_cgroups
-from nodeagent.pods.containers import find_container, target_of
+from nodeagent.pods.containers import find_container, stop_signal_of, target_of
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import ConfigError, References, environment, referred, service_variables
 from nodeagent.pods.hooks import HookPlace, run_hook
@@ -136,14 +136,36 @@ class Operations:
     # Containers.
 
     async def start_container(self, pod: Pod, record: PodRecord, action: StartContainer) -> str:
-        """Get the image, create, start, run the postStart hook; return the container's id."""
+        """Get the image, create, start, run the postStart hook; return the container's id.
+
+        What was created before is only started.
+        """
         container = _named(pod, action.name)
         sandbox = record.sandbox
         if sandbox is None:
             raise OperationFailed("CreateContainerError", "the sandbox is gone; it will be made again")
-        config = self._sandbox_config(pod, sandbox.attempt)
+        container_id = action.made_id or await self._made(pod, record, container, action)
         try:
-            container_id = await self._create(pod, record, container, action, config)
+            await self._room.cri.start_container(container_id)
+        except CriError as error:
+            self._fail(pod, container, "RunContainerError", str(error).removeprefix(f"container {container_id}: "))
+        self._room.tell(pod, "Normal", "Started", "Container started", container.name)
+        await self._check_stop_signal(pod, container, container_id)
+        await self._post_start(pod, container, container_id, next(iter(sandbox.ips), ""))
+        return container_id
+
+    async def _check_stop_signal(self, pod: Pod, container: Container, container_id: str) -> None:
+        """Tell where the runtime leaves the signal out that the container is to be stopped with."""
+        asked = stop_signal_of(container)
+        if asked is None or await self._room.cri.stop_signal(container_id) == asked:
+            return
+        told = f"lifecycle.stopSignal: {self._room.node.runtime} knows no {asked}; name it in the image as STOPSIGNAL"
+        self._room.tell(pod, "Warning", "StopSignalIgnored", told, container.name)
+
+    async def _made(self, pod: Pod, record: PodRecord, container: Container, action: StartContainer) -> str:
+        """Create a container; return its id. Raises OperationFailed."""
+        try:
+            container_id = await self._create(pod, record, container, action)
         except (ConfigError, VolumeError) as error:
             self._fail(pod, container, "CreateContainerConfigError", str(error))
         except (ApiError, ConnectionLost, TimeoutError) as error:
@@ -151,27 +173,15 @@ class Operations:
         except (CriError, OSError) as error:
             self._fail(pod, container, "CreateContainerError", str(error))
         self._room.tell(pod, "Normal", "Created", "Container created", container.name)
-        try:
-            await self._room.cri.start_container(container_id)
-        except CriError as error:
-            self._fail(pod, container, "RunContainerError", str(error).removeprefix(f"container {container_id}: "))
-        self._room.tell(pod, "Normal", "Started", "Container started", container.name)
-        await self._post_start(pod, container, container_id, next(iter(sandbox.ips), ""))
         return container_id
 
     def _fail(self, pod: Pod, container: Container, reason: str, message: str) -> NoReturn:
         self._room.tell(pod, "Warning", "Failed", f"Error: {message}", container.name)
         raise OperationFailed(reason, message)
 
-    async def _create(
-        self,
-        pod: Pod,
-        record: PodRecord,
-        container: Container,
-        action: StartContainer,
-        config: cri_v1.PodSandboxConfig,
-    ) -> str:
-        room, meta = self._room, pod.metadata
+    async def _create(self, pod: Pod, record: PodRecord, container: Container, action: StartContainer) -> str:
+        room, meta, sandbox = self._room, pod.metadata, record.sandbox
+        config = self._sandbox_config(pod, sandbox.attempt if sandbox is not None else 0)
         pull_names = {reference.name for reference in pod.spec.image_pull_secrets}
         maps, secrets = referred(pod)
         references = await self._references(pod, maps, secrets | pull_names)
@@ -200,7 +210,6 @@ class Operations:
         )
         made = container_config(pod, container, wish)
         (room.dirs.logs(pod) / container.name).mkdir(parents=True, exist_ok=True, mode=0o755)
-        sandbox = record.sandbox
         return await room.cri.create_container(sandbox.id if sandbox is not None else "", made, config)
 
     async def _image(
@@ -300,6 +309,7 @@ class Operations:
             case StopSandbox():
                 await self._room.cri.stop_sandbox(action.id)
             case RemoveSandbox():
+                await self._room.cri.stop_sandbox(action.id)
                 await self._room.cri.remove_sandbox(action.id)
             case RemoveContainer():
                 await self._room.cri.remove_container(action.id)

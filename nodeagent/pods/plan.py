@@ -39,6 +39,8 @@ from nodeagent.pods.view import (
 )
 
 DEFAULT_GRACE_S: Final = 30
+START_PATIENCE: Final = timedelta(seconds=8)
+"""How long the pause between two tries to start what was created gets, at most: the fourth or fifth."""
 TERMINAL: Final = ("Succeeded", "Failed")
 
 
@@ -131,10 +133,10 @@ def _end(view: View, ending: Ending, now: datetime) -> Iterator[Action | datetim
         return
     if begun or view.is_clean:
         return
-    ready = [sandbox for sandbox in view.record.sandboxes if sandbox.is_ready]
-    for sandbox in ready[:1]:
+    left = [sandbox for sandbox in view.record.sandboxes if not view.is_stopped(sandbox)]
+    for sandbox in left[:1]:
         yield from _retried(view, SANDBOX, StopSandbox(sandbox.id), now)
-    if not ready and not view.busy:
+    if not left and not view.busy:
         yield from _retried(view, END, CleanUp(ending.is_deleted), now)
 
 
@@ -183,7 +185,7 @@ def _run_added(view: View, container: Container, now: datetime) -> Iterator[Acti
     if record is None and not _is_told_of(view, container):
         yield from _retried(view, container.name, StartContainer(container.name, 0), now)
     elif record is not None and record.state is ContainerState.CREATED:
-        yield from _retried(view, container.name, RemoveContainer(container.name, record.id), now)
+        yield from _retried(view, container.name, _go_on(view, container, record), now)
 
 
 def _is_told_of(view: View, container: Container) -> bool:
@@ -195,6 +197,8 @@ def _make_sandbox(view: View, now: datetime) -> Iterator[Action | datetime]:
     if view.record.running:
         why = "Pod sandbox changed, it will be killed and re-created."
         yield from (KillContainer(record.name, record.id, 0, why) for record in view.record.running)
+    elif view.record.sandbox is not None and not view.is_stopped(view.record.sandbox):
+        yield from _retried(view, SANDBOX, StopSandbox(view.record.sandbox.id), now)
     elif not view.volumes_ready:
         yield from _retried(view, VOLUMES, PrepareVolumes(), now)
     else:
@@ -228,9 +232,22 @@ def _run_container(view: View, container: Container, now: datetime, *, is_init: 
     elif record.is_running:
         yield from _keep(view, container, record, now)
     elif record.state is ContainerState.CREATED:
-        yield from _retried(view, container.name, RemoveContainer(container.name, record.id), now)
+        yield from _retried(view, container.name, _go_on(view, container, record), now)
     elif restarts(view.pod, container, record.exit_code, is_init=is_init):
         yield from _restart(view, container, record, now)
+
+
+def _go_on(view: View, container: Container, record: ContainerRecord) -> Action:
+    """Return what becomes of a container whose start was cut off, as when the node agent was killed.
+
+    The runtime may be about to start it nevertheless: then it refuses a second start, where a removal would end it.
+    One that it has refused to start for long is removed.
+    """
+    failure = view.failures.get(container.name)
+    is_stuck = failure is not None and failure.retry_at - failure.failed_at >= START_PATIENCE
+    if is_stuck or record.spec_hash not in ("", spec_hash(container)):
+        return RemoveContainer(container.name, record.id)
+    return StartContainer(container.name, record.restart_count, made_id=record.id)
 
 
 def _ended_for_good(view: View, container: Container) -> bool:

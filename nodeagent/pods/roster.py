@@ -23,7 +23,7 @@ from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL
 from nodeagent.pods.resize import resize_refusal
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.security_modules import has_app_armor
-from nodeagent.pods.static_pods import is_mirror, is_static
+from nodeagent.pods.static_pods import MIRROR, is_mirror, is_static
 from nodeagent.pods.unsupported import unsupported
 from nodeagent.pods.view import Failure
 from nodeagent.pods.worker import PodWorker
@@ -111,13 +111,21 @@ class Roster:
                 worker.vanish(old)
                 if worker.is_gone:
                     del self._workers[worker.uid]
-        if new is None or is_mirror(new):
-            return  # A mirror pod is told of a pod that runs already.
+        if new is None:
+            return
+        if is_mirror(new):  # It is told of a pod that runs already.
+            self._mirror_changed(new)
+            return
         worker = self._workers.get(new.metadata.uid)
         if worker is None:
             self._take(new)
         else:
             worker.update(new)
+
+    def _mirror_changed(self, mirror: Pod) -> None:
+        worker = self._workers.get(mirror.metadata.annotations[MIRROR])
+        if worker is not None:
+            worker.heed_overwritten(mirror)
 
     def _take(self, pod: Pod) -> None:
         record = self._found.get(pod.metadata.uid, PodRecord())

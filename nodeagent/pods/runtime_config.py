@@ -12,7 +12,7 @@ from kube.api.core_v1 import Container, Pod, SeccompProfile
 from kube.codec import encode
 from nodeagent.cri import values
 from nodeagent.cri.values import ImageRecord
-from nodeagent.pods.containers import all_containers
+from nodeagent.pods.containers import all_containers, stop_signal_of
 from nodeagent.pods.environment import ConfigError, expand
 from nodeagent.pods.plan import DEFAULT_GRACE_S
 from nodeagent.pods.resolver import DnsSettings, sysctls_of
@@ -163,7 +163,7 @@ def container_config(pod: Pod, container: Container, wish: ContainerWish) -> cri
         linux=cri_v1.LinuxContainerConfig(
             resources=linux_resources(wish.limits), security_context=_security_of(pod, container, wish)
         ),
-        stop_signal=_stop_signal(container),
+        stop_signal=stop_signal_of(container),
     )
 
 
@@ -185,10 +185,6 @@ def _security_of(pod: Pod, container: Container, wish: ContainerWish) -> cri_v1.
         made.namespace_options.pid = cri_v1.TARGET
         made.namespace_options.target_id = wish.target_id
     return made
-
-
-def _stop_signal(container: Container) -> str | None:
-    return container.lifecycle.stop_signal if container.lifecycle is not None else None
 
 
 def _mount(mount: Mount) -> cri_v1.Mount:

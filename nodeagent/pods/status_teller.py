@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from kube.api.core_v1 import Pod, PodStatus
+from kube.api.core_v1 import Pod, PodCondition, PodStatus
 from kube.client import ConnectionLost
 from kube.errors import ApiError
 from nodeagent.pods.operations import OperationFailed
@@ -44,12 +44,17 @@ class StatusTeller:
         self._retry_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
+        self._overwritten: dict[str, PodCondition] = {}
 
     def heed_overwritten(self, pod: Pod) -> None:
         """Take back what the node's controller has overwritten while the node seemed lost, so that it is told again."""
-        theirs = {c.type: c for c in pod.status.conditions if c.reason == NODE_NOT_READY}
-        if theirs:
-            self.told = replace(self.told, conditions=tuple(theirs.get(c.type, c) for c in self.told.conditions))
+        self._overwritten = {c.type: c for c in pod.status.conditions if c.reason == NODE_NOT_READY}
+        self._take_back()
+
+    def _take_back(self) -> None:
+        if self._overwritten:
+            conditions = tuple(self._overwritten.get(c.type, c) for c in self.told.conditions)
+            self.told = replace(self.told, conditions=conditions)
 
     def tell(self, view: View, now: datetime) -> datetime | None:
         """Begin to write the status where it differs from what was told; return when to call this again, if at all."""
@@ -102,6 +107,7 @@ class StatusTeller:
 
     async def _write(self, pod: Pod, wanted: PodStatus) -> None:
         async with self._lock:
+            self._overwritten = {}
             try:
                 await write_status(self._room.client, pod, self._room.uid_in_api(pod), self.told, wanted)
             except ApiError as error:
@@ -118,6 +124,7 @@ class StatusTeller:
                     _log.info("%s: %s -> %s %s", self._story, self.told.phase or "none", wanted.phase, wanted.reason)
                 self.told = wanted
                 self._retry_at = None
+                self._take_back()  # News of what came after this write may have been faster than its answer.
         self._wake()
 
 

@@ -4,14 +4,14 @@ Plain values: the worker fills a View from what it observes, `plan` and `status`
 Source: docs/pod-lifecycle.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
 
 from kube.api.core_v1 import Container, Pod, ResourceRequirements
-from nodeagent.cri.values import ContainerRecord, PodRecord
+from nodeagent.cri.values import ContainerRecord, PodRecord, SandboxRecord
 
 SANDBOX: Final = "/sandbox"
 VOLUMES: Final = "/volumes"
@@ -97,11 +97,15 @@ class PrepareVolumes:
 
 @dataclass(frozen=True, slots=True)
 class StartContainer:
-    """Get the image, create the container, start it, run its postStart hook. backoff: in force from now on."""
+    """Get the image, create the container, start it, run its postStart hook.
+
+    backoff: in force from now on. made_id: of the container that is to be started where it has been created already.
+    """
 
     name: str
     restart_count: int
     backoff: Backoff | None = None
+    made_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,7 @@ class View:
     stay. is_clean: volumes and sandboxes are let go of.
     volumes_stale: what they are made of has changed. resources: those that containers were given, by id.
     resize_refusal: why the node doesn't give the pod the resources that it wants by now, None where it does.
+    stopped: the sandboxes that this worker has had stopped, by id; what else isn't ready may still hold its network.
     """
 
     pod: Pod
@@ -209,7 +214,12 @@ class View:
     resources: Mapping[str, ResourceRequirements] = field(default_factory=dict)
     resize_refusal: Failure | None = None
     is_clean: bool = False
+    stopped: Collection[str] = ()
     limits: BackoffLimits = _USUAL
+
+    def is_stopped(self, sandbox: SandboxRecord) -> bool:
+        """Say whether nothing is left of a sandbox but its name: its containers have ended, its network is gone."""
+        return not sandbox.is_ready and sandbox.id in self.stopped
 
     def verdict(self, record: ContainerRecord, kind: ProbeKind) -> bool | None:
         """Return what a probe found so far, None where it hasn't decided."""

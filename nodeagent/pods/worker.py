@@ -83,6 +83,7 @@ class PodWorker:
         self._volumes_ready = False
         self._volumes_stale = False
         self._is_released = False
+        self._stopped: set[str] = set()
         self._has_vanished = False
         self._setbacks = Setbacks(room.settings.limits)
         self._busy: dict[str, _Operation] = {}
@@ -167,6 +168,11 @@ class PodWorker:
         self._room.mirrors[self.uid] = uid
         if mirror is not None:
             self._teller.told = mirror.status
+        self._wake.set()
+
+    def heed_overwritten(self, mirror: Pod) -> None:
+        """Hear that the mirror has changed: what somebody else has overwritten is told again."""
+        self._teller.heed_overwritten(mirror)
         self._wake.set()
 
     def hear(self, event: ContainerEvent) -> None:
@@ -285,6 +291,7 @@ class PodWorker:
             resources=self._resources,
             resize_refusal=self._resize_refused,
             eviction=self._eviction,
+            stopped=self._stopped,
             is_clean=self._is_released and self.pod.metadata.deletion_timestamp is None,
             limits=self._room.settings.limits,
         )
@@ -393,7 +400,10 @@ class PodWorker:
                     self._resources[action.id] = action.resources
                 case KillContainer():
                     await operations.kill_container(self.pod, self.record, action)
-                case StopSandbox() | RemoveSandbox() | RemoveContainer():
+                case StopSandbox():
+                    await operations.dispose(action)
+                    self._stopped.add(action.id)
+                case RemoveSandbox() | RemoveContainer():
                     await operations.dispose(action)
                 case CleanUp():
                     await self._clean_up(is_deleted=action.is_deleted)

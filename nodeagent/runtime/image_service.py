@@ -12,9 +12,9 @@ from typing import Any
 
 import grpc
 
+from kube import image_names
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid
 from nodeagent.runtime.host import Host
-from nodeagent.runtime.images import reference
 from nodeagent.runtime.images.layers import CorruptLayerError
 from nodeagent.runtime.images.model import Credentials, Image
 from nodeagent.runtime.images.progress import Arrivals, Progress
@@ -64,7 +64,7 @@ class ImageService(cri.ImageServiceServicer):
         """Remove an image; one that is gone is removed."""
         image = self._host.images.find(request.image.image)
         if image is not None and image.id == HOST_IMAGE_ID:
-            found = f"image {reference.HOST_IMAGE}: it is the machine itself and can't be removed"
+            found = f"image {image_names.HOST_IMAGE}: it is the machine itself and can't be removed"
             raise RuntimeRefusal(Reason.FAILED_PRECONDITION, found)
         self._host.images.remove(request.image.image)
         return cri.RemoveImageResponse()
@@ -86,11 +86,11 @@ class ImageService(cri.ImageServiceServicer):
         """Bring an image here, noting in `progress` how far that is, and return its id."""
         asked = request.image.image
         try:
-            name = reference.parse(asked)
+            name = image_names.parse(asked)
             credentials = credentials_of(request.auth)
         except ValueError as error:
             raise invalid("pull", str(error)) from None
-        if name.repository == reference.HOST_IMAGE:
+        if name.repository == image_names.HOST_IMAGE:
             return self._host_image()
         from nodeagent.runtime.images import registry  # noqa: PLC0415 - brings the HTTP library.
 
@@ -114,9 +114,9 @@ class ImageService(cri.ImageServiceServicer):
 
     def _host_image(self) -> str:
         """Return the id of the host image, which is never fetched."""
-        if self._host.images.find(reference.HOST_IMAGE) is None:
+        if self._host.images.find(image_names.HOST_IMAGE) is None:
             found = (
-                f"image {reference.HOST_IMAGE}: this node doesn't offer its own root; allow it where the node starts"
+                f"image {image_names.HOST_IMAGE}: this node doesn't offer its own root; allow it where the node starts"
             )
             raise RuntimeRefusal(Reason.FAILED_PRECONDITION, found)
         return HOST_IMAGE_ID

@@ -9,17 +9,20 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from nodeagent.network.network import link_prefix
+from tests.e2e.containerd import running_containerd
+from tests.e2e.host_image import REGISTRY, serving_host_image
 
 WAIT_S = 60.0
 POLL_S = 0.1
 KUBECTLS = ("1.32", "1.27")
+PODS_ON = os.environ.get("PODS_ON", "")
 
 
 @dataclass(frozen=True)
@@ -150,12 +153,35 @@ def _logs(name: str) -> str:
     return "\n".join(f"--- {file.name}\n{file.read_text(errors='replace')[-4000:]}" for file in files)
 
 
+Ground = Callable[[], AbstractContextManager[tuple[str, ...]]]
+"""Makes ready what the pods of one cluster are to run on; gives the options of `up` that name it."""
+
+
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """One cluster of one node for all tests that don't harm it."""
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """Where pods run, as PODS_ON says: on the built-in runtime, or on a containerd of each cluster's own."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    yield from started("e2e")
+    if not PODS_ON:
+        yield lambda: nullcontext(())
+        return
+    assert PODS_ON == "containerd", f"PODS_ON={PODS_ON}: leave it unset for the built-in runtime, or say containerd"
+    with serving_host_image(tmp_path_factory.mktemp("registry")) as registry:
+        yield lambda: _on_containerd(tmp_path_factory.mktemp("containerd"), registry)
+
+
+@contextmanager
+def _on_containerd(folder: Path, registry: str) -> Iterator[tuple[str, ...]]:
+    with running_containerd(folder, {REGISTRY: registry}) as containerd:
+        yield ("--cri", containerd.endpoint)
+        assert containerd.containers() == []
+
+
+@pytest.fixture(scope="session")
+def cluster(ground: Ground) -> Iterator[Cluster]:
+    """One cluster of one node for all tests that don't harm it."""
+    with ground() as options:
+        yield from started("e2e", *options)
 
 
 def kubectl_binary(version: str) -> str:

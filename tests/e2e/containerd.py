@@ -1,13 +1,12 @@
-"""A containerd of the tests' own, and an image in it."""
+"""A containerd of the tests' own, with the images that they need."""
 
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.conftest import Result, run, succeed
 from tests.runtime.machine import make_root
 
 IMAGE = "test.local/busybox:1"
@@ -27,59 +26,99 @@ restrict_oom_score_adj = true
 bin_dir = "{folder}/cni/bin"
 conf_dir = "{folder}/cni/conf"
 """
+MIRROR = """
+[plugins."io.containerd.grpc.v1.cri".registry.mirrors."{registry}"]
+endpoint = ["http://{address}"]
+"""
 
 
-def socket_of(folder: Path) -> Path:
-    """Return the socket of the containerd that lives in a folder."""
-    return folder / "containerd.sock"
+def output(*argv: str) -> str:
+    """Return what a command prints. Fails the test where it does not end well."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{argv} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
-def containers(folder: Path) -> list[str]:
-    """Return the ids of all containers and sandboxes that it has."""
-    return succeed(_ctr(folder, "containers", "ls", "-q")).split()
+class Containerd:
+    """A containerd that lives in a folder."""
+
+    def __init__(self, folder: Path, mirrors: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._argv = ["containerd", "--config", str(folder / "config.toml")]
+        self._process: subprocess.Popen[bytes] | None = None
+        told = [MIRROR.format(registry=name, address=address) for name, address in mirrors.items()]
+        (folder / "config.toml").write_text("".join([CONFIG.format(folder=folder, image=IMAGE), *told]))
+
+    @property
+    def cni_configurations(self) -> list[Path]:
+        """The networks that its pods may have."""
+        return list((self._folder / "cni" / "conf").iterdir())
+
+    @property
+    def endpoint(self) -> str:
+        """Its socket, as `--cri` takes it."""
+        return f"unix://{self._folder / 'containerd.sock'}"
+
+    def containers(self) -> list[str]:
+        """Return the ids of all containers and sandboxes that it has."""
+        return output(*self._ctr("containers", "ls", "-q")).split()
+
+    def start(self) -> None:
+        """Start it and wait until it serves."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._argv, stdout=log, stderr=log)
+        until = time.monotonic() + WAIT_S
+        while subprocess.run(self._ctr("version"), capture_output=True, check=False).returncode != 0:
+            assert self._process.poll() is None, (self._folder / "log").read_text()
+            assert time.monotonic() < until, "containerd doesn't serve"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it; what runs in its containers goes on."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(STOP_S)
+
+    def load(self, archive: Path) -> None:
+        """Give it the images of an archive."""
+        output(*self._ctr("images", "import", str(archive)))
+
+    def _ctr(self, *words: str) -> list[str]:
+        socket = self.endpoint.removeprefix("unix://")
+        return ["ctr", "--address", socket, "--namespace", "k8s.io", *words]
 
 
 @contextmanager
-def running_containerd(folder: Path) -> Iterator[None]:
-    """Run containerd in a folder, with the image."""
-    config = folder / "config.toml"
-    config.write_text(CONFIG.format(folder=folder, image=IMAGE))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(["containerd", "--config", str(config)], stdout=log, stderr=log)
+def running_containerd(folder: Path, mirrors: Mapping[str, str] | None = None) -> Iterator[Containerd]:
+    """Run containerd in a folder, with the image. mirrors: where a registry is to be found, host:port by its name."""
+    containerd = Containerd(folder, mirrors or {})
+    containerd.start()
     try:
-        _wait_for(folder, process)
-        succeed(_ctr(folder, "images", "import", str(_archive(folder / "image"))))
-        yield
+        containerd.load(make_archive(folder / "image"))
+        yield containerd
     finally:
-        process.terminate()
-        process.wait(STOP_S)
+        containerd.stop()
 
 
-def _wait_for(folder: Path, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + WAIT_S
-    while _ctr(folder, "version").code != 0:
-        assert process.poll() is None, (folder / "log").read_text()
-        assert time.monotonic() < until, "containerd doesn't serve"
-        time.sleep(0.05)
-
-
-def _ctr(folder: Path, *words: str) -> Result:
-    return run(["ctr", "--address", str(socket_of(folder)), "--namespace", "k8s.io", *words])
-
-
-def _archive(folder: Path) -> Path:
+def make_archive(folder: Path, name: str = IMAGE) -> Path:
     """Return an archive of an image of busybox that sleeps unless it is told otherwise."""
-    layout, archive = folder / "layout", folder / "image.tar"
+    archive = folder / "image.tar"
     folder.mkdir()
     root = make_root(folder / "root")
     settings = ("--config.cmd", "/bin/sleep", "--config.cmd", "1000000", "--config.env", "PATH=/bin")
-    for words in (
-        ("umoci", "init", "--layout", str(layout)),
-        ("umoci", "new", "--image", f"{layout}:1"),
-        ("umoci", "insert", "--image", f"{layout}:1", str(root), "/"),
-        ("umoci", "config", "--image", f"{layout}:1", *settings),
-        ("skopeo", "copy", f"oci:{layout}:1", f"docker-archive:{archive}:{IMAGE}"),
-    ):
-        succeed(run(words))
+    layout = make_layout(folder / "layout", root, *settings)
+    output("skopeo", "copy", f"oci:{layout}:1", f"docker-archive:{archive}:{name}")
     shutil.rmtree(root)
     return archive
+
+
+def make_layout(layout: Path, root: Path, *settings: str) -> Path:
+    """Make an OCI layout with an image `1` of a root file system. settings: options of `umoci config`."""
+    for words in (
+        ("init", "--layout", str(layout)),
+        ("new", "--image", f"{layout}:1"),
+        ("insert", "--image", f"{layout}:1", str(root), "/"),
+        ("config", "--image", f"{layout}:1", *settings),
+    ):
+        output("umoci", *words)
+    return layout

@@ -22,42 +22,45 @@ from tests.e2e.conftest import (
     run,
     started,
     succeed,
+    traces,
     wherry,
 )
-from tests.e2e.containerd import IMAGE, containers, running_containerd, socket_of
+from tests.e2e.containerd import IMAGE, Containerd, make_archive, running_containerd
+from wherry.cluster.layout import Layout
+from wherry.cluster.shape import Shape, save_shape
 
 Kubectl = Callable[..., Result]
 
-pytestmark = pytest.mark.root
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0 or shutil.which("containerd") is None, reason="needs root and containerd"),
+]
 
 SERVE = "echo ready; hostname > /srv/index.html; exec busybox httpd -f -p 8080 -h /srv"
 
 
 @pytest.fixture(scope="module")
-def runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where a containerd runs."""
-    if os.geteuid() != 0 or shutil.which("containerd") is None:
-        pytest.skip("needs root and containerd")
-    folder = tmp_path_factory.mktemp("containerd")
-    with running_containerd(folder):
-        yield folder
+def containerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containerd]:
+    """A containerd that runs."""
+    with running_containerd(tmp_path_factory.mktemp("containerd")) as containerd:
+        yield containerd
 
 
 @pytest.fixture(scope="module")
-def cluster(runtime_folder: Path) -> Iterator[Cluster]:
+def cluster(containerd: Containerd) -> Iterator[Cluster]:
     """A cluster on that containerd, which is empty again when the cluster is gone."""
-    yield from started("e2e-cri", "--cri", f"unix://{socket_of(runtime_folder)}")
-    assert containers(runtime_folder) == []
-    assert list((runtime_folder / "cni" / "conf").iterdir()) == []
+    yield from started("e2e-cri", "--cri", containerd.endpoint)
+    assert containerd.containers() == []
+    assert containerd.cni_configurations == []
 
 
 @pytest.fixture(scope="module")
-def kubectl(cluster: Cluster, runtime_folder: Path) -> Kubectl:
+def kubectl(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
     """The real kubectl."""
     binary = kubectl_binary("1.32")
     if not binary:
         pytest.skip("kubectl is not on PATH")
-    env = {"KUBECONFIG": str(cluster.kubeconfig), "HOME": str(runtime_folder)}
+    env = {"KUBECONFIG": str(cluster.kubeconfig), "HOME": str(tmp_path_factory.mktemp("home"))}
     return lambda *words, stdin="": run([binary, *words], stdin=stdin, env=env, timeout_s=90.0)
 
 
@@ -167,16 +170,65 @@ def test_pods_go_on_when_the_agent_is_killed(cluster: Cluster, kubectl: Kubectl,
 
 
 def test_nothing_of_a_deleted_pod_is_left(
-    cluster: Cluster, kubectl: Kubectl, namespace: str, runtime_folder: Path
+    cluster: Cluster, kubectl: Kubectl, namespace: str, containerd: Containerd
 ) -> None:
     succeed(kubectl("apply", "-n", namespace, "-f", "-", stdin=pod("goes", "sleep 1000")))
     succeed(kubectl("wait", "pod/goes", "--for=condition=Ready", "--timeout=60s", "-n", namespace))
     uid = succeed(kubectl("get", "pod", "goes", "-n", namespace, "-o", "jsonpath={.metadata.uid}"))
-    before = set(containers(runtime_folder))
+    before = set(containerd.containers())
 
     succeed(kubectl("delete", "pod", "goes", "-n", namespace, "--timeout=60s"))
 
-    eventually("its sandbox and container are removed", lambda: len(before - set(containers(runtime_folder))) >= 2)
+    eventually("its sandbox and container are removed", lambda: len(before - set(containerd.containers())) >= 2)
     groups = Path("/sys/fs/cgroup")
     eventually("its cgroups are removed", lambda: list(groups.glob(f"*/wherry-{cluster.name}-*/pod{uid}")) == [])
     assert uid not in str(list(Path(f"/var/lib/wherry/{cluster.name}").glob("nodes/*/pods/*")))
+
+
+def test_images_are_those_of_containerd(cluster: Cluster, tmp_path: Path) -> None:
+    """CRI can't hand over an archive; what can is named, and does."""
+    archive = make_archive(tmp_path / "image", "test.local/other:1")
+    refused = cluster.wherry("image", "import", str(archive))
+    pulled = cluster.wherry("image", "pull", "127.0.0.1:9/no/such:image")
+    _, way_out, _ = refused.err.split("`")
+    succeed(run(way_out.split()))
+
+    assert (refused.code, pulled.code) == (1, 1)
+    assert "127.0.0.1:9" in pulled.err
+    assert "test.local/other:1" in succeed(cluster.wherry("image", "ls"))
+    assert succeed(cluster.wherry("image", "rm", "test.local/other:1")) == "removed test.local/other:1\n"
+    assert "test.local/other:1" not in succeed(cluster.wherry("image", "ls"))
+    assert IMAGE in succeed(cluster.wherry("image", "ls"))
+
+
+def test_down_takes_nothing_from_under_pods_that_it_cannot_remove(tmp_path: Path) -> None:
+    """While containerd is away they run on: the next `up` keeps them, the next `down` removes them."""
+    with running_containerd(tmp_path) as containerd:
+        for cluster in started("lone", "--cri", containerd.endpoint):
+            succeed(cluster.wherry("apply", "-f", "-", "--wait", stdin=pod("stays", SERVE)))
+            before = containerd.containers()
+            containerd.stop()
+
+            down = wherry("down", "--name", cluster.name, "--purge")
+            containerd.start()
+            succeed(wherry("up", "--name", cluster.name))
+
+            assert down.code == 1
+            assert f"{containerd.endpoint} can't remove them" in down.err
+            asked = cluster.wherry("exec", "stays", "--", "busybox", "wget", "-qO-", "127.0.0.1:8080")
+            assert succeed(asked) == "stays\n"
+            assert containerd.containers() == before
+        assert containerd.containers() == []
+
+
+def test_a_cluster_that_has_lost_its_containerd_for_good_can_be_purged(tmp_path: Path) -> None:
+    layout = Layout("lost")
+    layout.node_state("n1").mkdir(parents=True)
+    save_shape(layout, Shape(slot=7, nodes=1, store="", port=1, node_port=1, cri=f"unix://{tmp_path}/gone.sock"))
+
+    refused = wherry("down", "--name", "lost", "--purge")
+    purged = wherry("down", "--name", "lost", "--purge", "--leave-pods")
+
+    assert (refused.code, purged.code) == (1, 0)
+    assert "--leave-pods" in refused.err
+    assert traces("lost") == []

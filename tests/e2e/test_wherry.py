@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Cluster, eventually, succeed, wherry
+from tests.e2e.conftest import PODS_ON, Cluster, eventually, succeed, wherry
+from tests.runtime.machine import make_root
 
 pytestmark = pytest.mark.root
 
@@ -171,6 +172,18 @@ def test_service_names_resolve_in_pods(cluster: Cluster, namespace: str) -> None
 
     service = succeed(cluster.wherry("get", "service", "kubernetes", "-n", "default", "-o", "json"))
     assert out.strip() == json.loads(service)["spec"]["clusterIP"]
+
+
+def test_an_image_is_imported_listed_and_removed(cluster: Cluster, tmp_path: Path) -> None:
+    imported = cluster.wherry("image", "import", str(make_root(tmp_path / "root")), "test.local/tiny:1")
+    if PODS_ON:
+        pytest.skip(imported.err)
+
+    assert succeed(imported) == "imported test.local/tiny:1\n"
+    assert "test.local/tiny:1" in succeed(cluster.wherry("image", "ls"))
+    assert succeed(cluster.wherry("image", "rm", "test.local/tiny:1")) == "removed test.local/tiny:1\n"
+    assert "test.local/tiny:1" not in succeed(cluster.wherry("image", "ls"))
+    assert "isn't on this node" in cluster.wherry("image", "rm", "test.local/tiny:1").err
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from nodeagent.pods.admission import rejection
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import ConfigError, References, environment, expand, service_variables
 from nodeagent.pods.host_paths import host_path
-from nodeagent.pods.images import credentials, default_policy, registry_of
+from nodeagent.pods.images import credentials, default_policy
 from nodeagent.pods.payload_dir import write_files
 from nodeagent.pods.projections import File, VolumeError, volume_files
 from nodeagent.pods.resolver import DnsSettings, NameTooLongError, dns_of, hostname_of, hosts_file, parse_resolv_conf
@@ -255,16 +255,16 @@ def test_root_is_refused_where_the_pod_forbids_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "policy", "registry"),
+    ("image", "policy"),
     [
-        ("busybox", "Always", "docker.io"),
-        ("busybox:1.36", "IfNotPresent", "docker.io"),
-        ("localhost:5000/a/b:latest", "Always", "localhost:5000"),
-        ("ghcr.io/a/b@sha256:0", "IfNotPresent", "ghcr.io"),
+        ("busybox", "Always"),
+        ("busybox:1.36", "IfNotPresent"),
+        ("localhost:5000/a/b:latest", "Always"),
+        ("ghcr.io/a/b@sha256:0", "IfNotPresent"),
     ],
 )
-def test_an_image_name_tells_its_policy_and_registry(image: str, policy: str, registry: str) -> None:
-    assert (default_policy(image), registry_of(image)) == (policy, registry)
+def test_an_image_name_tells_its_policy(image: str, policy: str) -> None:
+    assert default_policy(image) == policy
 
 
 def test_a_pull_secret_is_used_for_its_own_registry_only() -> None:

@@ -7,7 +7,7 @@ from nodeagent.cri.values import ContainerState, PodRecord
 from nodeagent.pods.containers import all_containers, field_path, target_of
 from nodeagent.pods.plan import plan
 from nodeagent.pods.status import pod_status
-from nodeagent.pods.view import Action, KillContainer, RemoveContainer, StartContainer, StopSandbox, View
+from nodeagent.pods.view import Action, KillContainer, StartContainer, StopSandbox, View
 from tests.nodeagent.make import NOW, container, exited, found, pod, record
 from tests.nodeagent.test_plan import DELETED
 from tests.nodeagent.test_status import NODE
@@ -43,10 +43,10 @@ def test_an_added_container_runs_once_whatever_becomes_of_it() -> None:
     assert actions(debugged(status={"ephemeralContainerStatuses": told}), found(record())) == []
 
 
-def test_an_added_container_that_was_never_started_is_made_anew() -> None:
+def test_an_added_container_that_was_created_but_not_started_is_started() -> None:
     created = record("debug", ContainerState.CREATED)
 
-    assert actions(debugged(), found(record(), created)) == [RemoveContainer("debug", "debug-0")]
+    assert actions(debugged(), found(record(), created)) == [StartContainer("debug", 0, made_id="debug-0")]
 
 
 def test_an_added_container_ends_with_its_pod_and_holds_it_not() -> None:

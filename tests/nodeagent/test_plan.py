@@ -1,5 +1,6 @@
 """What the plan of a pod decides, one situation per test."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -162,12 +163,26 @@ def test_a_long_good_run_forgets_the_past() -> None:
     ]
 
 
-def test_a_container_that_was_created_but_never_started_is_made_anew() -> None:
-    """The agent was killed between create and start: nothing ran, so nothing may be counted as a restart."""
-    created = record(state=ContainerState.CREATED)
+def test_a_container_that_was_created_but_not_started_is_started() -> None:
+    """The agent was killed between the two. The runtime may still be about to start it: a removal would end a run."""
+    created = record(state=ContainerState.CREATED, count=2)
+
+    assert actions(pod(), found(created)) == [StartContainer("main", 2, made_id="main-2")]
+
+
+def test_a_container_that_was_created_for_another_image_and_not_started_is_removed() -> None:
+    created = replace(record(state=ContainerState.CREATED), spec_hash="other")
 
     assert actions(pod(), found(created)) == [RemoveContainer("main", "main-0")]
-    assert actions(pod(), found()) == [StartContainer("main", 0)]
+
+
+def test_a_container_that_was_created_and_cannot_be_started_is_made_anew_in_the_end() -> None:
+    created = found(record(state=ContainerState.CREATED))
+    early = {"main": Failure("RunContainerError", "it is starting", NOW, after(-4))}
+    late = {"main": Failure("RunContainerError", "it was started before", NOW, after(-8))}
+
+    assert actions(pod(), created, failures=early) == [StartContainer("main", 0, made_id="main-0")]
+    assert actions(pod(), created, failures=late) == [RemoveContainer("main", "main-0")]
 
 
 def test_a_failed_start_waits_for_its_next_try() -> None:
@@ -217,7 +232,8 @@ def test_a_lost_sandbox_is_made_again_after_its_containers_ended() -> None:
 
     (kill,) = actions(pod(), found(record(), sandboxes=lost))
     assert isinstance(kill, KillContainer)
-    assert actions(pod(), found(exited(exit_code=137), sandboxes=lost)) == [CreateSandbox(1)]
+    assert actions(pod(), found(exited(exit_code=137), sandboxes=lost)) == [StopSandbox("sandbox-0")]
+    assert actions(pod(), found(exited(exit_code=137), sandboxes=lost), stopped=["sandbox-0"]) == [CreateSandbox(1)]
 
 
 def test_a_container_that_did_its_work_does_not_run_again_in_a_new_sandbox() -> None:
@@ -240,7 +256,8 @@ def test_a_deleted_pod_stops_in_order() -> None:
     assert actions(wanted, found(record())) == [stopping]
     assert actions(wanted, found(record()), busy={"main": stopping}) == []
     assert actions(wanted, found(exited())) == [StopSandbox("sandbox-0")]
-    assert actions(wanted, found(exited(), sandboxes=(sandbox(is_ready=False),))) == [CleanUp(is_deleted=True)]
+    stopped = found(exited(), sandboxes=(sandbox(is_ready=False),))
+    assert actions(wanted, stopped, stopped=["sandbox-0"]) == [CleanUp(is_deleted=True)]
 
 
 def test_a_shorter_grace_period_replaces_the_one_under_way() -> None:
@@ -300,8 +317,15 @@ def test_a_finished_pod_keeps_its_containers_but_not_its_sandbox() -> None:
     wanted = pod(restartPolicy="Never")
     has = found(exited(), sandboxes=(sandbox(is_ready=False),))
 
-    assert actions(wanted, has) == [CleanUp(is_deleted=False)]
-    assert actions(wanted, has, is_clean=True) == []
+    assert actions(wanted, has, stopped=["sandbox-0"]) == [CleanUp(is_deleted=False)]
+    assert actions(wanted, has, stopped=["sandbox-0"], is_clean=True) == []
+
+
+def test_a_sandbox_that_is_not_ready_is_stopped_unless_it_was_seen_to_be() -> None:
+    """Where a stop was cut off, as when the node agent was killed, the sandbox may still hold its network."""
+    has = found(exited(), sandboxes=(sandbox(1, is_ready=False), sandbox(0, is_ready=False)))
+
+    assert actions(pod(restartPolicy="Never"), has, stopped=["sandbox-1"]) == [StopSandbox("sandbox-0")]
 
 
 def test_restarts_are_counted_on_from_the_status_when_the_runtime_has_forgotten() -> None:

@@ -147,6 +147,21 @@ async def test_a_mirror_that_somebody_deletes_comes_back_and_nothing_is_restarte
     assert place.runtime.calls == ["run web-n1", "create main 0", "start main 0"]
 
 
+async def test_a_mirror_says_again_that_its_pod_is_ready_after_its_node_seemed_lost(place: Place) -> None:
+    def is_ready() -> bool:
+        conditions = [one for mirror in place.mirrors() for one in mirror.status.conditions]
+        return [one.status for one in conditions if one.type == "Ready"] == ["True"]
+
+    (place.folder / "web.yaml").write_text(WEB)
+    await until(is_ready)
+    lost = {"type": "Ready", "status": "False", "reason": "NodeNotReady"}
+
+    await place.api.patch(Pod, "web-n1", {"status": {"conditions": [lost]}}, namespace="default", subresource="status")
+
+    assert not is_ready()
+    await until(is_ready)
+
+
 async def test_another_content_replaces_the_pod_once_the_old_one_is_gone(place: Place) -> None:
     (place.folder / "web.yaml").write_text(WEB)
     await until(lambda: [pod.status.phase for pod in place.mirrors()] == ["Running"])

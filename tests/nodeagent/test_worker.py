@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -16,6 +17,7 @@ from kube.client import Selection
 from kube.clock import SystemClock
 from kube.events import EventRecorder
 from kube.informer import Informer
+from kube.kinds import Resource
 from kube.objects import ObjectKey
 from kube.quantity import Quantity
 from kube.runner import Runner
@@ -36,6 +38,8 @@ from tests.nodeagent.make import container, pod
 WAIT_S = 5.0
 ALLOCATABLE = {"cpu": Quantity("4"), "memory": Quantity("4Gi"), "pods": Quantity("20")}
 HOOK = {"exec": {"command": ["hook"]}}
+LOST = {"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "NodeNotReady"}]}}
+T = TypeVar("T", bound=Resource)
 
 
 @dataclass
@@ -53,7 +57,7 @@ class Node:
 
     def is_ready(self, name: str = "web") -> bool:
         """Say whether the stored pod is ready."""
-        return any(c.type == "Ready" and c.status == "True" for c in self.pod(name).status.conditions)
+        return _is_ready(self.pod(name))
 
     def is_gone(self, name: str = "web") -> bool:
         """Say whether the pod is stored no more."""
@@ -68,6 +72,10 @@ class Node:
     def reasons(self) -> list[str]:
         """Return the reasons of all events."""
         return [event.reason for event in self.api.stored(Event)]
+
+
+def _is_ready(found: Pod) -> bool:
+    return any(c.type == "Ready" and c.status == "True" for c in found.status.conditions)
 
 
 async def until(holds: Callable[[], bool], what: str = "") -> None:
@@ -354,12 +362,53 @@ async def test_a_pod_is_ready_again_after_its_node_seemed_lost(node: Node) -> No
     """The node's controller marks the pods of a silent node; only the agent can take that back."""
     node.api.put(pod())
     await until(node.is_ready)
-    lost = {"type": "Ready", "status": "False", "reason": "NodeNotReady"}
 
-    await node.api.patch(Pod, "web", {"status": {"conditions": [lost]}}, namespace="default", subresource="status")
+    await node.api.patch(Pod, "web", LOST, namespace="default", subresource="status")
 
     assert not node.is_ready()
     await until(node.is_ready)
+
+
+async def test_a_stop_signal_that_the_runtime_does_not_know_is_told(node: Node) -> None:
+    node.api.put(pod("web", container(lifecycle={"stopSignal": "SIGUSR1"})))
+
+    await until(lambda: "StopSignalIgnored" in node.reasons())
+
+    await until(node.is_ready)
+    assert node.pod().status.container_statuses[0].stop_signal is None
+
+
+class Overtaken(FakeClient):
+    """The node is taken for lost right after its agent wrote Ready, which hears of that before its own answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_overtaken = False
+        self.is_heard = lambda: True
+
+    async def patch(self, cls: type[T], name: str, patch: Any, **options: Any) -> T:
+        answer = await super().patch(cls, name, patch, **options)
+        if isinstance(answer, Pod) and _is_ready(answer) and not self.is_overtaken:
+            self.is_overtaken = True
+            await super().patch(cls, name, LOST, namespace="default", subresource="status")
+            await until(self.is_heard)
+        return answer
+
+
+async def test_what_is_overwritten_while_it_is_told_is_told_again(runtime: FakeRuntime, tmp_path: Path) -> None:
+    api = Overtaken()
+    async with agent(api, runtime, tmp_path) as node:
+
+        def is_heard() -> bool:
+            worker = node.roster.worker(ObjectKey("default", "web"))
+            return worker is not None and any(c.reason == "NodeNotReady" for c in worker.pod.status.conditions)
+
+        api.is_heard = is_heard
+        node.api.put(pod())
+
+        await until(lambda: api.is_overtaken)
+
+        await until(node.is_ready)
 
 
 async def test_a_lost_sandbox_is_made_again(node: Node) -> None:
@@ -439,9 +488,7 @@ async def test_a_container_that_ended_while_no_agent_ran_is_accounted_for_once(
     assert len(runtime.named("main")) == 2
 
 
-async def test_a_start_that_was_cut_off_between_create_and_start_is_made_anew(
-    runtime: FakeRuntime, tmp_path: Path
-) -> None:
+async def test_a_start_that_was_cut_off_between_create_and_start_goes_on(runtime: FakeRuntime, tmp_path: Path) -> None:
     api = FakeClient()
     async with agent(api, runtime, tmp_path) as first:
         api.put(pod())
@@ -454,7 +501,8 @@ async def test_a_start_that_was_cut_off_between_create_and_start_is_made_anew(
         await until(lambda: runtime.calls.count("start main 0") == 2)
         await until(second.is_ready)
 
-    assert len(runtime.named("main")) == 1
+    assert runtime.named("main") == [status]
+    assert f"remove {status.id}" not in runtime.calls
 
 
 async def test_many_pods_come_and_go_at_once(node: Node) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nodeagent.runtime.images import manifest, reference
+from kube import image_names
+from nodeagent.runtime.images import manifest
 from nodeagent.runtime.images.archive import import_archive
 from nodeagent.runtime.images.model import Image
 from nodeagent.runtime.images.store import ImageStore
@@ -28,16 +29,16 @@ _DIGEST = "sha256:" + "a" * 64
     ],
 )
 def test_a_short_name_stands_for_a_full_one(name: str, full: str) -> None:
-    assert str(reference.parse(name)) == full
+    assert str(image_names.parse(name)) == full
 
 
 @pytest.mark.parametrize("name", ["", "Web", "web:", "web:a b", "a//b", "web@sha256:12", "-/x", "web:" + "x" * 129])
 def test_a_bad_name_is_refused(name: str) -> None:
     if name == "web:":
-        assert reference.parse(name).tag == "latest"
+        assert image_names.parse(name).tag == "latest"
         return
     with pytest.raises(ValueError, match="image name"):
-        reference.parse(name)
+        image_names.parse(name)
 
 
 def test_an_index_gives_the_manifest_for_this_platform_or_says_which_there_are() -> None:

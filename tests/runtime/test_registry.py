@@ -6,21 +6,18 @@ import gzip
 import hashlib
 import json
 import os
-import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 from aiohttp import web
 
+from kube import image_names
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import LayerProgress
 from nodeagent.runtime.errors import Reason, RuntimeRefusal
-from nodeagent.runtime.images import reference
 from nodeagent.runtime.images import registry as registries_module
 from nodeagent.runtime.images.layers import CorruptLayerError
 from nodeagent.runtime.images.model import Credentials, Image
@@ -28,7 +25,8 @@ from nodeagent.runtime.images.progress import Arrivals, Progress
 from nodeagent.runtime.images.registry import Registries, is_loopback
 from nodeagent.runtime.images.store import ImageStore
 from proto import cri_v1 as cri
-from tests.runtime.machine import Client, RuntimeProcess, settings_in, until
+from tests.runtime.machine import Client, RuntimeProcess, settings_in
+from tests.runtime.registry_process import running_registry
 from tests.runtime.test_unpack import entry, layer
 
 pytestmark = pytest.mark.root
@@ -50,31 +48,8 @@ def store(tmp_path: Path) -> ImageStore:
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Debian's docker-registry on a loopback port; gives host:port."""
-    folder = tmp_path_factory.mktemp("registry")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    config = folder / "config.yml"
-    config.write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\nhttp: {{addr: 127.0.0.1:{port}}}\n"
-    )
-    command = shutil.which("docker-registry")
-    assert command is not None, "docker-registry is missing; run: apt-get install docker-registry"
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([command, "serve", str(config)], stdout=log, stderr=log)
-    yield f"127.0.0.1:{port}"
-    process.terminate()
-    process.wait(10)
-
-
-async def _is_up(address: str) -> None:
-    async def answers() -> bool:
-        try:
-            async with aiohttp.ClientSession() as session, session.get(f"http://{address}/v2/") as response:
-                return response.status == 200
-        except aiohttp.ClientConnectionError:
-            return False
-
-    await until(answers, "the registry serves")
+    with running_registry(tmp_path_factory.mktemp("registry")) as address:
+        yield address
 
 
 class Content:
@@ -156,12 +131,12 @@ async def serving(content: Content) -> AsyncIterator[FakeRegistry]:
 
 
 async def _pull(fake: FakeRegistry, store: ImageStore, tag: str = "1", **credentials: str) -> Image:
-    name = reference.parse(f"{fake.address}/team/web:{tag}")
+    name = image_names.parse(f"{fake.address}/team/web:{tag}")
     return await pull(name, Credentials(**credentials), Registries(), store)
 
 
 async def pull(
-    name: reference.Reference,
+    name: image_names.Reference,
     credentials: Credentials,
     registries: Registries,
     store: ImageStore,
@@ -174,7 +149,6 @@ async def pull(
 
 
 async def test_an_image_pushed_by_another_tool_is_pulled_and_runs(client: Client, registry: str, layout: Path) -> None:
-    await _is_up(registry)
     name = f"{registry}/team/busybox:1"
     copy = ["skopeo", "copy", "--insecure-policy", "--dest-tls-verify=false", f"oci:{layout}:v1", f"docker://{name}"]
     await asyncio.to_thread(subprocess.run, copy, check=True, capture_output=True)
@@ -314,7 +288,7 @@ async def test_a_layer_that_two_pulls_need_is_fetched_once(store: ImageStore) ->
     one, two = Content(shared, layer(entry("b"))), Content(shared, layer(entry("c")))
     arrivals = Arrivals()
     async with serving(one) as first, serving(two) as second:
-        names = [reference.parse(f"{fake.address}/web:1") for fake in (first, second)]
+        names = [image_names.parse(f"{fake.address}/web:1") for fake in (first, second)]
         images = await asyncio.gather(
             *(pull(name, Credentials(), Registries(), store, arrivals=arrivals) for name in names)
         )
@@ -329,7 +303,7 @@ async def test_who_waited_for_a_fetch_that_failed_fetches_itself(store: ImageSto
     content, arrivals = Content(layer(entry("a", content=os.urandom(100_000)))), Arrivals()
     async with serving(content) as broken, serving(content) as sound:
         broken.cuts = [10] * 9
-        names = [reference.parse(f"{fake.address}/web:1") for fake in (broken, sound)]
+        names = [image_names.parse(f"{fake.address}/web:1") for fake in (broken, sound)]
         answers = await asyncio.gather(
             *(pull(name, Credentials(), Registries(), store, arrivals=arrivals) for name in names),
             return_exceptions=True,
@@ -344,7 +318,7 @@ async def test_a_pull_tells_how_far_it_is(store: ImageStore) -> None:
     async with serving(content) as fake:
         await _pull(fake, store)
         before = len(fake.requests)
-        await pull(reference.parse(f"{fake.address}/web:1"), Credentials(), Registries(), store, progress=progress)
+        await pull(image_names.parse(f"{fake.address}/web:1"), Credentials(), Registries(), store, progress=progress)
 
     told = json.loads(progress.told())
     assert len(fake.requests) == before + 3
@@ -395,7 +369,7 @@ async def test_credentials_do_not_follow_a_redirect_to_another_host(store: Image
 
 
 async def test_a_registry_that_is_not_there_is_unavailable(store: ImageStore) -> None:
-    name = reference.parse("127.0.0.1:1/web:1")
+    name = image_names.parse("127.0.0.1:1/web:1")
 
     with pytest.raises(RuntimeRefusal, match="can't be reached") as caught:
         await pull(name, Credentials(), Registries(), store)
@@ -428,7 +402,7 @@ async def test_a_connection_that_breaks_again_and_again_is_given_up(store: Image
 
 
 async def test_a_mirror_is_asked_first_and_hears_no_password(store: ImageStore) -> None:
-    name = reference.parse("registry.invalid/team/web:1")
+    name = image_names.parse("registry.invalid/team/web:1")
     async with serving(Content(layer(entry("a")))) as mirror:
         heard: list[str] = []
 
@@ -449,7 +423,7 @@ async def test_what_its_mirrors_lack_or_spoil_comes_from_the_registry(store: Ima
     async with serving(Content(layer(entry("a")))) as spoiling, serving(spoiling.content) as registry:
         spoiling.refuse = lambda _: web.Response(body=b"{}")
         mirrors = (f"{registry.address}=127.0.0.1:1", f"{registry.address}={spoiling.address}")
-        name = reference.parse(f"{registry.address}/team/web:1")
+        name = image_names.parse(f"{registry.address}/team/web:1")
         image = await pull(name, Credentials(), Registries(mirrors=mirrors), store)
 
     assert image.layers

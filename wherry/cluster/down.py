@@ -5,21 +5,23 @@ import shutil
 from collections.abc import Callable
 from typing import Final
 
+from nodeagent.cri.client import CriError
 from nodeagent.network.hosts import remove_hosts
 from nodeagent.purge import clear
+from nodeagent.settings import AgentSettings
 from wherry.cluster.layout import RUN_ROOT, STATE_ROOT, Layout
-from wherry.cluster.nodes import agent_settings, node_names
+from wherry.cluster.nodes import found_settings, node_names
 from wherry.cluster.processes import records, stop
-from wherry.cluster.shape import load_shape
 from wherry.targets import UsageError
 
 GRACE_S: Final = 10.0
 
 
-def bring_down(layout: Layout, *, purge: bool, say: Callable[[str], None]) -> None:
+def bring_down(layout: Layout, *, purge: bool, leaves_pods: bool, say: Callable[[str], None]) -> None:
     """End everything of the cluster that runs. Without purge, a later `up` finds its objects again.
 
-    Raises UsageError where there is no such cluster.
+    leaves_pods: to another runtime than the built-in one. Raises UsageError where there is no such cluster, and where
+    its pods can't be removed from such a runtime.
     """
     if os.geteuid() != 0:
         raise UsageError("down: needs root, as `wherry up` did; run `sudo wherry down`")
@@ -30,15 +32,25 @@ def bring_down(layout: Layout, *, purge: bool, say: Callable[[str], None]) -> No
     for record in agents_first:
         if not stop(layout.run, record, grace_s=GRACE_S):
             say(f"{record.name} (pid {record.pid}) didn't end by itself and was killed")
-    shape = load_shape(layout)
     for node in node_names(layout):
-        clear(agent_settings(layout, node, cri_endpoint=shape.cri if shape is not None else ""))
+        _clear(found_settings(layout, node), leaves_pods=leaves_pods)
     remove_hosts(layout.name)
     shutil.rmtree(layout.run, ignore_errors=True)
     if purge:
         shutil.rmtree(layout.state)
         _remove_shared()
     say(f'cluster "{layout.name}" is {"gone" if purge else "down; `wherry up` brings it back with its objects"}')
+
+
+def _clear(settings: AgentSettings, *, leaves_pods: bool) -> None:
+    try:
+        clear(settings, leaves_pods=leaves_pods)
+    except CriError as error:
+        raise UsageError(
+            f"down: the cluster's own processes are stopped, but its pods go on: {settings.cri_endpoint} can't remove "
+            f"them ({error}); start that runtime and say `wherry down` again, or `wherry up` to keep them; where it is "
+            "gone for good, add --leave-pods"
+        ) from error
 
 
 def _remove_shared() -> None:

@@ -1,15 +1,15 @@
 """The nodes of a cluster on this machine: what each is told, and where its things are."""
 
 import socket
-from pathlib import Path
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from nodeagent.network.network import link_prefix
-from nodeagent.settings import AgentSettings
+from nodeagent.settings import AgentSettings, decode_settings
 from wherry.cluster.credentials import Credentials
 from wherry.cluster.layout import Layout
+from wherry.cluster.shape import load_shape
 
 DEVELOPMENT: Final[dict[str, Any]] = {
     "allow_host_image": True,
@@ -60,6 +60,12 @@ def cri_endpoint(text: str) -> str:
     return text
 
 
-def cri_socket(layout: Layout, node: str) -> Path:
-    """Return the socket of a node's built-in runtime."""
-    return agent_settings(layout, node).runtime_socket
+def found_settings(layout: Layout, node: str) -> AgentSettings:
+    """Return the settings of a node that is there, with the runtime that it was made with."""
+    usual = agent_settings(layout, node)
+    shape = load_shape(layout)
+    if shape is not None:
+        return replace(usual, cri_endpoint=shape.cri)
+    if usual.told_file.exists():  # A node that joined the cluster of another machine.
+        return replace(usual, cri_endpoint=decode_settings(usual.told_file.read_bytes()).cri_endpoint)
+    return usual

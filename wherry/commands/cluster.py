@@ -44,13 +44,15 @@ def add_down(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `down`."""
     parser.add_argument("--name", default=DEFAULT_CLUSTER, help=f"which one ({DEFAULT_CLUSTER})")
     parser.add_argument("--purge", action="store_true", help="also remove what it has stored")
+    parser.add_argument("--leave-pods", action="store_true", help="with --cri: to a runtime that is gone for good")
 
 
 def run_down(context: Context) -> int:
     """Stop a cluster; with --purge, leave nothing of it behind."""
     from wherry.cluster.down import bring_down  # noqa: PLC0415 - `up` needs none of it.
 
-    bring_down(Layout(context.args.name), purge=context.args.purge, say=context.say)
+    args = context.args
+    bring_down(Layout(args.name), purge=args.purge, leaves_pods=args.leave_pods, say=context.say)
     return 0
 
 

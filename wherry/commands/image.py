@@ -6,10 +6,11 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from nodeagent.cri.client import Cri, CriError
+from nodeagent.cri.client import UNAVAILABLE, Cri, CriError
 from nodeagent.runtime.images.archive import import_archive
+from nodeagent.settings import AgentSettings
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
-from wherry.cluster.nodes import cri_socket, node_names
+from wherry.cluster.nodes import found_settings, node_names
 from wherry.context import Context
 from wherry.output import human_size, table
 from wherry.pull_display import PullDisplay
@@ -42,25 +43,38 @@ def _asked(context: Context, question: Callable[[Cri], Awaitable[None]]) -> None
     """Ask the runtime of a node. Raises UsageError for what it refuses."""
 
     async def ask() -> None:
-        cri = Cri(f"unix://{_socket(context)}")
+        settings = _settings(context)
+        cri = Cri(settings.endpoint)
         try:
             await question(cri)
         except CriError as error:
-            raise UsageError(f"image: {error}") from error
+            raise UsageError(f"image: {error}{_remedy(error, settings)}") from error
         finally:
             await cri.close()
 
     asyncio.run(ask())
 
 
-def _socket(context: Context) -> Path:
-    layout = Layout(context.args.cluster or DEFAULT_CLUSTER)
+def _remedy(error: CriError, settings: AgentSettings) -> str:
+    """Return what would do where nobody answers."""
+    if error.code != UNAVAILABLE:
+        return ""
+    return f"; start the runtime at {settings.cri_endpoint}" if settings.cri_endpoint else "; `wherry up` starts it"
+
+
+def _settings(context: Context) -> AgentSettings:
+    """Return the settings of the node that is meant. Raises UsageError."""
+    layout = _layout(context)
     nodes = node_names(layout)
     if not nodes:
         raise UsageError(f'image: cluster "{layout.name}" has no node on this machine; `wherry up` starts one')
     if context.args.node and context.args.node not in nodes:
         raise UsageError(f"--node {context.args.node}: on this machine there is: {', '.join(nodes)}")
-    return cri_socket(layout, context.args.node or nodes[0])
+    return found_settings(layout, context.args.node or nodes[0])
+
+
+def _layout(context: Context) -> Layout:
+    return Layout(context.args.cluster or DEFAULT_CLUSTER)
 
 
 def _list(context: Context) -> int:
@@ -79,9 +93,21 @@ def _list(context: Context) -> int:
 
 
 def _import(context: Context) -> int:
+    if node_names(_layout(context)):
+        _refuse_import(_settings(context).cri_endpoint, context.args.path)
     names = import_archive(Layout(DEFAULT_CLUSTER).images, context.args.path, context.args.name)
     context.say(f"imported {', '.join(names)}")
     return 0
+
+
+def _refuse_import(cri_endpoint: str, archive: Path) -> None:
+    """Raise UsageError where the node's runtime has images of its own, which no call of the CRI can give it."""
+    if cri_endpoint:
+        address = cri_endpoint.removeprefix("unix://")
+        raise UsageError(
+            f"image import: the node has its images from {cri_endpoint}, and CRI can only pull; give containerd an "
+            f"archive by `ctr --address {address} -n k8s.io images import {archive}`, or pull from a registry"
+        )
 
 
 def _pull(context: Context) -> int:

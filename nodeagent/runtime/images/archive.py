@@ -13,7 +13,8 @@ from typing import IO, Protocol
 
 import msgspec
 
-from nodeagent.runtime.images import layers, manifest, reference
+from kube import image_names
+from nodeagent.runtime.images import layers, manifest
 from nodeagent.runtime.images.model import Image, ImageConfig
 from nodeagent.runtime.images.store import ImageStore
 
@@ -141,7 +142,7 @@ def _import_layout(store: ImageStore, files: _Files, name: str) -> Image:
     for layer, diff_id in manifest.pairs(found, config, "layout"):
         size += _take(store, files, _blob(layer.digest), digest=layer.digest, diff_id=diff_id)
     names = _full([name])
-    names += [f"{reference.parse(names[0]).repository}@{chosen.digest}"]
+    names += [f"{image_names.parse(names[0]).repository}@{chosen.digest}"]
     return store.add(manifest.image_of(found.config.digest, config, size), names)
 
 
@@ -182,7 +183,7 @@ def _verified(files: _Files, digest: str) -> bytes:
 
 
 def _blob(digest: str) -> str:
-    if not reference.is_image_id(digest):
+    if not image_names.is_image_id(digest):
         raise ValueError(f"layout: {digest!r} is no sha256 digest; build the image again")
     return f"blobs/{digest.replace(':', '/')}"
 
@@ -192,7 +193,7 @@ def _full(names: list[str]) -> list[str]:
     given = [name for name in names if name]
     if not given:
         raise ValueError("import: the archive doesn't name its image; give a name like team/web:1")
-    return [str(reference.parse(name)) for name in given]
+    return [str(image_names.parse(name)) for name in given]
 
 
 def _digest(data: bytes) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from nodeagent.runtime.images import reference
+from kube import image_names
 from nodeagent.runtime.images.model import Image, ImageConfig
 
 MANIFEST_TYPES = (
@@ -91,7 +91,7 @@ def decode_config(data: bytes, where: str) -> Config:
 
 
 def _check_digests(digests: Iterable[str], where: str) -> None:
-    bad = [digest for digest in digests if not reference.is_image_id(digest)]
+    bad = [digest for digest in digests if not image_names.is_image_id(digest)]
     if bad:
         raise ValueError(f"{where}: {bad[0]!r} is no sha256 digest; it was not made by an honest tool")
 

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import aiohttp
 import msgspec
 
+from kube.image_names import Reference
 from nodeagent.runtime.errors import Reason, RuntimeRefusal
 from nodeagent.runtime.images import layers, manifest
 from nodeagent.runtime.images.model import Credentials, Image
 from nodeagent.runtime.images.progress import Arrivals, Progress
-from nodeagent.runtime.images.reference import Reference
 from nodeagent.runtime.images.store import ImageStore
 
 _LOG = logging.getLogger(__name__)

@@ -21,14 +21,14 @@ from pathlib import Path
 
 import msgspec
 
+from kube import image_names
 from nodeagent.runtime import state
-from nodeagent.runtime.images import reference
 from nodeagent.runtime.images.covers import Covers
 from nodeagent.runtime.images.model import Image, ImageConfig, RootLayers
 
 _LAYER_NAME_LENGTH = 32  # 128 bits of the diffID keep lowerdir= of 100 layers within the page that mount(2) reads.
 _CLOCK_GRAIN_NS = 50_000_000  # Two changes of a folder this close may share one modification time.
-HOST_IMAGE_ID = "sha256:" + hashlib.sha256(reference.HOST_IMAGE.encode()).hexdigest()
+HOST_IMAGE_ID = "sha256:" + hashlib.sha256(image_names.HOST_IMAGE.encode()).hexdigest()
 
 
 class ImageStore:
@@ -65,11 +65,11 @@ class ImageStore:
 
     def find(self, name: str) -> Image | None:
         """Return the image that `name` (a name or an id, maybe abbreviated) is for; raises ValueError on a bad name."""
-        if name.startswith("sha256:") and not reference.is_image_id(name):
+        if name.startswith("sha256:") and not image_names.is_image_id(name):
             name = name.removeprefix("sha256:")
-        if reference.is_image_id(name):
+        if image_names.is_image_id(name):
             return next((image for image in self.all() if image.id == name), None)
-        full = str(reference.parse(name))
+        full = str(image_names.parse(name))
         for image in self.all():
             if full in (*image.repo_tags, *image.repo_digests):
                 return image
@@ -120,9 +120,9 @@ class ImageStore:
         if image is None:
             return
         if image.id == HOST_IMAGE_ID:
-            raise ValueError(f"image {reference.HOST_IMAGE}: it is the machine itself and can't be removed")
+            raise ValueError(f"image {image_names.HOST_IMAGE}: it is the machine itself and can't be removed")
         names = [*image.repo_tags, *image.repo_digests]
-        full = "" if reference.is_image_id(name) else str(reference.parse(name))
+        full = "" if image_names.is_image_id(name) else str(image_names.parse(name))
         dropped = [full] if full in names else names
         with self.locked():
             for item in dropped:
@@ -221,7 +221,7 @@ def host_image() -> Image:
     """Return the machine's own root as an image."""
     config = ImageConfig(cmd=("/bin/sh",))
     return Image(
-        id=HOST_IMAGE_ID, layers=(), size_bytes=0, config=config, repo_tags=(f"{reference.HOST_IMAGE}:latest",)
+        id=HOST_IMAGE_ID, layers=(), size_bytes=0, config=config, repo_tags=(f"{image_names.HOST_IMAGE}:latest",)
     )
 
 

@@ -82,6 +82,11 @@ class Place:
         """Run kubectl and return what it printed. Fails the test where it did not end well."""
         return succeed(self.kubectl(*words, stdin=stdin))
 
+    @property
+    def runtime(self) -> str:
+        """The runtime that the node has, with its version."""
+        return self.do("get", "nodes", "-o", "jsonpath={.items[0].status.nodeInfo.containerRuntimeVersion}")
+
     def ended(self, name: str) -> Pod:
         """Return a pod that has run to its end."""
         return self.pods.when(name, lambda pod: phase(pod) in ("Succeeded", "Failed"), "has not ended")

@@ -61,7 +61,13 @@ def test_a_hook_that_sleeps_holds_the_stop_back(place: Place) -> None:
 
 
 def test_a_container_is_stopped_with_the_signal_that_it_asks_for(place: Place) -> None:
+    pod = place.pods.when("signalled", lambda pod: status_of(pod).get("ready"))
+    if "stopSignal" not in status_of(pod):
+        told = place.event("signalled", "StopSignalIgnored")["message"]
+        pytest.skip(f"{place.runtime}: {told}")
+
     assert end_of(place.past_deadline("signalled"))["message"] == "usr1\n"
+    assert status_of(pod)["stopSignal"] == "SIGUSR1"
 
 
 @pytest.mark.parametrize(("name", "first_code"), [("restart-rule", 42), ("on-failure", 1)])
