@@ -101,6 +101,12 @@ class Cluster:
         """Run a command of `wherry` on it."""
         return wherry("--cluster", self.name, *words, stdin=stdin)
 
+    @property
+    def runtime(self) -> str:
+        """The runtime of its node, with its version."""
+        nodes = json.loads(succeed(self.wherry("get", "nodes", "-o", "json")))["items"]
+        return str(nodes[0]["status"]["nodeInfo"]["containerRuntimeVersion"])
+
     def pids(self) -> dict[str, int]:
         """Return the pids of its own processes by name."""
         files = Path(f"/run/wherry/{self.name}").glob("*.process")

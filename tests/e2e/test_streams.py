@@ -151,9 +151,11 @@ def test_a_port_is_forwarded(kubectl: Kubectl, tmp_path: Path, target: str, port
 
 
 def test_a_forwarded_connection_ends_one_way_at_a_time_and_many_share_a_session(
-    kubectl: Kubectl, tmp_path: Path
+    kubectl: Kubectl, cluster: Cluster, tmp_path: Path
 ) -> None:
     """The pod answers only after the end of what it is sent: without half-closes nothing would come back."""
+    if cluster.runtime.startswith("containerd://"):
+        pytest.skip(f"{cluster.runtime}: passes the end of one way on as the end of both")
     totals: list[int] = []
     with kubectl.forwarding("pod/web", 9000, tmp_path / "errors") as here:
         large = counted(here, 32)
@@ -172,7 +174,8 @@ def test_a_port_where_nobody_listens_is_named(kubectl: Kubectl, tmp_path: Path) 
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", here), timeout=PATIENCE_S) as asked:
             asked.sendall(b"anybody?")
             asked.recv(1)
-        eventually("it is told", lambda: "nothing in the pod accepts connections" in errors.read_text())
+        refusals = ("nothing in the pod accepts connections", "connection refused")
+        eventually("it is told", lambda: any(refusal in errors.read_text() for refusal in refusals))
 
 
 def test_a_command_may_be_long(kubectl: Kubectl) -> None:

@@ -92,7 +92,7 @@ def test_apply_with_wait_shows_the_last_words_of_what_crashed(cluster: Cluster, 
 
 
 def test_apply_with_wait_blames_no_pod_of_an_earlier_revision(cluster: Cluster, namespace: str) -> None:
-    broken = DEPLOYMENT.format(command="exit 3")
+    broken = DEPLOYMENT.format(command=FOREVER).replace("wherry.local/host", "127.0.0.1:9/no/such:image")
     assert cluster.wherry("apply", "-n", namespace, "-f", "-", "--wait", stdin=broken).code == 1
 
     mended = cluster.wherry("apply", "-n", namespace, "-f", "-", "--wait", stdin=DEPLOYMENT.format(command=FOREVER))
