@@ -70,6 +70,8 @@ class Pairs:
         """Whether the client said good-bye, or broke the protocol."""
         self._halves: dict[str, _Half] = {}
         self._errors: dict[int, int] = {}
+        self._silent: set[int] = set()
+        """The pairs whose node sends no more data; why not may still come."""
 
     def from_client(self, data: bytes) -> list[Step]:
         """Return what a client's bytes mean."""
@@ -83,6 +85,7 @@ class Pairs:
 
     def end(self, pair: int) -> None:
         """Say that a connection sends nothing more."""
+        self._silent.add(pair)
         if self.connection.room(pair):
             self.connection.end(pair)
 
@@ -97,6 +100,7 @@ class Pairs:
     def finish(self, pair: int) -> None:
         """Say that a connection is over."""
         self.end(pair)
+        self._silent.discard(pair)
         self._end_error(pair)
 
     def drop_overdue(self) -> None:
@@ -146,6 +150,8 @@ class Pairs:
         self._halves = {name: half for name, half in self._halves.items() if half.stream != stream}
         if stream not in self._errors:
             return []
+        if stream in self._silent:  # As kubectl does once all data has come: it waits for the error still.
+            return [Ended(stream)]
         self._end_error(stream)
         return [Dropped(stream)]
 

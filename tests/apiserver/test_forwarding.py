@@ -125,6 +125,19 @@ def test_a_client_that_drops_a_connection_is_heard_and_told_nothing_more() -> No
     assert talk.heard() == [StreamEnded(error)]
 
 
+def test_a_client_that_has_all_data_and_resets_its_stream_still_hears_why_it_ended() -> None:
+    """kubectl does so before it looks at the error; containerd ends the data before it tells that."""
+    talk = Talk()
+    data, error = talk.pair()
+    talk.pairs.end(data)
+    talk.client.reset(data, Reset.CANCEL)
+
+    assert talk.steps() == [Ended(data)]
+    talk.pairs.fail(data, "nobody there")
+    talk.pairs.finish(data)
+    assert talk.heard() == [DataReceived(error, b"nobody there"), StreamEnded(error)]
+
+
 def test_a_stream_that_stays_alone_is_dropped_at_the_second_look() -> None:
     talk = Talk()
     stream = talk.open("error")

@@ -1,6 +1,7 @@
 """What a node's pods really have on the machine: asked of the runtime and of the kernel, never of the agent."""
 
 import asyncio
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from nodeagent.network.network import link_prefix
 from tests.e2e.conftest import Cluster
 
 CGROUPS = Path("/sys/fs/cgroup")
-_UID = re.compile(r"\b(?:pod)?(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})\b")
+_UID = re.compile(r"(?:/pods/|/pod|_)([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})\b")
+"""A pod's uid where paths have it: that of the API, or the shorter one of a static pod."""
 _ID = re.compile(r"\b[0-9a-f]{64}\b")
 
 
@@ -51,7 +53,7 @@ class Eye:
         return Traces(
             records=self._runner.run(self._ask()),
             processes=Counter(_first_processes()),
-            uids=frozenset(uid for path in paths for uid in _uids(path)),
+            uids=frozenset(uid for path in paths for uid in _UID.findall(path)),
             ids=frozenset(found for path in paths for found in _ID.findall(path)),
             links=sum(_is_of_pod(path.name, prefix) for path in Path("/sys/class/net").iterdir()),
         )
@@ -64,11 +66,6 @@ class Eye:
             await cri.close()
 
 
-def _uids(text: str) -> Iterator[str]:
-    """Yield the uids in a text: those of the API, and the shorter ones of static pods."""
-    return (found.removeprefix("pod") for found in _UID.findall(text))
-
-
 def _first_processes() -> Iterator[str]:
     """Yield for each container whose first process lives, by the kernel, the uid of its pod."""
     for path in Path("/proc").glob("[0-9]*"):
@@ -77,12 +74,13 @@ def _first_processes() -> Iterator[str]:
             groups = (path / "cgroup").read_text() if is_first else ""
         except OSError:
             continue  # It has ended meanwhile.
-        yield from set(_uids(groups))
+        yield from set(_UID.findall(groups))
 
 
 def _cgroups(cluster: Cluster) -> Iterator[str]:
     for top in (CGROUPS, *CGROUPS.iterdir()):
-        yield from (str(path) for path in top.glob(f"wherry-{cluster.name}-*/**/"))
+        for group in top.glob(f"wherry-{cluster.name}-*"):
+            yield from (folder for folder, _, _ in os.walk(group))
 
 
 def _mounts(cluster: Cluster) -> Iterator[str]:
