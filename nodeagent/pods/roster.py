@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from kube.api.core_v1 import Pod
@@ -226,15 +225,13 @@ class Roster:
         _log.info("pod %s: known to no API object: removing it", uid)
         sandbox = record.sandbox
         grace_s = DEFAULT_GRACE_S
-        logs: Path | None = None
         if sandbox is not None:
             grace_s = int(sandbox.annotations.get(values.GRACE_PERIOD, DEFAULT_GRACE_S))
-            logs = self._room.dirs.state / "logs" / f"{sandbox.namespace}_{sandbox.name}_{uid}"
         try:
             await asyncio.gather(*(self._room.cri.stop_container(c.id, grace_s) for c in record.running))
             for ready in record.sandboxes:
                 await self._room.cri.stop_sandbox(ready.id)
-            await remove_everything(self._room, uid, record, logs)
+            await remove_everything(self._room, uid, record, self._room.dirs.logs_found(uid))
         except (CriError, OperationFailed) as error:
             _log.warning("pod %s: could not be removed, the next round tries again: %s", uid, error)
         self._orphans.discard(uid)

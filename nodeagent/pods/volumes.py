@@ -75,8 +75,13 @@ class NodeDirs:
 
     def pods_found(self) -> set[str]:
         """Return the uids of all pods that have left something."""
-        folders = [self.state / "pods", self.run / "pods"]
-        return {entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()}
+        folders = [self.state / "pods", self.run / "pods", self.state / "logs"]
+        names = (entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir())
+        return {name.rpartition("_")[2] for name in names}
+
+    def logs_found(self, uid: str) -> Path | None:
+        """Return the directory of the logs that a pod has left, None where there is none."""
+        return next((self.state / "logs").glob(f"*_{uid}"), None)
 
 
 class PodVolumes:

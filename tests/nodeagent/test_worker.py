@@ -505,6 +505,15 @@ async def test_a_start_that_was_cut_off_between_create_and_start_goes_on(runtime
     assert f"remove {status.id}" not in runtime.calls
 
 
+async def test_logs_of_a_pod_that_is_gone_are_removed(runtime: FakeRuntime, tmp_path: Path) -> None:
+    """The agent was killed after it had made their folder, and before the sandbox: nothing else tells of the pod."""
+    left = tmp_path / "state" / "logs" / "default_gone_uid-gone"
+    left.mkdir(parents=True)
+
+    async with agent(FakeClient(), runtime, tmp_path):
+        await until(lambda: not left.exists())
+
+
 async def test_many_pods_come_and_go_at_once(node: Node) -> None:
     names = [f"p{number}" for number in range(12)]
     for name in names:

@@ -54,7 +54,8 @@ class Cast:
         """Have a node run a pod from a file."""
         manifest = pod("stands-by", SHAPES["stays"], str(self._stories))
         manifest["metadata"]["namespace"] = NAMESPACE
-        file.write_text(json.dumps(manifest))
+        file.with_suffix(".new").write_text(json.dumps(manifest))
+        file.with_suffix(".new").rename(file)
         self._standing = {file: Member(f"stands-by-{node}", SHAPES["stays"])}
 
     def stand_down(self) -> None:
