@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -579,37 +578,6 @@ async def test_killing_the_agent_stops_no_container_and_loses_no_line(cluster: C
     assert (await cluster.exec("survivor", "echo", "there"))[0] == b"there\n"
     await cluster.delete("survivor")
     await cluster.delete("crashing")
-
-
-async def test_kills_at_random_moments_leave_every_pod_as_it_should_be(cluster: Cluster) -> None:
-    """Pods come and go while the agent is killed: in the end each runs once, and nothing is left of the others."""
-    machine, random = cluster.machine, Random(20)
-    wanted: list[str] = []
-    for turn in range(4):
-        for number in range(3):
-            wanted.append(f"r{turn}-{number}")
-            await cluster.run(wanted[-1], sh("echo ran >> /mark; exec sleep 600"))
-        for gone in (wanted.pop(random.randrange(len(wanted))) for _ in range(turn)):
-            await cluster.client.delete(Pod, gone, namespace="default", grace_s=random.choice((0, 1)))
-        await asyncio.sleep(random.uniform(0, 0.3))  # The moment of the kill is what varies here.
-        machine.end(machine.processes[-1], signal.SIGKILL)
-        machine.start_agent()
-
-    for name in wanted:
-        pod = await cluster.wait_ready(name)
-        assert pod.status.container_statuses[0].restart_count == 0, name
-
-    cri = Cri(f"unix:{machine.folder / 'run' / 'runtime.sock'}")
-    running: list[str] = []
-
-    async def only_the_wanted_run() -> bool:
-        records = (await cri.pods()).values()
-        running[:] = sorted(record.sandboxes[0].name for record in records for _ in record.running)
-        return running == sorted(wanted)
-
-    await until(only_the_wanted_run, "one container for each pod")
-    await cri.close()
-    await asyncio.gather(*(cluster.delete(name) for name in wanted))
 
 
 async def test_killing_the_runtime_alone_stops_no_container(cluster: Cluster) -> None:
