@@ -52,7 +52,7 @@ class Eye:
         prefix = link_prefix(self._cluster.name)
         return Traces(
             records=self._runner.run(self._ask()),
-            processes=Counter(_first_processes()),
+            processes=Counter(_first_processes(self._cluster)),
             uids=frozenset(uid for path in paths for uid in _UID.findall(path)),
             ids=frozenset(found for path in paths for found in _ID.findall(path)),
             links=sum(_is_of_pod(path.name, prefix) for path in Path("/sys/class/net").iterdir()),
@@ -66,15 +66,16 @@ class Eye:
             await cri.close()
 
 
-def _first_processes() -> Iterator[str]:
+def _first_processes(cluster: Cluster) -> Iterator[str]:
     """Yield for each container whose first process lives, by the kernel, the uid of its pod."""
+    ours = f"/wherry-{cluster.name}-"
     for path in Path("/proc").glob("[0-9]*"):
         try:
             is_first = (path / "cmdline").read_bytes().startswith(b"/bin/sh\0-c\0trap 'echo")
             groups = (path / "cgroup").read_text() if is_first else ""
         except OSError:
             continue  # It has ended meanwhile.
-        yield from set(_UID.findall(groups))
+        yield from set(_UID.findall(groups)) if ours in groups else ()
 
 
 def _cgroups(cluster: Cluster) -> Iterator[str]:
