@@ -42,6 +42,7 @@ from nodeagent.pods.roster import Roster
 from nodeagent.pods.static_keeper import StaticKeeper, follow
 from nodeagent.pods.static_pods import read_static_pods
 from nodeagent.pods.status import NodeFacts
+from nodeagent.pods.user_ranges import UserRanges, node_ids
 from nodeagent.pods.view import BackoffLimits
 from nodeagent.pods.volumes import NodeDirs
 from nodeagent.pressure.keeper import PressureKeeper
@@ -221,6 +222,7 @@ class _Agent:
             removes_cgroups=bool(settings.cri_endpoint),
             limits=BackoffLimits(settings.backoff_first_s, settings.backoff_most_s),
         )
+        dirs = NodeDirs(settings.state_dir, settings.run_dir)
         return PodRoom(
             client=self._client,
             cri=self._cri,
@@ -229,7 +231,8 @@ class _Agent:
             recorder=recorder,
             references=ReferenceCache(self._client, self._runner),
             images=ImagePuller(self._cri),
-            dirs=NodeDirs(settings.state_dir, settings.run_dir),
+            dirs=dirs,
+            users=UserRanges(dirs.pods, node_ids(_read(Path("/etc/subuid")), _read(Path("/etc/subgid")))),
             node=NodeFacts(identity.addresses, version.name),
             settings=pod_settings,
             services=self._services.services.all,

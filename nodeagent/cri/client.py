@@ -86,6 +86,11 @@ class Cri:
         answer = await self._call(self._runtime.status, cri_v1.StatusRequest(), 10)
         return [RuntimeCondition(c.type, c.status, c.reason, c.message) for c in answer.status.conditions]
 
+    async def gives_users(self, handler: str) -> bool:
+        """Say whether a pod that this runtime handler makes can have a user namespace of its own."""
+        answer = await self._call(self._runtime.status, cri_v1.StatusRequest(), 10)
+        return any(known.name == handler and known.features.user_namespaces for known in answer.runtime_handlers)
+
     async def info(self) -> dict[str, str]:
         """Return what the runtime tells of itself beyond the CRI: JSON by keys of its own choice."""
         answer = await self._call(self._runtime.status, cri_v1.StatusRequest(verbose=True), 10)

@@ -33,6 +33,7 @@ from nodeagent.pods.resources import kernel_limits, unlimited_where_none
 from nodeagent.pods.room import PodRoom, PodSettings
 from nodeagent.pods.runtime_config import ContainerWish, Mount, container_config, linux_resources, sandbox_config
 from nodeagent.pods.tokens import PodTokens
+from nodeagent.pods.user_ranges import IdRange, UserRangeError
 from nodeagent.pods.view import (
     KillContainer,
     RemoveContainer,
@@ -97,9 +98,11 @@ class Operations:
         """Make the pod's sandbox; return its id."""
         try:
             self._room.dirs.logs(pod).mkdir(parents=True, exist_ok=True, mode=0o755)
-            config = self._sandbox_config(pod, attempt)
-            return await self._room.cri.run_sandbox(config, await self._handler(pod))
-        except (ApiError, ConnectionLost, CriError, OSError, NameTooLongError) as error:
+            handler = await self._handler(pod)
+            if pod.spec.host_users is False and not await self._room.cri.gives_users(handler):
+                raise UserRangeError(_no_users(handler))
+            return await self._room.cri.run_sandbox(self._sandbox_config(pod, attempt), handler)
+        except (ApiError, ConnectionLost, CriError, OSError, NameTooLongError, UserRangeError) as error:
             told = f"Failed to create pod sandbox: {error}"
             self._room.tell(pod, "Warning", "FailedCreatePodSandBox", told)
             raise OperationFailed("FailedCreatePodSandBox", told) from error
@@ -118,7 +121,11 @@ class Operations:
             log_directory=str(self._room.dirs.logs(pod)),
             dns=dns_of(pod, settings.host_dns, settings.cluster_dns, settings.cluster_domain),
             cgroup_parent=pod_cgroup(settings, pod.metadata.uid),
+            users=self._users(pod),
         )
+
+    def _users(self, pod: Pod) -> IdRange | None:
+        return self._room.users.of(pod.metadata.uid) if pod.spec.host_users is False else None
 
     def _facts(self, pod: Pod, record: PodRecord) -> PodFacts:
         sandbox = record.sandbox
@@ -197,6 +204,7 @@ class Operations:
             message_file=message_file,
             default_seccomp=room.settings.default_seccomp,
             target_id=_target_id(pod, container, record),
+            users=self._users(pod),
         )
         made = container_config(pod, container, wish)
         (room.dirs.logs(pod) / container.name).mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -326,6 +334,11 @@ class Operations:
         """Remove every trace of a pod from the node."""
         self._room.references.release(pod.metadata.uid)
         await remove_everything(self._room, pod.metadata.uid, record, self._room.dirs.logs(pod))
+
+
+def _no_users(handler: str) -> str:
+    who = f"runtimeClassName's handler {handler!r}" if handler else "this node's runtime"
+    return f"spec.hostUsers: {who} gives pods no users of their own; leave it out, or use another runtimeClassName"
 
 
 def pod_cgroup(settings: PodSettings, uid: str) -> str:

@@ -17,6 +17,7 @@ from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.resolver import DnsSettings
 from nodeagent.pods.static_pods import is_static
 from nodeagent.pods.status import NodeFacts
+from nodeagent.pods.user_ranges import UserRanges
 from nodeagent.pods.view import BackoffLimits
 from nodeagent.pods.volumes import NodeDirs
 
@@ -71,6 +72,7 @@ class PodRoom:
     references: ReferenceCache
     images: ImagePuller
     dirs: NodeDirs
+    users: UserRanges
     node: NodeFacts
     settings: PodSettings
     services: Callable[[], Iterable[Service]]

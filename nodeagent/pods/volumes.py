@@ -49,9 +49,14 @@ class NodeDirs:
     state: Path
     run: Path
 
+    @property
+    def pods(self) -> Path:
+        """The directory of the directories of what pods keep on disk."""
+        return self.state / "pods"
+
     def pod(self, uid: str) -> Path:
         """Return the directory of what a pod keeps on disk."""
-        return self.state / "pods" / uid
+        return self.pods / uid
 
     def pod_in_memory(self, uid: str) -> Path:
         """Return the directory of what a pod keeps in memory."""
@@ -70,12 +75,12 @@ class NodeDirs:
     def make(self) -> None:
         """Make the directories that pods' own are made in."""
         keep_in_memory(self.run / "pods")
-        for folder in (self.state / "pods", self.state / "logs"):
+        for folder in (self.pods, self.state / "logs"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def pods_found(self) -> set[str]:
         """Return the uids of all pods that have left something."""
-        folders = [self.state / "pods", self.run / "pods"]
+        folders = [self.pods, self.run / "pods"]
         return {entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()}
 
 

@@ -197,6 +197,20 @@ def test_every_error_of_a_pod_is_told_at_once_with_its_path() -> None:
             " of type emptyDir",
         ),
         (
+            "{containers: [{name: a, image: b}], hostUsers: false, hostNetwork: true}",
+            "spec.hostNetwork: Forbidden: when `hostUsers` is false",
+        ),
+        (
+            "{hostUsers: false, containers: [{name: a, image: b, volumeDevices: [{name: v, devicePath: /d}]}],"
+            " volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]}",
+            "spec.containers[0].volumeDevices: Forbidden: when `hostUsers` is false",
+        ),
+        (
+            "{containers: [{name: a, image: b, securityContext: {procMount: Unmasked}}]}",
+            'spec.containers[0].securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to use'
+            " `Unmasked`",
+        ),
+        (
             "{containers: [{name: a, image: b}], dnsConfig: {searches: [., _sip._tcp.a_b.c., a__]}}",
             'spec.dnsConfig.searches[2]: Invalid value: "a__": a lowercase RFC 1123 subdomain must consist of lower'
             " case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character"

@@ -34,6 +34,8 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
         self.images = {"wherry.local/host"}
         self.graces: list[int] = []
         self.tells_events = True
+        self.gives_users = True
+        self.sandbox_configs: list[cri_v1.PodSandboxConfig] = []
         self.slow_pull = asyncio.Event()
         self.slow_pull.set()
         self.commands: dict[tuple[str, ...], int] = {}
@@ -106,12 +108,17 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
 
     async def status(self, request: Any, context: Any) -> Any:
         conditions = [cri_v1.RuntimeCondition(type=kind, status=True) for kind in ("RuntimeReady", "NetworkReady")]
-        return cri_v1.StatusResponse(status=cri_v1.RuntimeStatus(conditions=conditions))
+        features = cri_v1.RuntimeHandlerFeatures(user_namespaces=self.gives_users)
+        return cri_v1.StatusResponse(
+            status=cri_v1.RuntimeStatus(conditions=conditions),
+            runtime_handlers=[cri_v1.RuntimeHandler(features=features)],
+        )
 
     async def run_pod_sandbox(self, request: Any, context: Any) -> Any:
         self.calls.append(f"run {request.config.metadata.name}")
         identifier = self._new_id("sandbox")
         config = request.config
+        self.sandbox_configs.append(config)
         self.sandboxes[identifier] = cri_v1.PodSandboxStatus(
             id=identifier,
             metadata=config.metadata,

@@ -24,7 +24,6 @@ def setting(name: str) -> dict[str, Any]:
         ({"os": {"name": "windows"}}, "PodOSNotSupported", "windows"),
         ({"securityContext": setting("kernel.msgmax")}, "SysctlForbidden", '"kernel.msgmax" not allowlisted'),
         ({"securityContext": PROFILE}, "AppArmor", "Cannot enforce AppArmor"),
-        ({"hostUsers": False}, "PodFeatureUnsupported", "spec.hostUsers"),
         ({"resourceClaims": [{"name": "gpu"}]}, "PodFeatureUnsupported", "spec.resourceClaims"),
         ({"containers": [container(securityContext=PROFILE)]}, "AppArmor", "Cannot enforce AppArmor"),
         ({"containers": [container(restartPolicyRules=[ALL_AGAIN])]}, "PodFeatureUnsupported", "container main"),
@@ -41,7 +40,7 @@ def test_what_the_node_cannot_give_is_refused_by_name(spec: dict[str, Any], reas
 def test_what_the_node_can_give_is_taken() -> None:
     unconfined = container(securityContext={"appArmorProfile": {"type": "Unconfined"}})
 
-    assert unsupported(pod("web", unconfined, os={"name": "linux"}, hostUsers=True)) is None
+    assert unsupported(pod("web", unconfined, os={"name": "linux"}, hostUsers=False)) is None
     assert unsupported(pod(securityContext=setting("net.ipv4.tcp_syncookies"))) is None
     assert unsupported(pod(securityContext=setting("net/ipv4/tcp_syncookies"))) is None
 

@@ -26,6 +26,7 @@ from nodeagent.pods.room import PodRoom, PodSettings
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.static_keeper import StaticKeeper
 from nodeagent.pods.status import NodeFacts
+from nodeagent.pods.user_ranges import UserRanges
 from nodeagent.pods.view import BackoffLimits
 from nodeagent.pods.volumes import NodeDirs
 from proto import cri_v1
@@ -99,6 +100,7 @@ async def agent(
             references=ReferenceCache(api, runner),
             images=ImagePuller(cri),
             dirs=dirs,
+            users=UserRanges(dirs.pods),
             node=NodeFacts(("192.0.2.1",), "fake"),
             settings=PodSettings(ALLOCATABLE, 4 << 30, limits=BackoffLimits(0.05, 0.2)),
             services=lambda: (),
