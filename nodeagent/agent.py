@@ -37,7 +37,7 @@ from nodeagent.pods.images import ImagePuller
 from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.resolver import parse_resolv_conf
 from nodeagent.pods.resources import ZERO
-from nodeagent.pods.room import NodePressure, PodRoom, PodSettings
+from nodeagent.pods.room import NodeTrouble, PodRoom, PodSettings
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.static_keeper import StaticKeeper, follow
 from nodeagent.pods.static_pods import read_static_pods
@@ -53,6 +53,8 @@ from nodeagent.proxy.services import service_informers
 from nodeagent.runtime_child import keep_runtime
 from nodeagent.server import NodeServer
 from nodeagent.settings import AgentSettings
+from nodeagent.shutdown.keeper import ShutdownKeeper
+from nodeagent.shutdown.periods import parse_periods
 from nodeagent.stats.doors import StatsDoors
 from nodeagent.stats.meter import Meter
 
@@ -92,7 +94,7 @@ class _Agent:
         self._nodes = Informer(client, Node)
         self._pods = Informer(client, Pod, Selection(field_selector=f"spec.nodeName={settings.node_name}"))
         self._services = service_informers(client)
-        self._pressure = NodePressure()
+        self._trouble = NodeTrouble()
         self._runtime_restarted = asyncio.Event()
 
     async def start(self) -> None:
@@ -114,7 +116,7 @@ class _Agent:
             cri=self._cri,
             nodes=self._nodes,
             clock=self._clock,
-            pressure=self._pressure,
+            trouble=self._trouble,
         )
         room = self._room(identity, version, recorder)
         roster = self._start_pods(room)
@@ -127,6 +129,7 @@ class _Agent:
         meter = Meter(roster, self._cri, room.dirs, self._clock, None if settings.cri_endpoint else settings.image_dir)
         pressure = PressureKeeper(settings, room, roster, meter, self._nodes)
         runner.start("pressure", pressure.run)
+        self._heed_shutdown(room, roster)
         runner.start("pod CIDR", lambda: self._tell_restarts(keeper))
         runner.start("limits of emptyDirs", lambda: keep_limits(roster.workers, room.dirs, self._clock))
         runner.start("log rotation", lambda: self._rotate_logs(roster, room.dirs))
@@ -144,6 +147,16 @@ class _Agent:
         self._runner.start("pods", roster.run)
         self._runner.start("static pods", lambda: follow(static))
         return roster
+
+    def _heed_shutdown(self, room: PodRoom, roster: Roster) -> None:
+        """Let pods end in their order when this process is told to, and where that is set when the machine ends."""
+        periods = parse_periods(self._settings)
+        keeper = ShutdownKeeper(self._settings.node_name, periods, room, roster, self._nodes)
+        self._runner.start("shutdown by signal", lambda: keeper.heed_signal(self._runner.stop))
+        if periods:
+            from nodeagent.shutdown.logind import follow_logind  # noqa: PLC0415 - D-Bus costs memory, and few want it.
+
+            self._runner.start("shutdown by logind", lambda: follow_logind(keeper, self._clock))
 
     def _server(self, roster: Roster, dirs: NodeDirs, meter: Meter, pressure: PressureKeeper) -> NodeServer:
         settings, clock = self._settings, self._clock
@@ -236,7 +249,7 @@ class _Agent:
             node=NodeFacts(identity.addresses, version.name),
             settings=pod_settings,
             services=self._services.services.all,
-            pressure=self._pressure,
+            trouble=self._trouble,
         )
 
     async def _connect(self, identity: NodeIdentity) -> None:

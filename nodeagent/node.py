@@ -8,7 +8,8 @@ Source: kubernetes.io/docs/concepts/architecture/nodes.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from msgspec.structs import replace
@@ -23,8 +24,9 @@ from kube.errors import ApiError
 from kube.informer import Informer
 from kube.times import to_micro_time
 from nodeagent.cri.client import Cri, CriError
+from nodeagent.cri.values import ImageRecord, RuntimeCondition
 from nodeagent.node_status import NodeIdentity, NodeState, differs, new_node, node_status
-from nodeagent.pods.room import NodePressure
+from nodeagent.pods.room import NodeTrouble
 from nodeagent.settings import AgentSettings
 
 LEASES: Final = "kube-node-lease"
@@ -47,7 +49,7 @@ class NodeKeeper:
         cri: Cri,
         nodes: Informer[Node],
         clock: Clock,
-        pressure: NodePressure,
+        trouble: NodeTrouble,
     ) -> None:
         self._settings = settings
         self._identity = identity
@@ -55,7 +57,7 @@ class NodeKeeper:
         self._cri = cri
         self._nodes = nodes
         self._clock = clock
-        self._pressure = pressure
+        self._trouble = trouble
         self._cidr_told = ""
         self._wake = asyncio.Event()
         self.has_own_network = not settings.cri_endpoint
@@ -86,7 +88,7 @@ class NodeKeeper:
     async def keep_status(self) -> None:
         """Write the status whenever it changed, and now and then as a heartbeat, for ever."""
         self._nodes.on_change(self._heard)
-        self._pressure.on_change(self._wake.set)
+        self._trouble.on_change(self._wake.set)
         await self._nodes.wait_synced()
         written_s = -self._settings.status_report_s
         while True:
@@ -134,13 +136,17 @@ class NodeKeeper:
         self._wake.set()
 
     async def _observe(self) -> NodeState:
-        short = self._pressure.conditions
-        has_cidr = bool(self._cidr_told) or not self.has_own_network
-        try:
+        conditions: Sequence[RuntimeCondition] | None = None
+        images: Sequence[ImageRecord] = ()
+        with suppress(CriError):
             conditions, images = await asyncio.gather(self._cri.conditions(), self._cri.images())
-        except CriError:
-            return NodeState(None, short, has_pod_cidr=has_cidr)
-        return NodeState(conditions, short, images, has_cidr)
+        return NodeState(
+            conditions,
+            self._trouble.pressure,
+            images,
+            has_pod_cidr=bool(self._cidr_told) or not self.has_own_network,
+            is_shutting_down=self._trouble.is_shutting_down,
+        )
 
     async def _write(self, before: NodeStatus, wanted: NodeStatus) -> bool:
         plain = to_plain(wanted)

@@ -42,20 +42,32 @@ class PodSettings:
     allowed_unsafe_sysctls: tuple[str, ...] = ()
 
 
-class NodePressure:
-    """What the node is short of: the conditions that hold, of MemoryPressure, DiskPressure and PIDPressure."""
+class NodeTrouble:
+    """Why the node may not take pods.
+
+    pressure: what it is short of, the conditions that hold of MemoryPressure, DiskPressure and PIDPressure.
+    """
 
     def __init__(self) -> None:
-        self.conditions: frozenset[str] = frozenset()
+        self.pressure: frozenset[str] = frozenset()
+        self.is_shutting_down = False
         self._listeners: list[Callable[[], object]] = []
 
     def on_change(self, listener: Callable[[], object]) -> None:
-        """Have `listener` called whenever they change."""
+        """Have `listener` called whenever any of it changes."""
         self._listeners.append(listener)
 
-    def tell(self, conditions: frozenset[str]) -> None:
-        """Set them."""
-        self.conditions = conditions
+    def tell_pressure(self, conditions: frozenset[str]) -> None:
+        """Set what the node is short of."""
+        self.pressure = conditions
+        self._tell()
+
+    def tell_shutdown(self, *, is_coming: bool) -> None:
+        """Set whether the node is shutting down."""
+        self.is_shutting_down = is_coming
+        self._tell()
+
+    def _tell(self) -> None:
         for listener in self._listeners:
             listener()
 
@@ -76,7 +88,7 @@ class PodRoom:
     node: NodeFacts
     settings: PodSettings
     services: Callable[[], Iterable[Service]]
-    pressure: NodePressure = field(default_factory=NodePressure)
+    trouble: NodeTrouble = field(default_factory=NodeTrouble)
     mirrors: dict[str, str] = field(default_factory=dict)
 
     def uid_in_api(self, pod: Pod) -> str:

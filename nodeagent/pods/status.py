@@ -48,12 +48,13 @@ def pod_status(view: View, before: PodStatus, node: NodeFacts, now: datetime) ->
     inits = tuple(init_container_status(telling, container) for container in pod.spec.init_containers)
     mains = tuple(container_status(telling, container) for container in pod.spec.containers)
     added = tuple(ephemeral_container_status(telling, container) for container in ephemeral_containers(pod))
-    phase = before.phase if before.phase in TERMINAL else pod_phase(pod, inits, mains)
+    was_over, is_down = before.phase in TERMINAL, not view.record.running
+    phase = before.phase if was_over else pod_phase(pod, inits, mains)
     reason, message = before.reason, before.message
     ending = ending_of(view, now)
-    if ending is not None and ending.phase_reason and phase not in TERMINAL:
+    if ending is not None and ending.phase_reason and is_down and not was_over:
         phase, reason, message = "Failed", ending.phase_reason, ending.message
-    elif ending is not None and ending.is_deleted and not view.record.running and phase not in TERMINAL:
+    elif ending is not None and ending.is_deleted and is_down and phase not in TERMINAL:
         phase = _phase_of_deleted(phase, mains)
     ips = _pod_ips(view, before, node)
     changed = replace(

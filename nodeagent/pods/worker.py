@@ -22,7 +22,7 @@ from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord
 from nodeagent.pods.containers import find_container
 from nodeagent.pods.messages import termination_message
 from nodeagent.pods.operations import OperationFailed, Operations
-from nodeagent.pods.plan import DEFAULT_GRACE_S, plan
+from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL, plan
 from nodeagent.pods.probes import Prober
 from nodeagent.pods.resize import granted_pod, is_resized
 from nodeagent.pods.room import PodRoom
@@ -109,6 +109,11 @@ class PodWorker:
     def is_evicted(self) -> bool:
         """Whether the pod has to leave."""
         return self._eviction is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of the pod runs, and its last phase was told."""
+        return self.is_gone or (not self.record.running and self._teller.told.phase in TERMINAL)
 
     @property
     def record(self) -> PodRecord:

@@ -46,7 +46,7 @@ class Node:
     api: FakeClient
     runtime: FakeRuntime
     roster: Roster
-    dirs: NodeDirs
+    room: PodRoom
 
     def pod(self, name: str = "web") -> Pod:
         """Return the pod as it is stored."""
@@ -115,7 +115,7 @@ async def agent(
             runner.start("nodes", nodes.run)
             runner.start("static", StaticKeeper(static, room, roster, node="n1", nodes=nodes, pods=pods).run)
             await until(static.is_dir)
-        yield Node(api, runtime, roster, dirs)
+        yield Node(api, runtime, roster, room)
     await cri.close()
 
 
@@ -192,7 +192,7 @@ async def test_a_deleted_pod_leaves_nothing_behind(node: Node) -> None:
     await until(lambda: not node.runtime.sandboxes)
 
     assert node.runtime.graces == [4]
-    await until(lambda: not (node.dirs.state / "pods" / "uid-web").exists())
+    await until(lambda: not (node.room.dirs.state / "pods" / "uid-web").exists())
     await until(lambda: not list(node.roster.workers()))
 
 
@@ -323,7 +323,7 @@ async def test_a_changed_config_map_reaches_its_volume(node: Node) -> None:
     stored = node.api.put(config("1"))
     node.api.put(pod(volumes=[{"name": "v", "configMap": {"name": "cm"}}]))
     await until(node.is_ready)
-    file = node.dirs.state / "pods" / "uid-web" / "volumes" / "v" / "a"
+    file = node.room.dirs.state / "pods" / "uid-web" / "volumes" / "v" / "a"
     assert file.read_text() == "1"
 
     await node.api.patch(ConfigMap, stored.metadata.name, {"data": {"a": "2"}}, namespace="default")
@@ -420,7 +420,7 @@ async def test_a_pod_deleted_while_no_agent_ran_is_removed(runtime: FakeRuntime,
 
     async with agent(api, runtime, tmp_path) as second:
         await until(lambda: not runtime.sandboxes)
-        await until(lambda: not (second.dirs.state / "pods" / "uid-web").exists())
+        await until(lambda: not (second.room.dirs.state / "pods" / "uid-web").exists())
 
 
 async def test_a_container_that_ended_while_no_agent_ran_is_accounted_for_once(

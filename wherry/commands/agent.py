@@ -85,6 +85,9 @@ FLAGS: Final = {
     "eviction_max_pod_grace_s": Flag("what pods that leave so get to end in (0 s)", int),
     "eviction_minimum_reclaim": Flag("how much more to win back: memory.available=200Mi", _pairs),
     "eviction_pressure_transition_s": Flag("how long pressure is told after it was seen last (300)", float),
+    "shutdown_grace_s": Flag("what pods have to end in when the machine is switched off (0: it isn't heeded)", int),
+    "shutdown_grace_critical_s": Flag("how much of it, at the end, is for critical pods (0)", int),
+    "shutdown_grace_by_priority": Flag("instead, seconds for each priority: 0=60,1000=30,2000000000=10", _pairs),
     "insecure_registries": Flag("host:port,... to speak to without TLS", _words),
     "registry_mirrors": Flag("docker.io=HOST[:PORT][/PREFIX],... to ask before the registry itself", _words),
 }
