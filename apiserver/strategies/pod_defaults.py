@@ -179,7 +179,12 @@ def _default_variable(variable: EnvVar) -> EnvVar:
 
 
 def _default_value_source(source: EnvVarSource) -> EnvVarSource:
-    return within(source, field_ref=_default_field, resource_field_ref=_default_resource_field)
+    return within(
+        source,
+        field_ref=_default_field,
+        resource_field_ref=_default_resource_field,
+        file_key_ref=lambda key: where_none(key, optional=False),
+    )
 
 
 def _default_field(field: ObjectFieldSelector) -> ObjectFieldSelector:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
@@ -189,6 +190,7 @@ class Operations:
             await ensure(name=volume.reference, policy=volume.pull_policy)
         links = pod.spec.enable_service_links is not False
         services = service_variables(room.services(), meta.namespace, links=links)
+        references = replace(references, files=self._volumes.variables(container))
         variables = environment(container, self._facts(pod, record), references, services)
         message_file = self._message_file(pod, container, action.restart_count)
         wish = ContainerWish(

@@ -23,10 +23,20 @@ from nodeagent.pods.container_status import (
 from nodeagent.pods.containers import ephemeral_containers
 from nodeagent.pods.plan import TERMINAL, ending_of, has_initialized
 from nodeagent.pods.resize import IN_PROGRESS, PENDING, resize_conditions
+from nodeagent.pods.restart_all import CONDITION as RESTARTING_ALL
+from nodeagent.pods.restart_all import is_restarting_all, restarting_condition
 from nodeagent.pods.restarts import restarts
 from nodeagent.pods.view import View, is_sidecar
 
-OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", PENDING, IN_PROGRESS)
+OWN_CONDITIONS = (
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    PENDING,
+    IN_PROGRESS,
+    RESTARTING_ALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,8 @@ def pod_status(view: View, before: PodStatus, node: NodeFacts, now: datetime) ->
     mains = tuple(container_status(telling, container) for container in pod.spec.containers)
     added = tuple(ephemeral_container_status(telling, container) for container in ephemeral_containers(pod))
     was_over, is_down = before.phase in TERMINAL, not view.record.running
-    phase = before.phase if was_over else pod_phase(pod, inits, mains)
+    keeps_phase = was_over or is_restarting_all(view, now)
+    phase = before.phase if keeps_phase else pod_phase(pod, inits, mains)
     reason, message = before.reason, before.message
     ending = ending_of(view, now)
     if ending is not None and ending.phase_reason and is_down and not was_over:
@@ -135,6 +146,7 @@ def _conditions(view: View, status: PodStatus, before: PodStatus, now: datetime)
         _ready(view, status, before),
         _containers_ready(view, status),
         *resize_conditions(view),
+        *restarting_condition(view, now),
     ]
     dated = [_dated(new, condition(before.conditions, new.type), view.pod, now) for new in own]
     others = tuple(c for c in before.conditions if c.type not in OWN_CONDITIONS)

@@ -18,7 +18,7 @@ from kube.objects import with_metadata
 from kube.runner import attempt
 from kube.times import to_time
 from nodeagent.cri.client import CriError
-from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord
+from nodeagent.cri.values import ContainerEvent, ContainerRecord, ContainerState, PodRecord
 from nodeagent.pods.containers import find_container
 from nodeagent.pods.messages import termination_message
 from nodeagent.pods.operations import OperationFailed, Operations
@@ -87,6 +87,7 @@ class PodWorker:
         self._setbacks = Setbacks(room.settings.limits)
         self._busy: dict[str, _Operation] = {}
         self._messages: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
         self._resources: dict[str, ResourceRequirements] = {}
         self._resize_refused: Failure | None = None
         self._wake = asyncio.Event()
@@ -245,6 +246,8 @@ class PodWorker:
     def _take_note(self) -> None:
         """Read what ended containers have left, carry over what was told of those that run, forget those that went."""
         for record in self.record.containers:
+            if record.state is not ContainerState.CREATED:
+                self._counts[record.name] = max(record.restart_count, self._counts.get(record.name, 0))
             if record.has_ended and record.id not in self._messages:
                 self._messages[record.id] = termination_message(record)
             if record.is_running:
@@ -290,6 +293,7 @@ class PodWorker:
             resources=self._resources,
             resize_refusal=self._resize_refused,
             eviction=self._eviction,
+            counts=self._counts,
             is_clean=self._is_released and self.pod.metadata.deletion_timestamp is None,
             limits=self._room.settings.limits,
         )
@@ -330,7 +334,7 @@ class PodWorker:
             self._sight.forget()
             self._wake.set()
             return
-        if isinstance(action, StartContainer) and action.backoff is not None:
+        if isinstance(action, StartContainer | RemoveContainer) and action.backoff is not None:
             if action.name in self._setbacks.backoff:
                 meta = self.pod.metadata
                 told = f"container {action.name} in pod {meta.name}_{meta.namespace}({self.uid})"

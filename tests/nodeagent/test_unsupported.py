@@ -9,7 +9,6 @@ from nodeagent.pods.security_modules import has_app_armor
 from nodeagent.pods.unsupported import unsupported
 from tests.nodeagent.make import container, pod
 
-ALL_AGAIN = {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [1]}}
 PROFILE = {"appArmorProfile": {"type": "RuntimeDefault"}}
 
 
@@ -26,7 +25,6 @@ def setting(name: str) -> dict[str, Any]:
         ({"securityContext": PROFILE}, "AppArmor", "Cannot enforce AppArmor"),
         ({"resourceClaims": [{"name": "gpu"}]}, "PodFeatureUnsupported", "spec.resourceClaims"),
         ({"containers": [container(securityContext=PROFILE)]}, "AppArmor", "Cannot enforce AppArmor"),
-        ({"containers": [container(restartPolicyRules=[ALL_AGAIN])]}, "PodFeatureUnsupported", "container main"),
     ],
 )
 def test_what_the_node_cannot_give_is_refused_by_name(spec: dict[str, Any], reason: str, words: str) -> None:
