@@ -190,6 +190,11 @@ class Cri:
         answer = await self._call(self._runtime.run_pod_sandbox, request)
         return str(answer.pod_sandbox_id)
 
+    async def update_sandbox(self, sandbox_id: str, resources: cri_v1.LinuxContainerResources) -> None:
+        """Give a whole pod other limits."""
+        request = cri_v1.UpdatePodSandboxResourcesRequest(pod_sandbox_id=sandbox_id, resources=resources)
+        await self._call(self._runtime.update_pod_sandbox_resources, request)
+
     async def sandbox(self, sandbox_id: str) -> SandboxRecord:
         """Return one sandbox with its addresses."""
         request = cri_v1.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id)

@@ -28,18 +28,16 @@ from nodeagent.pods.hooks import HookPlace, run_hook
 from nodeagent.pods.images import ImageError
 from nodeagent.pods.persistent import persistent_volumes
 from nodeagent.pods.projections import VolumeError, referred_by_volumes
-from nodeagent.pods.resize import RESIZE_FAILED
 from nodeagent.pods.resolver import NameTooLongError, dns_of, hostname_of, hosts_file
-from nodeagent.pods.resources import kernel_limits, unlimited_where_none
+from nodeagent.pods.resources import kernel_limits
 from nodeagent.pods.room import PodRoom, PodSettings
-from nodeagent.pods.runtime_config import ContainerWish, Mount, container_config, linux_resources, sandbox_config
+from nodeagent.pods.runtime_config import ContainerWish, Mount, container_config, sandbox_config
 from nodeagent.pods.tokens import PodTokens
 from nodeagent.pods.user_ranges import IdRange, UserRangeError
 from nodeagent.pods.view import (
     KillContainer,
     RemoveContainer,
     RemoveSandbox,
-    ResizeContainer,
     StartContainer,
     StopSandbox,
 )
@@ -145,7 +143,7 @@ class Operations:
 
     async def start_container(self, pod: Pod, record: PodRecord, action: StartContainer) -> str:
         """Get the image, create, start, run the postStart hook; return the container's id."""
-        container = _named(pod, action.name)
+        container = named_container(pod, action.name)
         sandbox = record.sandbox
         if sandbox is None:
             raise OperationFailed("CreateContainerError", "the sandbox is gone; it will be made again")
@@ -258,17 +256,6 @@ class Operations:
         await self._room.cri.stop_container(container_id, pod.spec.termination_grace_period_seconds or 0)
         raise OperationFailed("PostStartHookError", f"PostStartHook failed: {outcome.seen}")
 
-    async def resize_container(self, pod: Pod, action: ResizeContainer) -> None:
-        """Give a running container the limits that its pod wants by now. Raises OperationFailed."""
-        settings = self._room.settings
-        limits = kernel_limits(pod, _named(pod, action.name), settings.memory_bytes, settings.allocatable)
-        try:
-            await self._room.cri.update_container(action.id, linux_resources(unlimited_where_none(limits)))
-        except CriError as error:
-            self._room.tell(pod, "Warning", RESIZE_FAILED, str(error), action.name)
-            raise OperationFailed(RESIZE_FAILED, str(error)) from error
-        self._room.tell(pod, "Normal", "ResizeCompleted", f"Resized container {action.name}", action.name)
-
     async def kill_container(self, pod: Pod, record: PodRecord, action: KillContainer) -> None:
         """Run the preStop hook, then end the container."""
         self._room.tell(pod, "Normal", "Killing", action.why, action.name)
@@ -371,7 +358,8 @@ def _target_id(pod: Pod, container: Container, record: PodRecord) -> str:
     return target.id if target is not None else ""
 
 
-def _named(pod: Pod, name: str) -> Container:
+def named_container(pod: Pod, name: str) -> Container:
+    """Return the container of that name. Raises OperationFailed."""
     container = find_container(pod, name)
     if container is None:
         raise OperationFailed("CreateContainerError", f'container "{name}": is not in the pod')

@@ -14,7 +14,7 @@ from kube.api.core_v1 import Container, Pod
 from kube.times import parse_time
 from nodeagent.cri.values import ContainerRecord, ContainerState
 from nodeagent.pods.containers import ephemeral_containers
-from nodeagent.pods.resize import resize_action
+from nodeagent.pods.resize import resize_action, whole_resize
 from nodeagent.pods.restart_all import is_restarting_all, restart_all
 from nodeagent.pods.restarts import due_at, raised, restarts, retried
 from nodeagent.pods.spec_hash import spec_hash
@@ -167,6 +167,9 @@ def _run(view: View, now: datetime) -> Iterator[Action | datetime]:
         return
     if view.volumes_stale:
         yield from retried(view, VOLUMES, PrepareVolumes(), now)
+    resize = whole_resize(view)
+    if resize is not None:
+        yield from retried(view, SANDBOX, resize, now)
     for container in ephemeral_containers(view.pod):
         yield from _run_added(view, container, now)
     if is_restarting_all(view, now):

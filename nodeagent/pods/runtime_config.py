@@ -100,7 +100,7 @@ def sandbox_config(
         dns_config=cri_v1.DNSConfig(servers=dns.servers, searches=dns.searches, options=dns.options),
         port_mappings=_port_mappings(pod),
         labels={**meta.labels, **pod_labels(pod)},
-        annotations={**meta.annotations, values.GRACE_PERIOD: str(_grace_s(pod))},
+        annotations={**meta.annotations, values.GRACE_PERIOD: str(_grace_s(pod)), **_told_resources(pod)},
         linux=cri_v1.LinuxPodSandboxConfig(
             cgroup_parent=cgroup_parent,
             security_context=security,
@@ -108,6 +108,10 @@ def sandbox_config(
             resources=linux_resources(pod_limits(pod)),
         ),
     )
+
+
+def _told_resources(pod: Pod) -> dict[str, str]:
+    return {values.RESOURCES: encode(pod.spec.resources).decode()} if pod.spec.resources is not None else {}
 
 
 def pod_labels(pod: Pod) -> dict[str, str]:

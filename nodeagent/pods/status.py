@@ -22,7 +22,8 @@ from nodeagent.pods.container_status import (
 )
 from nodeagent.pods.containers import ephemeral_containers
 from nodeagent.pods.plan import TERMINAL, ending_of, has_initialized
-from nodeagent.pods.resize import IN_PROGRESS, PENDING, resize_conditions
+from nodeagent.pods.resize import IN_PROGRESS, PENDING, actuated_whole, granted_pod, resize_conditions
+from nodeagent.pods.resources import pod_requests
 from nodeagent.pods.restart_all import CONDITION as RESTARTING_ALL
 from nodeagent.pods.restart_all import is_restarting_all, restarting_condition
 from nodeagent.pods.restarts import restarts
@@ -82,8 +83,8 @@ def pod_status(view: View, before: PodStatus, node: NodeFacts, now: datetime) ->
         container_statuses=mains,
         ephemeral_container_statuses=added,
         observed_generation=pod.metadata.generation,
-        resources=pod.spec.resources,
-        allocated_resources=pod.spec.resources.requests if pod.spec.resources is not None else {},
+        resources=actuated_whole(view) if pod.spec.resources is not None else None,
+        allocated_resources=pod_requests(granted_pod(view)) if pod.spec.resources is not None else {},
     )
     return replace(changed, conditions=_conditions(view, changed, before, now))
 

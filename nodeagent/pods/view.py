@@ -124,6 +124,18 @@ class ResizeContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class ResizeSandbox:
+    """Give a whole pod other limits, and with it the containers that have none of their own.
+
+    grows: a container's limit must never be beyond its pod's, so a pod grows before its containers, else after them.
+    """
+
+    id: str
+    resources: ResourceRequirements
+    grows: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
     """Remove a container that has ended, or that was never started. backoff: in force from now on."""
 
@@ -154,6 +166,7 @@ Action = (
     | StartContainer
     | KillContainer
     | ResizeContainer
+    | ResizeSandbox
     | RemoveContainer
     | Cancel
     | CleanUp
@@ -193,7 +206,7 @@ class View:
     rejection: why the node doesn't take the pod, None where it does. eviction: why it has to leave, None where it may
     stay. is_clean: volumes and sandboxes are let go of.
     counts: how often each container had been started anew when it was last seen running or ended.
-    volumes_stale: what they are made of has changed. resources: those that containers were given, by id.
+    volumes_stale: what they are made of has changed. resources: those that containers and sandboxes were given, by id.
     resize_refusal: why the node doesn't give the pod the resources that it wants by now, None where it does.
     """
 

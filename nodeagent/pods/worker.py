@@ -18,13 +18,21 @@ from kube.objects import with_metadata
 from kube.runner import attempt
 from kube.times import to_time
 from nodeagent.cri.client import CriError
-from nodeagent.cri.values import ContainerEvent, ContainerRecord, ContainerState, PodRecord
+from nodeagent.cri.values import (
+    RESOURCES,
+    ContainerEvent,
+    ContainerRecord,
+    ContainerState,
+    PodRecord,
+    SandboxRecord,
+)
 from nodeagent.pods.containers import find_container
 from nodeagent.pods.messages import termination_message
 from nodeagent.pods.operations import OperationFailed, Operations
 from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL, plan
 from nodeagent.pods.probes import Prober
 from nodeagent.pods.resize import granted_pod, is_resized
+from nodeagent.pods.resizing import resize_container, resize_sandbox
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.setbacks import PULL_TOLD, Setbacks
 from nodeagent.pods.sight import Sight
@@ -42,6 +50,7 @@ from nodeagent.pods.view import (
     RemoveContainer,
     RemoveSandbox,
     ResizeContainer,
+    ResizeSandbox,
     StartContainer,
     StopSandbox,
     View,
@@ -254,11 +263,22 @@ class PodWorker:
                 self._carry(record)
             if record.id not in self._resources and record.resources:
                 self._resources[record.id] = self._resources_of(record)
-        known = {record.id for record in self.record.containers}
+        sandbox = self.record.sandbox
+        if sandbox is not None and sandbox.id not in self._resources:
+            self._resources[sandbox.id] = self._whole_of(sandbox)
+        known = {one.id for one in self.record.sandboxes} | {record.id for record in self.record.containers}
         for gone in self._resources.keys() - known:
             del self._resources[gone]
         for gone in self._messages.keys() - known:
             del self._messages[gone]
+
+    def _whole_of(self, sandbox: SandboxRecord) -> ResourceRequirements:
+        """Return what the pod as a whole was given before this worker was there."""
+        told = self._teller.told
+        if told.resources is not None and told.phase == "Running":
+            return told.resources
+        text = sandbox.annotations.get(RESOURCES, "")
+        return decode(text, ResourceRequirements) if text else ResourceRequirements()
 
     def _resources_of(self, record: ContainerRecord) -> ResourceRequirements:
         """Return what a container was given: by the last resize that was told of, else when it was made."""
@@ -392,13 +412,18 @@ class PodWorker:
                     if action.attempt:
                         told = "Pod sandbox changed, it will be killed and re-created."
                         self._room.tell(self.pod, "Normal", "SandboxChanged", told)
-                    made = await operations.create_sandbox(self.pod, action.attempt)
+                    granted = granted_pod(self._view())
+                    made = await operations.create_sandbox(granted, action.attempt)
+                    self._resources[made] = granted.spec.resources or ResourceRequirements()
                     self._sight.expect(made)
                     return made
                 case StartContainer():
                     return await operations.start_container(granted_pod(self._view()), self.record, action)
                 case ResizeContainer():
-                    await operations.resize_container(self.pod, action)
+                    await resize_container(self._room, self.pod, action)
+                    self._resources[action.id] = action.resources
+                case ResizeSandbox():
+                    await resize_sandbox(self._room, self.pod, self.record, action)
                     self._resources[action.id] = action.resources
                 case KillContainer():
                     await operations.kill_container(self.pod, self.record, action)

@@ -201,6 +201,10 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
         self.configs[request.container_id].linux.resources.CopyFrom(request.linux)
         return cri_v1.UpdateContainerResourcesResponse()
 
+    async def update_pod_sandbox_resources(self, request: Any, context: Any) -> Any:
+        self.calls.append(f"resize pod {request.resources.cpu_quota}")
+        return cri_v1.UpdatePodSandboxResourcesResponse()
+
     async def stop_container(self, request: Any, context: Any) -> Any:
         self.calls.append(f"kill {self.containers[request.container_id].metadata.name}")
         self.graces.append(request.timeout)
