@@ -73,11 +73,11 @@ async def run_agent(settings: AgentSettings, client: Client) -> None:
     NodeDirs(settings.state_dir, settings.run_dir).make()
     cri = Cri(settings.endpoint)
     try:
-        async with Runner() as runner:
+        async with Runner() as runner, asyncio.TaskGroup() as group:
             runner.stop_on_signals()
-            await _Agent(settings, client, cri, runner).start()
-            gc.freeze()  # What is here now stays: no need to look through it again.
+            starting = group.create_task(_Agent(settings, client, cri, runner).start())
             await runner.stopped()
+            starting.cancel()  # It waits as long as the API is silent.
     finally:
         await cri.close()
 
@@ -120,6 +120,7 @@ class _Agent:
         )
         room = self._room(identity, version, recorder)
         roster = self._start_pods(room)
+        runner.start("pod CIDR without the API", keeper.bridge_silence)
         await keeper.register()
         runner.start("node status", keeper.keep_status)
         runner.start("node lease", keeper.keep_lease)
@@ -138,6 +139,7 @@ class _Agent:
             server = self._server(roster, room.dirs, meter, pressure)
             runner.start("server", lambda: server.run(identity.addresses[0]))
         runner.start("network", lambda: self._connect(identity))
+        gc.freeze()  # What is here now stays: no need to look through it again.
 
     def _start_pods(self, room: PodRoom) -> Roster:
         """Run the pods: those of the API once it is heard, those of the node's own files at once."""

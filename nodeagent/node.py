@@ -21,6 +21,7 @@ from kube.client import Client, ConnectionLost, PatchType
 from kube.clock import Clock
 from kube.codec import to_plain
 from kube.errors import ApiError
+from kube.files import write_private
 from kube.informer import Informer
 from kube.times import to_micro_time
 from nodeagent.cri.client import Cri, CriError
@@ -33,6 +34,8 @@ LEASES: Final = "kube-node-lease"
 UNREADY_LOOK_S: Final = 0.1
 READY_LOOK_S: Final = 5.0
 RETRY_S: Final = 0.2
+SILENCE_S: Final = 2.0
+"""How long the API may be silent at the start before the node goes by what it knows."""
 
 _log = logging.getLogger(__name__)
 
@@ -121,14 +124,35 @@ class NodeKeeper:
             pass
 
     async def _pass_pod_cidr(self, node: Node) -> None:
-        if node.spec.pod_cidr and node.spec.pod_cidr != self._cidr_told:
-            try:
-                await self._cri.set_pod_cidr(node.spec.pod_cidr)
-            except CriError as error:
-                _log.warning("node %s: the runtime refuses pod CIDR: %s", self._identity.name, error)
-                return
-            self._cidr_told = node.spec.pod_cidr
-            _log.info("node %s: pod CIDR %s", self._identity.name, self._cidr_told)
+        cidr = node.spec.pod_cidr
+        if not cidr or cidr == self._cidr_told:
+            return
+        await self._tell_pod_cidr(cidr)
+        if self._cidr_told == cidr and self._known_pod_cidr() != cidr:
+            write_private(self._settings.pod_cidr_file, cidr)
+
+    async def _tell_pod_cidr(self, cidr: str) -> None:
+        try:
+            await self._cri.set_pod_cidr(cidr)
+        except CriError as error:
+            _log.warning("node %s: the runtime refuses pod CIDR: %s", self._identity.name, error)
+            self._cidr_told = ""
+            return
+        self._cidr_told = cidr
+        _log.info("node %s: pod CIDR %s", self._identity.name, cidr)
+
+    def _known_pod_cidr(self) -> str:
+        file = self._settings.pod_cidr_file
+        return file.read_text() if file.exists() else ""
+
+    async def bridge_silence(self) -> None:
+        """Tell the runtime the pod CIDR that the node had last, for static pods, as long as the API isn't heard."""
+        known = self._known_pod_cidr()
+        await self._clock.sleep(SILENCE_S)
+        while known and not self._nodes.synced:
+            if not self._cidr_told:
+                await self._tell_pod_cidr(known)
+            await self._clock.sleep(RETRY_S)
 
     def forget_pod_cidr(self) -> None:
         """Tell the pod CIDR again: the runtime was started anew."""

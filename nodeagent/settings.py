@@ -99,6 +99,11 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.run_dir / "runtime.sock"
 
     @property
+    def pod_cidr_file(self) -> Path:
+        """The file with the range of pod addresses that the node had last."""
+        return self.state_dir / "pod-cidr"
+
+    @property
     def static_pods(self) -> Path:
         """The folder whose files are static pods."""
         return self.static_pod_dir or self.state_dir / "static-pods"
