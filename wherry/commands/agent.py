@@ -19,7 +19,9 @@ from kube.http_client import HttpClient
 from kube.log import set_up_logging
 from nodeagent.agent import run_agent
 from nodeagent.machine import address_towards
+from nodeagent.pressure.thresholds import parse_thresholds
 from nodeagent.settings import AgentSettings
+from nodeagent.shutdown.periods import parse_periods
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
 from wherry.cluster.nodes import DEVELOPMENT, agent_settings, credentials_of, cri_endpoint, machine_name
 from wherry.context import Context
@@ -144,7 +146,12 @@ def _settings(layout: Layout, args: argparse.Namespace) -> AgentSettings:
         if text is not None:
             changes[field] = _read(_name(field), text, flag.convert)
     changes.setdefault("node_address", address_towards(urlsplit(args.server).hostname or ""))
-    return agent_settings(layout, node, **changes)
+    settings = agent_settings(layout, node, **changes)
+    try:
+        parse_periods(settings), parse_thresholds(settings)
+    except ValueError as error:
+        raise UsageError(f"agent: {error}") from error
+    return settings
 
 
 def _name(field: str) -> str:
