@@ -241,7 +241,7 @@ def _with_images_of(new: tuple[Container, ...], old: tuple[Container, ...]) -> t
 
 def _restart_errors(new: Pod, old: Pod) -> Errors:
     """Check that no container that ended for good comes back."""
-    if old.spec.restart_policy == "Always":
+    if old.spec.restart_policy == "Always" or _may_restart_all(old.spec):
         return
     own_policies = {container.name for container in old.spec.containers if container.restart_policy}
     now = {status.name: status for status in new.status.container_statuses}
@@ -255,6 +255,12 @@ def _restart_errors(new: Pod, old: Pod) -> Errors:
         if found is not None and found.state.terminated is None:
             detail = "may not be transitioned to non-terminated state"
             yield forbidden_field(f"status.containerStatuses[{index}].state", detail)
+
+
+def _may_restart_all(spec: PodSpec) -> bool:
+    """Say whether a container of a pod may have all of them start anew."""
+    containers = (*spec.init_containers, *spec.containers)
+    return any(rule.action == "RestartAllContainers" for one in containers for rule in one.restart_policy_rules)
 
 
 def resized(new: PodSpec, old: PodSpec) -> PodSpec:

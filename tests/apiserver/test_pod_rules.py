@@ -446,6 +446,15 @@ def test_a_container_that_ended_for_good_does_not_come_back(policy: str, exit_co
     assert bool(PODS.validate_status_update(new, old)) is is_refused
 
 
+def test_containers_come_back_where_one_may_start_all_anew() -> None:
+    rules = "[{action: RestartAllContainers, exitCodes: {operator: In, values: [42]}}]"
+    spec = f"{{restartPolicy: Never, containers: [{{name: a}}, {{name: b, restartPolicyRules: {rules}}}]}}"
+    ended = parsed(Pod, f"spec: {spec}\nstatus: {{containerStatuses: [{{name: a, state: {{terminated: {{}}}}}}]}}")
+    waiting = parsed(Pod, f"spec: {spec}\nstatus: {{containerStatuses: [{{name: a, state: {{waiting: {{}}}}}}]}}")
+
+    assert PODS.validate_status_update(waiting, ended) == []
+
+
 def test_a_debugging_container_can_be_added_and_never_taken_away() -> None:
     old = defaulted(Pod, WEB)
     asked = parsed(Pod, WEB + "  ephemeralContainers: [{name: debug, image: busybox}]")
