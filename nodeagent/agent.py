@@ -136,7 +136,7 @@ class _Agent:
         runner.start("log rotation", lambda: self._rotate_logs(roster, room.dirs))
         runner.start("images", self._collect_images)
         if settings.serving_cert is not None:
-            server = self._server(roster, room.dirs, meter, pressure)
+            server = self._server(roster, room.dirs, meter, pressure, room.users)
             runner.start("server", lambda: server.run(identity.addresses[0]))
         runner.start("network", lambda: self._connect(identity))
         gc.freeze()  # What is here now stays: no need to look through it again.
@@ -160,7 +160,9 @@ class _Agent:
 
             self._runner.start("shutdown by logind", lambda: follow_logind(keeper, self._clock))
 
-    def _server(self, roster: Roster, dirs: NodeDirs, meter: Meter, pressure: PressureKeeper) -> NodeServer:
+    def _server(
+        self, roster: Roster, dirs: NodeDirs, meter: Meter, pressure: PressureKeeper, users: UserRanges
+    ) -> NodeServer:
         settings, clock = self._settings, self._clock
         stats = StatsDoors(
             settings.node_name,
@@ -169,6 +171,7 @@ class _Agent:
             clock,
             records=lambda: (worker.record for worker in roster.workers()),
             evictions=pressure.evicted,
+            users=users,
         )
         access = Access(settings.node_name, self._client, clock)
         return NodeServer(settings, roster, self._cri, dirs, clock, access=access, stats=stats)

@@ -98,10 +98,13 @@ class Operations:
         try:
             self._room.dirs.logs(pod).mkdir(parents=True, exist_ok=True, mode=0o755)
             handler = await self._handler(pod)
-            if pod.spec.host_users is False and not await self._room.cri.gives_users(handler):
-                raise UserRangeError(_no_users(handler))
+            if pod.spec.host_users is False:
+                self._room.users.started += 1
+                if not await self._room.cri.gives_users(handler):
+                    raise UserRangeError(_no_users(handler))
             return await self._room.cri.run_sandbox(self._sandbox_config(pod, attempt), handler)
         except (ApiError, ConnectionLost, CriError, OSError, NameTooLongError, UserRangeError) as error:
+            self._count_failure(pod)
             told = f"Failed to create pod sandbox: {error}"
             self._room.tell(pod, "Warning", "FailedCreatePodSandBox", told)
             raise OperationFailed("FailedCreatePodSandBox", told) from error
@@ -122,6 +125,9 @@ class Operations:
             cgroup_parent=pod_cgroup(settings, pod.metadata.uid),
             users=self._users(pod),
         )
+
+    def _count_failure(self, pod: Pod) -> None:
+        self._room.users.failed += pod.spec.host_users is False
 
     def _users(self, pod: Pod) -> IdRange | None:
         return self._room.users.of(pod.metadata.uid) if pod.spec.host_users is False else None
@@ -166,6 +172,7 @@ class Operations:
         return container_id
 
     def _fail(self, pod: Pod, container: Container, reason: str, message: str) -> NoReturn:
+        self._count_failure(pod)
         self._room.tell(pod, "Warning", "Failed", f"Error: {message}", container.name)
         raise OperationFailed(reason, message)
 

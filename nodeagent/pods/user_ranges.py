@@ -69,9 +69,15 @@ def free_range(ids: IdRange, taken: Collection[int], start: int) -> IdRange | No
 
 
 class UserRanges:
-    """The ranges of one node's pods. folder: where each pod has a folder by its uid. ids: what there is to give."""
+    """The ranges of one node's pods.
+
+    folder: where each pod has a folder by its uid. ids: what there is to give. started, failed: how many sandboxes with
+    users of their own were begun, and how often one of them or a container in it couldn't be started.
+    """
 
     def __init__(self, folder: Path, ids: IdRange = USUAL) -> None:
+        self.started = 0
+        self.failed = 0
         self._folder = folder
         self._ids = ids
 

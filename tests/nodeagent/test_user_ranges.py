@@ -72,6 +72,7 @@ async def test_sandbox_container_and_mounts_map_the_pods_own_range(tmp_path: Pat
     assert [(ids[0].host_id, ids[0].length) for ids in (users.uids, users.gids)] == [(first, LENGTH)] * 2
     assert made.linux.security_context.namespace_options.userns_options == users
     assert {mount.uidMappings[0].host_id for mount in made.mounts} == {first}
+    assert (node.room.users.started, node.room.users.failed) == (1, 0)
     assert not usual.linux.security_context.namespace_options.userns_options.uids
 
 
@@ -84,3 +85,4 @@ async def test_a_runtime_without_user_namespaces_is_told_of_before_anything_is_m
     (event,) = (event for event in node.api.stored(Event) if event.reason == "FailedCreatePodSandBox")
     assert "spec.hostUsers: this node's runtime gives pods no users of their own" in event.message
     assert runtime.sandbox_configs == []
+    assert node.room.users.started == node.room.users.failed > 0
