@@ -25,6 +25,7 @@ async def resize_container(room: PodRoom, pod: Pod, action: ResizeContainer) -> 
     limits = kernel_limits(
         pod, named_container(pod, action.name), room.settings.memory_bytes, room.settings.allocatable
     )
+    await _refuse_below_usage(room, pod, action.id, limits.memory_bytes, action.name)
     update = room.cri.update_container(action.id, linux_resources(unlimited_where_none(limits)))
     await _asked(room, pod, update, action.name)
     room.tell(pod, "Normal", "ResizeCompleted", f"Resized container {action.name}", action.name)
@@ -33,10 +34,11 @@ async def resize_container(room: PodRoom, pod: Pod, action: ResizeContainer) -> 
 async def resize_sandbox(room: PodRoom, pod: Pod, record: PodRecord, action: ResizeSandbox) -> None:
     """Give a whole pod other limits, and its containers that have none of their own. Raises OperationFailed."""
     limited = replace(pod, spec=replace(pod.spec, resources=action.resources))
+    limits = pod_limits(limited)
     if not action.grows:
+        await _refuse_below_usage(room, pod, action.id, limits.memory_bytes)
         await _resize_unlimited(room, limited, record)
-    limits = unlimited_where_none(pod_limits(limited))
-    await _asked(room, pod, room.cri.update_sandbox(action.id, linux_resources(limits)))
+    await _asked(room, pod, room.cri.update_sandbox(action.id, linux_resources(unlimited_where_none(limits))))
     if action.grows:
         await _resize_unlimited(room, limited, record)
     if action.resources == pod.spec.resources:
@@ -52,6 +54,24 @@ async def _resize_unlimited(room: PodRoom, pod: Pod, record: PodRecord) -> None:
                 kernel_limits(pod, container, room.settings.memory_bytes, room.settings.allocatable)
             )
             await _asked(room, pod, room.cri.update_container(running.id, linux_resources(limits)), running.name)
+
+
+async def _refuse_below_usage(room: PodRoom, pod: Pod, identifier: str, limit_bytes: int, container: str = "") -> None:
+    """Refuse a limit that would have the kernel end what runs. identifier: of a sandbox or container."""
+    used_bytes = await _used_bytes(room, identifier) if limit_bytes else 0
+    if limit_bytes and used_bytes >= limit_bytes:
+        whose = f'container "{container}"' if container else "pod"
+        told = f"attempting to set {whose} memory limit ({limit_bytes}) below current usage ({used_bytes})"
+        room.tell(pod, "Warning", RESIZE_FAILED, told, container)
+        raise OperationFailed(RESIZE_FAILED, told)
+
+
+async def _used_bytes(room: PodRoom, identifier: str) -> int:
+    """Return how much memory a sandbox or container uses, 0 where that isn't known."""
+    stats = await room.cri.pod_stats()
+    used = {told.attributes.id: told.linux.memory for told in stats}
+    used |= {one.attributes.id: one.memory for told in stats for one in told.linux.containers}
+    return int(used[identifier].usage_bytes.value) if identifier in used else 0
 
 
 async def _asked(room: PodRoom, pod: Pod, request: Awaitable[None], container: str = "") -> None:

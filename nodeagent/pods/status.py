@@ -84,7 +84,7 @@ def pod_status(view: View, before: PodStatus, node: NodeFacts, now: datetime) ->
         ephemeral_container_statuses=added,
         observed_generation=pod.metadata.generation,
         resources=actuated_whole(view) if pod.spec.resources is not None else None,
-        allocated_resources=pod_requests(granted_pod(view)) if pod.spec.resources is not None else {},
+        allocated_resources=pod_requests(granted_pod(view)),
     )
     return replace(changed, conditions=_conditions(view, changed, before, now))
 

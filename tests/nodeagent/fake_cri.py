@@ -39,6 +39,7 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
         self.slow_pull = asyncio.Event()
         self.slow_pull.set()
         self.commands: dict[tuple[str, ...], int] = {}
+        self.used_bytes = 1 << 20
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Queue[cri_v1.ContainerEventResponse]] = []
         self._server: grpc.aio.Server | None = None
@@ -256,6 +257,20 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
                 yield await queue.get()
         finally:
             self._listeners.remove(queue)
+
+    async def list_pod_sandbox_stats(self, request: Any, context: Any) -> Any:
+        """Every sandbox and every container uses the same."""
+        memory = cri_v1.MemoryUsage(usage_bytes=cri_v1.UInt64Value(value=self.used_bytes))
+        stats = []
+        for identifier in self.sandboxes:
+            containers = [
+                cri_v1.ContainerStats(attributes=cri_v1.ContainerAttributes(id=held.id), memory=memory)
+                for held in self._held(identifier)
+            ]
+            linux = cri_v1.LinuxPodSandboxStats(memory=memory, containers=containers)
+            attributes = cri_v1.PodSandboxAttributes(id=identifier)
+            stats.append(cri_v1.PodSandboxStats(attributes=attributes, linux=linux))
+        return cri_v1.ListPodSandboxStatsResponse(stats=stats)
 
     async def image_status(self, request: Any, context: Any) -> Any:
         name = request.image.image

@@ -160,3 +160,27 @@ async def test_the_runtime_is_asked_and_an_agent_that_starts_again_knows_it(
         "resize main",
         "resize pod 100000",
     ]
+
+
+async def test_memory_that_is_in_use_is_not_taken_away(runtime: FakeRuntime, tmp_path: Path) -> None:
+    """The kernel would end the pod for it."""
+    api = FakeClient()
+    async with agent(api, runtime, tmp_path) as node:
+        api.put(whole("1"))
+        await until(node.is_ready)
+        runtime.used_bytes = 100 << 20
+
+        stored = node.pod()
+        await api.update(msgspec.structs.replace(stored, spec=whole("1", "64Mi").spec))
+        await until(lambda: progress(node) != "")
+
+        assert progress(node) == "attempting to set pod memory limit (67108864) below current usage (104857600)"
+        assert not any(call.startswith("resize") for call in runtime.calls)
+        runtime.used_bytes = 10 << 20
+        await until(lambda: progress(node) == "")
+
+
+def progress(node: Node) -> str:
+    """Return why the stored pod's resize doesn't go on, "" where it does or there is none."""
+    conditions = node.pod().status.conditions
+    return next((c.message for c in conditions if c.type == "PodResizeInProgress" and c.reason == "Error"), "")
