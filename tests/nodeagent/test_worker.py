@@ -26,13 +26,14 @@ from nodeagent.pods.room import PodRoom, PodSettings
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.static_keeper import StaticKeeper
 from nodeagent.pods.status import NodeFacts
+from nodeagent.pods.status_teller import StatusTeller
 from nodeagent.pods.user_ranges import UserRanges
-from nodeagent.pods.view import BackoffLimits
+from nodeagent.pods.view import BackoffLimits, StartContainer, View
 from nodeagent.pods.volumes import NodeDirs
 from proto import cri_v1
 from tests.kube.fake_client import FakeClient
 from tests.nodeagent.fake_cri import MISSING, FakeRuntime
-from tests.nodeagent.make import container, pod
+from tests.nodeagent.make import NOW, container, exited, found, pod, sandbox
 
 WAIT_S = 5.0
 ALLOCATABLE = {"cpu": Quantity("4"), "memory": Quantity("4Gi"), "pods": Quantity("20")}
@@ -480,3 +481,19 @@ async def test_an_end_is_seen_in_a_runtime_that_tells_no_events(runtime: FakeRun
         runtime.end(runtime.named("main")[0].id, 3)
 
         await until(lambda: len(runtime.named("main")) == 2, "it was started again")
+
+
+async def test_a_pod_that_ends_before_it_was_told_of_keeps_its_address(node: Node) -> None:
+    """Its sandbox is stopped by then, and has none any more."""
+    wanted = pod("brief", restartPolicy="Never", nodeName="n2")
+    node.api.put(wanted)
+    teller = StatusTeller(node.room, wanted, lambda: None)
+    starting = View(wanted, found(), volumes_ready=True, busy={"main": StartContainer("main", 0)})
+    over = View(wanted, found(exited(), sandboxes=(sandbox(is_ready=False),)), volumes_ready=True)
+
+    held_until = teller.tell(starting, NOW)
+    teller.tell(over, NOW)
+    await until(lambda: node.pod("brief").status.phase == "Succeeded")
+
+    assert held_until is not None
+    assert node.pod("brief").status.pod_ip == "10.0.0.7"
