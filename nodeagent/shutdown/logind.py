@@ -19,6 +19,7 @@ from dbus_fast.errors import DBusFastError
 from kube.clock import Clock
 from nodeagent.shutdown.keeper import ShutdownKeeper
 
+ANNOUNCED_MAX: Final = 64
 CALL_S: Final = 10.0
 LOOK_S: Final = 1.0
 """How long a connection that broke goes unnoticed."""
@@ -62,7 +63,7 @@ class Logind:
 
     def __init__(self, bus: MessageBus) -> None:
         self._bus = bus
-        self._announced: asyncio.Queue[bool] = asyncio.Queue()
+        self._announced: asyncio.Queue[bool] = asyncio.Queue(ANNOUNCED_MAX)
         bus.add_message_handler(self._hear)
 
     @classmethod
