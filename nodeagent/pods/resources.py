@@ -41,7 +41,7 @@ def _whole(pod: Pod) -> ResourceRequirements:
 def kernel_limits(
     pod: Pod, container: Container, memory_capacity_bytes: int, offered: Mapping[str, Quantity] | None = None
 ) -> KernelLimits:
-    """Return the limits of one container; where it has none, those of its pod are its own. offered: what the node has."""
+    """Return the limits of one container, its pod's where it has none. offered: what the node has for pods."""
     limits, requests = {**_whole(pod).limits, **container.resources.limits}, container.resources.requests
     cpu = requests.get("cpu", limits.get("cpu", ZERO)).millis
     quota = limits["cpu"].millis * CPU_PERIOD_US // 1000 if "cpu" in limits else 0
