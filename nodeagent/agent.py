@@ -37,11 +37,12 @@ from nodeagent.pods.images import ImagePuller
 from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.resolver import parse_resolv_conf
 from nodeagent.pods.resources import ZERO
-from nodeagent.pods.room import NodePressure, PodRoom, PodSettings
+from nodeagent.pods.room import NodeTrouble, PodRoom, PodSettings
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.static_keeper import StaticKeeper, follow
 from nodeagent.pods.static_pods import read_static_pods
 from nodeagent.pods.status import NodeFacts
+from nodeagent.pods.user_ranges import UserRanges, node_ids
 from nodeagent.pods.view import BackoffLimits
 from nodeagent.pods.volumes import NodeDirs
 from nodeagent.pressure.keeper import PressureKeeper
@@ -52,6 +53,8 @@ from nodeagent.proxy.services import service_informers
 from nodeagent.runtime_child import keep_runtime
 from nodeagent.server import NodeServer
 from nodeagent.settings import AgentSettings
+from nodeagent.shutdown.keeper import ShutdownKeeper
+from nodeagent.shutdown.periods import parse_periods
 from nodeagent.stats.doors import StatsDoors
 from nodeagent.stats.meter import Meter
 
@@ -70,11 +73,11 @@ async def run_agent(settings: AgentSettings, client: Client) -> None:
     NodeDirs(settings.state_dir, settings.run_dir).make()
     cri = Cri(settings.endpoint)
     try:
-        async with Runner() as runner:
+        async with Runner() as runner, asyncio.TaskGroup() as group:
             runner.stop_on_signals()
-            await _Agent(settings, client, cri, runner).start()
-            gc.freeze()  # What is here now stays: no need to look through it again.
+            starting = group.create_task(_Agent(settings, client, cri, runner).start())
             await runner.stopped()
+            starting.cancel()  # It waits as long as the API is silent.
     finally:
         await cri.close()
 
@@ -91,7 +94,7 @@ class _Agent:
         self._nodes = Informer(client, Node)
         self._pods = Informer(client, Pod, Selection(field_selector=f"spec.nodeName={settings.node_name}"))
         self._services = service_informers(client)
-        self._pressure = NodePressure()
+        self._trouble = NodeTrouble()
         self._runtime_restarted = asyncio.Event()
 
     async def start(self) -> None:
@@ -113,10 +116,12 @@ class _Agent:
             cri=self._cri,
             nodes=self._nodes,
             clock=self._clock,
-            pressure=self._pressure,
+            trouble=self._trouble,
         )
         room = self._room(identity, version, recorder)
         roster = self._start_pods(room)
+        runner.start("pod CIDR without the API", keeper.bridge_silence)
+        self._heed_shutdown(room, roster)
         await keeper.register()
         runner.start("node status", keeper.keep_status)
         runner.start("node lease", keeper.keep_lease)
@@ -131,9 +136,10 @@ class _Agent:
         runner.start("log rotation", lambda: self._rotate_logs(roster, room.dirs))
         runner.start("images", self._collect_images)
         if settings.serving_cert is not None:
-            server = self._server(roster, room.dirs, meter, pressure)
+            server = self._server(roster, room.dirs, meter, pressure, room.users)
             runner.start("server", lambda: server.run(identity.addresses[0]))
         runner.start("network", lambda: self._connect(identity))
+        gc.freeze()  # What is here now stays: no need to look through it again.
 
     def _start_pods(self, room: PodRoom) -> Roster:
         """Run the pods: those of the API once it is heard, those of the node's own files at once."""
@@ -144,7 +150,19 @@ class _Agent:
         self._runner.start("static pods", lambda: follow(static))
         return roster
 
-    def _server(self, roster: Roster, dirs: NodeDirs, meter: Meter, pressure: PressureKeeper) -> NodeServer:
+    def _heed_shutdown(self, room: PodRoom, roster: Roster) -> None:
+        """Let pods end in their order when this process is told to, and where that is set when the machine ends."""
+        periods = parse_periods(self._settings)
+        keeper = ShutdownKeeper(self._settings.node_name, periods, room, roster, self._nodes)
+        self._runner.start("shutdown by signal", lambda: keeper.heed_signal(self._runner.stop))
+        if periods:
+            from nodeagent.shutdown.logind import follow_logind  # noqa: PLC0415 - D-Bus costs memory, and few want it.
+
+            self._runner.start("shutdown by logind", lambda: follow_logind(keeper, self._clock))
+
+    def _server(
+        self, roster: Roster, dirs: NodeDirs, meter: Meter, pressure: PressureKeeper, users: UserRanges
+    ) -> NodeServer:
         settings, clock = self._settings, self._clock
         stats = StatsDoors(
             settings.node_name,
@@ -153,6 +171,7 @@ class _Agent:
             clock,
             records=lambda: (worker.record for worker in roster.workers()),
             evictions=pressure.evicted,
+            users=users,
         )
         access = Access(settings.node_name, self._client, clock)
         return NodeServer(settings, roster, self._cri, dirs, clock, access=access, stats=stats)
@@ -221,6 +240,7 @@ class _Agent:
             removes_cgroups=bool(settings.cri_endpoint),
             limits=BackoffLimits(settings.backoff_first_s, settings.backoff_most_s),
         )
+        dirs = NodeDirs(settings.state_dir, settings.run_dir)
         return PodRoom(
             client=self._client,
             cri=self._cri,
@@ -229,11 +249,12 @@ class _Agent:
             recorder=recorder,
             references=ReferenceCache(self._client, self._runner),
             images=ImagePuller(self._cri),
-            dirs=NodeDirs(settings.state_dir, settings.run_dir),
+            dirs=dirs,
+            users=UserRanges(dirs.pods, node_ids(_read(Path("/etc/subuid")), _read(Path("/etc/subgid")))),
             node=NodeFacts(identity.addresses, version.name),
             settings=pod_settings,
             services=self._services.services.all,
-            pressure=self._pressure,
+            trouble=self._trouble,
         )
 
     async def _connect(self, identity: NodeIdentity) -> None:

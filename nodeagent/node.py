@@ -8,7 +8,8 @@ Source: kubernetes.io/docs/concepts/architecture/nodes.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from msgspec.structs import replace
@@ -20,17 +21,21 @@ from kube.client import Client, ConnectionLost, PatchType
 from kube.clock import Clock
 from kube.codec import to_plain
 from kube.errors import ApiError
+from kube.files import write_private
 from kube.informer import Informer
 from kube.times import to_micro_time
 from nodeagent.cri.client import Cri, CriError
+from nodeagent.cri.values import ImageRecord, RuntimeCondition
 from nodeagent.node_status import NodeIdentity, NodeState, differs, new_node, node_status
-from nodeagent.pods.room import NodePressure
+from nodeagent.pods.room import NodeTrouble
 from nodeagent.settings import AgentSettings
 
 LEASES: Final = "kube-node-lease"
 UNREADY_LOOK_S: Final = 0.1
 READY_LOOK_S: Final = 5.0
 RETRY_S: Final = 0.2
+SILENCE_S: Final = 2.0
+"""How long the API may be silent at the start before the node goes by what it knows."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +52,7 @@ class NodeKeeper:
         cri: Cri,
         nodes: Informer[Node],
         clock: Clock,
-        pressure: NodePressure,
+        trouble: NodeTrouble,
     ) -> None:
         self._settings = settings
         self._identity = identity
@@ -55,7 +60,7 @@ class NodeKeeper:
         self._cri = cri
         self._nodes = nodes
         self._clock = clock
-        self._pressure = pressure
+        self._trouble = trouble
         self._cidr_told = ""
         self._wake = asyncio.Event()
         self.has_own_network = not settings.cri_endpoint
@@ -86,7 +91,7 @@ class NodeKeeper:
     async def keep_status(self) -> None:
         """Write the status whenever it changed, and now and then as a heartbeat, for ever."""
         self._nodes.on_change(self._heard)
-        self._pressure.on_change(self._wake.set)
+        self._trouble.on_change(self._wake.set)
         await self._nodes.wait_synced()
         written_s = -self._settings.status_report_s
         while True:
@@ -119,14 +124,35 @@ class NodeKeeper:
             pass
 
     async def _pass_pod_cidr(self, node: Node) -> None:
-        if node.spec.pod_cidr and node.spec.pod_cidr != self._cidr_told:
-            try:
-                await self._cri.set_pod_cidr(node.spec.pod_cidr)
-            except CriError as error:
-                _log.warning("node %s: the runtime refuses pod CIDR: %s", self._identity.name, error)
-                return
-            self._cidr_told = node.spec.pod_cidr
-            _log.info("node %s: pod CIDR %s", self._identity.name, self._cidr_told)
+        cidr = node.spec.pod_cidr
+        if not cidr or cidr == self._cidr_told:
+            return
+        await self._tell_pod_cidr(cidr)
+        if self._cidr_told == cidr and self._known_pod_cidr() != cidr:
+            write_private(self._settings.pod_cidr_file, cidr)
+
+    async def _tell_pod_cidr(self, cidr: str) -> None:
+        try:
+            await self._cri.set_pod_cidr(cidr)
+        except CriError as error:
+            _log.warning("node %s: the runtime refuses pod CIDR: %s", self._identity.name, error)
+            self._cidr_told = ""
+            return
+        self._cidr_told = cidr
+        _log.info("node %s: pod CIDR %s", self._identity.name, cidr)
+
+    def _known_pod_cidr(self) -> str:
+        file = self._settings.pod_cidr_file
+        return file.read_text() if file.exists() else ""
+
+    async def bridge_silence(self) -> None:
+        """Tell the runtime the pod CIDR that the node had last, for static pods, as long as the API isn't heard."""
+        known = self._known_pod_cidr()
+        await self._clock.sleep(SILENCE_S)
+        while known and not self._nodes.synced:
+            if not self._cidr_told:
+                await self._tell_pod_cidr(known)
+            await self._clock.sleep(RETRY_S)
 
     def forget_pod_cidr(self) -> None:
         """Tell the pod CIDR again: the runtime was started anew."""
@@ -134,13 +160,17 @@ class NodeKeeper:
         self._wake.set()
 
     async def _observe(self) -> NodeState:
-        short = self._pressure.conditions
-        has_cidr = bool(self._cidr_told) or not self.has_own_network
-        try:
+        conditions: Sequence[RuntimeCondition] | None = None
+        images: Sequence[ImageRecord] = ()
+        with suppress(CriError):
             conditions, images = await asyncio.gather(self._cri.conditions(), self._cri.images())
-        except CriError:
-            return NodeState(None, short, has_pod_cidr=has_cidr)
-        return NodeState(conditions, short, images, has_cidr)
+        return NodeState(
+            conditions,
+            self._trouble.pressure,
+            images,
+            has_pod_cidr=bool(self._cidr_told) or not self.has_own_network,
+            is_shutting_down=self._trouble.is_shutting_down,
+        )
 
     async def _write(self, before: NodeStatus, wanted: NodeStatus) -> bool:
         plain = to_plain(wanted)

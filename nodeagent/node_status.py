@@ -61,6 +61,7 @@ class NodeState:
     pressure: frozenset[str] = frozenset()
     images: Sequence[ImageRecord] = ()
     has_pod_cidr: bool = True
+    is_shutting_down: bool = False
 
 
 def node_labels(name: str, extra: Mapping[str, str]) -> dict[str, str]:
@@ -127,6 +128,8 @@ def _ready(state: NodeState) -> NodeCondition:
         faults += [f"{c.type} is false: {c.reason}: {c.message}" for c in state.runtime if not c.is_true]
     if not state.has_pod_cidr:
         faults.append("the node has no pod CIDR yet")
+    if state.is_shutting_down:
+        faults.append("node is shutting down")
     if faults:
         return NodeCondition(type="Ready", status="False", reason="KubeletNotReady", message="; ".join(faults))
     return NodeCondition(

@@ -38,6 +38,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     eviction_soft_grace_period ("90s"), which ends pods within eviction_max_pod_grace_s; eviction_minimum_reclaim: how
     much more must be won back. eviction_pressure_transition_s: how long a node tells of pressure after it saw it last.
     pressure_look_s: how often it looks. See docs/node-pressure.md.
+    shutdown_grace_s: how long pods have to end when the machine is switched off, the last shutdown_grace_critical_s of
+    it for critical ones; shutdown_grace_by_priority instead names the seconds for each priority. See
+    docs/node-shutdown.md.
     """
 
     node_name: str
@@ -75,6 +78,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     eviction_max_pod_grace_s: int = 0
     eviction_pressure_transition_s: float = 300.0
     pressure_look_s: float = 10.0
+    shutdown_grace_s: int = 0
+    shutdown_grace_critical_s: int = 0
+    shutdown_grace_by_priority: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
     taints: tuple[str, ...] = ()
     backoff_first_s: float = 10.0
@@ -96,6 +102,11 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     def told_file(self) -> Path:
         """Where the agent writes these settings down, for what runs beside it."""
         return self.run_dir / "agent.json"
+
+    @property
+    def pod_cidr_file(self) -> Path:
+        """The file with the range of pod addresses that the node had last."""
+        return self.state_dir / "pod-cidr"
 
     @property
     def static_pods(self) -> Path:

@@ -16,6 +16,7 @@ from apiserver.options import Query, flag_of, text_of
 from apiserver.relay import port_forward, spdy_exec
 from apiserver.relay.agents import Agent, Agents, agent_of, as_error
 from apiserver.relay.channels import WAYS, Way, chosen_way
+from apiserver.relay.log_socket import serve_log_socket
 from apiserver.relay.upgrade import offered_protocols, opened_socket, wants_websocket
 from apiserver.responses import Answer, Ended, stream_head
 from apiserver.strategy import Reader
@@ -68,6 +69,8 @@ class NodeRelay:
             async with self._agents.session().get(url, server_hostname=agent.node) as answer:
                 if answer.status != 200:
                     raise as_error(answer.status, (await answer.text()).strip())
+                if wants_websocket(request):
+                    return await serve_log_socket(request, answer.content.iter_any())
                 transport.write(stream_head(request, "text/plain"))
                 async for data in answer.content.iter_any():
                     transport.write(b"%x\r\n%b\r\n" % (len(data), data))

@@ -20,7 +20,7 @@ from kube.api.core_v1 import (
     Volume,
     VolumeMount,
 )
-from kube.errors import duplicate, forbidden_field, invalid, missing_reference, not_supported, required
+from kube.errors import duplicate, forbidden_field, invalid, missing_reference, not_supported, required, too_many
 
 from .checks import (
     PROTOCOLS,
@@ -42,6 +42,8 @@ from .security import container_security_errors
 
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 MESSAGE_POLICIES: Final = ("File", "FallbackToLogsOnError")
+_RULES_MAX: Final = 20
+_CODES_MAX: Final = 255
 RESTARTS_ON_RESIZE: Final = ("NotRequired", "RestartContainer")
 MOUNT_PROPAGATIONS: Final = ("Bidirectional", "HostToContainer", "None")
 RECURSIVE_READ_ONLY: Final = ("Disabled", "Enabled", "IfPossible")
@@ -155,6 +157,8 @@ def _resize_policy_errors(policies: tuple[ContainerResizePolicy, ...], path: str
 def _restart_rules_errors(container: Container, path: str) -> Errors:
     if container.restart_policy_rules and container.restart_policy is None:
         yield required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
+    if len(container.restart_policy_rules) > _RULES_MAX:
+        yield too_many(f"{path}.restartPolicyRules", len(container.restart_policy_rules), _RULES_MAX)
     for index, rule in enumerate(container.restart_policy_rules):
         here = f"{path}.restartPolicyRules[{index}]"
         if rule.action not in ("Restart", "RestartAllContainers"):
@@ -163,6 +167,8 @@ def _restart_rules_errors(container: Container, path: str) -> Errors:
             yield required(f"{here}.exitCodes", "must be specified")
         elif rule.exit_codes.operator not in ("In", "NotIn"):
             yield not_supported(f"{here}.exitCodes.operator", rule.exit_codes.operator, ("In", "NotIn"))
+        elif len(rule.exit_codes.values) > _CODES_MAX:
+            yield too_many(f"{here}.exitCodes.values", len(rule.exit_codes.values), _CODES_MAX)
 
 
 def _passing_errors(container: Container, path: str) -> Errors:

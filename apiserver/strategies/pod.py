@@ -28,9 +28,9 @@ from kube.times import to_time
 from .checks import Errors
 from .containers import container_errors, ephemeral_containers_errors
 from .pod_admission import admit_pod, readmit_pod
-from .pod_defaults import TEMPLATES_MAX, default_pod, default_requests, default_template
+from .pod_defaults import TEMPLATES_MAX, default_pod, default_pod_resources, default_requests, default_template
 from .pod_spec import pod_spec_errors, template_errors
-from .resources import resource_errors
+from .resources import pod_level_errors, resource_errors
 
 DEFAULT_GRACE_S: Final = 30
 _CHANGEABLE: Final = (
@@ -241,7 +241,7 @@ def _with_images_of(new: tuple[Container, ...], old: tuple[Container, ...]) -> t
 
 def _restart_errors(new: Pod, old: Pod) -> Errors:
     """Check that no container that ended for good comes back."""
-    if old.spec.restart_policy == "Always":
+    if old.spec.restart_policy == "Always" or _may_restart_all(old.spec):
         return
     own_policies = {container.name for container in old.spec.containers if container.restart_policy}
     now = {status.name: status for status in new.status.container_statuses}
@@ -257,13 +257,21 @@ def _restart_errors(new: Pod, old: Pod) -> Errors:
             yield forbidden_field(f"status.containerStatuses[{index}].state", detail)
 
 
+def _may_restart_all(spec: PodSpec) -> bool:
+    """Say whether a container of a pod may have all of them start anew."""
+    containers = (*spec.init_containers, *spec.containers)
+    return any(rule.action == "RestartAllContainers" for one in containers for rule in one.restart_policy_rules)
+
+
 def resized(new: PodSpec, old: PodSpec) -> PodSpec:
-    """Return the old spec with the resources of the containers that `new` has."""
-    return replace(
+    """Return the old spec with the resources that `new` has for the pod and its containers."""
+    spec = replace(
         old,
         containers=_with_resources_of(old.containers, new.containers),
         init_containers=_with_resources_of(old.init_containers, new.init_containers),
+        resources=new.resources,
     )
+    return default_pod_resources(spec)
 
 
 def _with_resources_of(old: tuple[Container, ...], new: tuple[Container, ...]) -> tuple[Container, ...]:
@@ -278,7 +286,8 @@ def _with_resources(container: Container, wanted: Container | None) -> Container
 
 
 def resize_errors(new: PodSpec, old: PodSpec) -> Errors:
-    """Check new resources of a running pod's containers."""
+    """Check new resources of a running pod and its containers."""
+    yield from _pod_level_resize_errors(new, old)
     for index, container in enumerate(new.containers):
         yield from resource_errors(container.resources, f"spec.containers[{index}].resources")
     for field in ("containers", "init_containers"):
@@ -290,6 +299,20 @@ def resize_errors(new: PodSpec, old: PodSpec) -> Errors:
                 yield forbidden_field("spec", "only cpu and memory resources are mutable")
     if qos_class(new) != qos_class(old):
         yield invalid("spec", qos_class(old), "Pod QOS Class may not change as a result of resizing")
+
+
+def _pod_level_resize_errors(new: PodSpec, old: PodSpec) -> Errors:
+    path, before = "spec.resources", old.resources or ResourceRequirements()
+    yield from pod_level_errors(new, path)
+    if new.resources is None:
+        if old.resources is not None:
+            yield forbidden_field(path, "pod-level resources cannot be removed")
+        return
+    for field in ("requests", "limits"):
+        if getattr(before, field).keys() - getattr(new.resources, field).keys():
+            yield forbidden_field(f"{path}.{field}", f"pod-level resource {field} cannot be removed")
+    if _unsized(new.resources) != _unsized(before):
+        yield forbidden_field("spec", "only cpu and memory resources are mutable at pod-level")
 
 
 def _resources_lost_errors(new: ResourceRequirements, old: ResourceRequirements, path: str) -> Errors:

@@ -44,8 +44,10 @@ from kube.api.core_v1 import (
 from kube.memo import by_content, by_identity
 from kube.objects import with_defaults
 from kube.quantity import Quantity
+from kube.requests import container_requests
 
 from .filling import each, where_none, within
+from .resources import is_pod_level
 
 AnyContainer = TypeVar("AnyContainer", Container, EphemeralContainer)
 
@@ -78,10 +80,24 @@ def _default_whole_spec(spec: PodSpec) -> PodSpec:
         containers, init_containers = each(containers, _default_host_ports), each(init_containers, _default_host_ports)
     if containers is not spec.containers or init_containers is not spec.init_containers:
         spec = replace(spec, containers=containers, init_containers=init_containers)
+    spec = default_pod_resources(spec)
     grace_s = spec.termination_grace_period_seconds
     if grace_s is not None and grace_s < 0:
         spec = replace(spec, termination_grace_period_seconds=1)
     return where_none(spec, enable_service_links=True)
+
+
+def default_pod_resources(spec: PodSpec) -> PodSpec:
+    """Return a spec whose pod, where it is limited as a whole, also asks for something as a whole.
+
+    That is what its containers ask for together; of what none of them asks for, all that it may use.
+    """
+    whole = spec.resources
+    if whole is None or not whole.limits:
+        return spec
+    asked = {name: amount for name, amount in container_requests(spec).items() if name in ("cpu", "memory")}
+    limits = {name: amount for name, amount in whole.limits.items() if is_pod_level(name)}
+    return replace(spec, resources=replace(whole, requests={**limits, **asked, **whole.requests}))
 
 
 def default_template(template: PodTemplateSpec) -> PodTemplateSpec:
@@ -179,7 +195,12 @@ def _default_variable(variable: EnvVar) -> EnvVar:
 
 
 def _default_value_source(source: EnvVarSource) -> EnvVarSource:
-    return within(source, field_ref=_default_field, resource_field_ref=_default_resource_field)
+    return within(
+        source,
+        field_ref=_default_field,
+        resource_field_ref=_default_resource_field,
+        file_key_ref=lambda key: where_none(key, optional=False),
+    )
 
 
 def _default_field(field: ObjectFieldSelector) -> ObjectFieldSelector:

@@ -14,7 +14,7 @@ from .checks import Errors, fits, fits_if_given, ip, named, named_if_set, one_of
 from .containers import containers_errors, ephemeral_containers_errors
 from .metadata import template_metadata_errors
 from .placement import deadline_errors, placement_errors
-from .resources import resource_errors
+from .resources import pod_level_errors, resource_errors
 from .security import pod_security_errors
 from .volumes import check_volumes
 
@@ -50,8 +50,7 @@ def pod_spec_errors(spec: PodSpec, path: str) -> Errors:
         yield from _os_errors(spec, path)
     if spec.resource_claims:
         yield from _claims_errors(spec.resource_claims, f"{path}.resourceClaims")
-    if spec.resources is not None:
-        yield from resource_errors(spec.resources, f"{path}.resources")
+    yield from pod_level_errors(spec, f"{path}.resources")
 
 
 def _os_errors(spec: PodSpec, path: str) -> Errors:

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from kube import names
-from kube.api.core_v1 import ResourceClaim, ResourceRequirements
-from kube.errors import duplicate, forbidden_field, invalid, missing_reference, required
+from kube.api.core_v1 import PodSpec, ResourceClaim, ResourceRequirements
+from kube.errors import duplicate, forbidden_field, invalid, missing_reference, not_supported, required
 from kube.quantity import Quantity
+from kube.requests import container_requests
 
 from .checks import Errors, named_if_set
 
@@ -22,6 +23,7 @@ _STANDARD: Final = frozenset(
 )
 """What quotas count beside: names that are known, but no container's."""
 _HUGE_PAGES: Final = "hugepages-"
+_POD_LEVEL: Final = ("cpu", _HUGE_PAGES, "memory")
 _ZERO: Final = Quantity("0")
 _NO_CLAIM: Final = ResourceRequirements()
 
@@ -44,6 +46,38 @@ def resource_errors(resources: ResourceRequirements, path: str) -> Errors:
             yield invalid(f"{path}.requests", request.text, detail)
     if _huge_without_native(resources):
         yield forbidden_field(path, "HugePages require cpu or memory")
+
+
+def is_pod_level(name: str) -> bool:
+    """Say whether a pod as a whole can ask for a resource."""
+    return name in ("cpu", "memory") or name.startswith(_HUGE_PAGES)
+
+
+def pod_level_errors(spec: PodSpec, path: str) -> Errors:
+    """Check what a pod as a whole asks for and may not exceed, also against what its containers do."""
+    whole = spec.resources
+    if whole is None:
+        return
+    if spec.os is not None and spec.os.name == "windows":
+        yield forbidden_field(path, "may not be set for a windows pod")
+        return
+    if whole.claims:
+        yield forbidden_field(f"{path}.claims", "claims may not be set for Resources at pod-level")
+        yield from claims_errors(whole.claims, {claim.name for claim in spec.resource_claims}, f"{path}.claims")
+    for field, amounts in (("limits", whole.limits), ("requests", whole.requests)):
+        for name in amounts:
+            if not is_pod_level(name):
+                yield not_supported(f"{path}.{field}[{name}]", name, _POD_LEVEL)
+    yield from resource_errors(whole, path)
+    for name, together in container_requests(spec).items():
+        if name in whole.requests and together > whole.requests[name]:
+            detail = f"must be greater than or equal to aggregate container requests of {together}"
+            yield invalid(f"{path}.requests[{name}]", whole.requests[name].text, detail)
+    for index, container in enumerate(spec.containers):
+        for name, limit in container.resources.limits.items():
+            if name in whole.limits and limit > whole.limits[name]:
+                detail = f"must be less than or equal to pod limits of {whole.limits[name]}"
+                yield invalid(f"{path}.containers[{index}][{name}].limits", limit.text, detail)
 
 
 def amounts_errors(amounts: Mapping[str, Quantity], path: str) -> Errors:

@@ -4,9 +4,18 @@ Source: kubernetes.io/docs/tasks/configure-pod-container/security-context
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from kube.api.core_v1 import AppArmorProfile, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext
+from kube.api.core_v1 import (
+    AppArmorProfile,
+    Container,
+    EphemeralContainer,
+    PodSecurityContext,
+    PodSpec,
+    SeccompProfile,
+    SecurityContext,
+)
 from kube.errors import duplicate, forbidden_field, invalid, not_supported, required, too_long
 
 from .checks import INT32_MAX, Errors, local_paths, one_of, one_of_if_given
@@ -24,14 +33,44 @@ def pod_security_errors(spec: PodSpec, path: str) -> Errors:
     if spec.share_process_namespace and spec.host_pid:
         detail = "ShareProcessNamespace and HostPID cannot both be enabled"
         yield invalid(f"{path}.securityContext.shareProcessNamespace", True, detail)
-    if spec.host_users is False and (spec.host_network or spec.host_pid or spec.host_ipc):
-        yield forbidden_field(f"{path}.hostUsers", "when hostUsers is false, host namespaces are not allowed")
+    yield from _own_users_errors(spec, path) if spec.host_users is False else _host_users_errors(spec, path)
     if context is not None and context != _UNSET:
         yield from _context_errors(context, f"{path}.securityContext")
         yield from _host_sysctl_errors(spec, context, f"{path}.securityContext.sysctls")
 
 
 _UNSET: Final = PodSecurityContext()
+
+
+def _own_users_errors(spec: PodSpec, path: str) -> Errors:
+    """Check that a pod with users of its own shares nothing that belongs to the node's."""
+    detail = "when `hostUsers` is false"
+    shared = (("hostNetwork", spec.host_network), ("HostPID", spec.host_pid), ("HostIPC", spec.host_ipc))
+    for field, is_shared in shared:
+        if is_shared:
+            yield forbidden_field(f"{path}.{field}", detail)
+    for here, container in _all_containers(spec, path):
+        if container.volume_devices:
+            yield forbidden_field(f"{here}.volumeDevices", detail)
+
+
+def _host_users_errors(spec: PodSpec, path: str) -> Errors:
+    """Check that a pod with the node's users sees no more of /proc than is good for the node."""
+    for here, container in _all_containers(spec, path):
+        if container.security_context is not None and container.security_context.proc_mount == "Unmasked":
+            detail = "`hostUsers` must be false to use `Unmasked`"
+            yield invalid(f"{here}.securityContext.procMount", "Unmasked", detail)
+
+
+def _all_containers(spec: PodSpec, path: str) -> Iterator[tuple[str, Container | EphemeralContainer]]:
+    groups: tuple[tuple[str, Sequence[Container | EphemeralContainer]], ...] = (
+        ("initContainers", spec.init_containers),
+        ("containers", spec.containers),
+        ("ephemeralContainers", spec.ephemeral_containers),
+    )
+    for field, group in groups:
+        for index, container in enumerate(group):
+            yield f"{path}.{field}[{index}]", container
 
 
 def _context_errors(context: PodSecurityContext, path: str) -> Errors:

@@ -88,6 +88,11 @@ class Cri:
         answer = await self._call(self._runtime.status, cri_v1.StatusRequest(), 10)
         return [RuntimeCondition(c.type, c.status, c.reason, c.message) for c in answer.status.conditions]
 
+    async def gives_users(self, handler: str) -> bool:
+        """Say whether a pod that this runtime handler makes can have a user namespace of its own."""
+        answer = await self._call(self._runtime.status, cri_v1.StatusRequest(), 10)
+        return any(known.name == handler and known.features.user_namespaces for known in answer.runtime_handlers)
+
     async def info(self) -> dict[str, str]:
         """Return what the runtime tells of itself beyond the CRI: JSON by keys of its own choice."""
         answer = await self._call(self._runtime.status, cri_v1.StatusRequest(verbose=True), 10)
@@ -186,6 +191,11 @@ class Cri:
         request = cri_v1.RunPodSandboxRequest(config=config, runtime_handler=handler)
         answer = await self._call(self._runtime.run_pod_sandbox, request)
         return str(answer.pod_sandbox_id)
+
+    async def update_sandbox(self, sandbox_id: str, resources: cri_v1.LinuxContainerResources) -> None:
+        """Give a whole pod other limits."""
+        request = cri_v1.UpdatePodSandboxResourcesRequest(pod_sandbox_id=sandbox_id, resources=resources)
+        await self._call(self._runtime.update_pod_sandbox_resources, request)
 
     async def sandbox(self, sandbox_id: str) -> SandboxRecord:
         """Return one sandbox with its addresses."""

@@ -26,6 +26,7 @@ from nodeagent.cri.values import ContainerState as Stage
 from nodeagent.pods.containers import stop_signal_of
 from nodeagent.pods.plan import TERMINAL, has_initialized
 from nodeagent.pods.resize import with_resources
+from nodeagent.pods.restart_all import RESTARTING, is_restarting_all
 from nodeagent.pods.restarts import due_at, restarts
 from nodeagent.pods.view import StartContainer, View, from_nanos, is_sidecar
 
@@ -174,6 +175,8 @@ def _unseen(telling: Telling, container: Container, old: ContainerStatus, waitin
         if _is_ending(telling):
             return replace(old, state=last, ready=False, started=False)
     failure = telling.view.failures.get(container.name)
+    if is_restarting_all(telling.view, telling.now):
+        waiting = RESTARTING
     return ContainerStatus(
         name=container.name,
         image=container.image,

@@ -65,14 +65,15 @@ _FIELDS: Final[Mapping[str, Callable[[PodFacts], str]]] = {
 
 
 def resource_value(facts: PodFacts, container: Container, selector: ResourceFieldSelector) -> str:
-    """Return a request or limit of a container in units of the divisor, rounded up; without a limit the node's."""
+    """Return a request or limit of a container in units of the divisor, rounded up; its limit may be its pod's."""
     kind, _, name = selector.resource.partition(".")
     held = {"requests": container.resources.requests, "limits": container.resources.limits}.get(kind)
     if held is None or not name:
         raise FieldMissing(f"unsupported container resource : {selector.resource}")
     amount = held.get(name)
     if amount is None and kind == "limits":
-        amount = (facts.allocatable or {}).get(name)
+        whole = facts.pod.spec.resources
+        amount = (whole.limits if whole is not None else {}).get(name) or (facts.allocatable or {}).get(name)
     if amount is None:
         amount = Quantity("0")
     divisor = selector.divisor.value if selector.divisor is not None and selector.divisor.value else Decimal(1)

@@ -17,6 +17,7 @@ from kube.api.core_v1 import (
     Container,
     EnvFromSource,
     EnvVarSource,
+    FileKeySelector,
     Pod,
     Secret,
     SecretEnvSource,
@@ -31,6 +32,7 @@ _NAME: Final = re.compile(r"[ -<>-~]+")
 
 
 Found = TypeVar("Found", ConfigMap, Secret)
+FileKey = tuple[str, str, str]
 Reference = ConfigMapEnvSource | SecretEnvSource | ConfigMapKeySelector | SecretKeySelector
 
 
@@ -40,10 +42,14 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """The ConfigMaps and Secrets of the pod's namespace that its containers refer to; None: there is no such object."""
+    """The ConfigMaps and Secrets of the pod's namespace that its containers refer to; None: there is no such object.
+
+    files: the variables that a container takes from files of its volumes, by (volume, path, key); None: it isn't set.
+    """
 
     config_maps: Mapping[str, ConfigMap | None] = field(default_factory=dict)
     secrets: Mapping[str, Secret | None] = field(default_factory=dict)
+    files: Mapping[FileKey, str | None] = field(default_factory=dict)
 
 
 def referred(pod: Pod) -> tuple[set[str], set[str]]:
@@ -63,6 +69,17 @@ def referred(pod: Pod) -> tuple[set[str], set[str]]:
             if origin is not None and origin.secret_key_ref is not None:
                 secrets.add(origin.secret_key_ref.name)
     return config_maps, secrets
+
+
+def file_key(selector: FileKeySelector) -> FileKey:
+    """Return what a variable from a file is known by."""
+    return selector.volume_name, selector.path, selector.key
+
+
+def referred_files(container: Container) -> list[FileKeySelector]:
+    """Return what the environment of a container takes from files."""
+    sources = [variable.value_from for variable in container.env if variable.value_from is not None]
+    return [source.file_key_ref for source in sources if source.file_key_ref is not None]
 
 
 def environment(
@@ -128,6 +145,13 @@ def _from_origin(
         secret = _found("secret", references.secrets, secret_key)
         held = {key: _text(value) for key, value in secret.data.items()} if secret else {}
         return _key(held, secret_key.key, bool(secret_key.optional), f"Secret {namespace}/{secret_key.name}", secret)
+    if origin.file_key_ref is not None:
+        wanted_file = origin.file_key_ref
+        value = references.files.get(file_key(wanted_file))
+        if value is None and not wanted_file.optional:
+            where = f"{wanted_file.path} of volume {wanted_file.volume_name}"
+            raise ConfigError(f'environment variable key "{wanted_file.key}" not found in file {where}')
+        return value
     raise ConfigError("env: valueFrom names no source that this node knows; use a key, a field or a resource")
 
 

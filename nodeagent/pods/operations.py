@@ -9,6 +9,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
@@ -27,17 +28,16 @@ from nodeagent.pods.hooks import HookPlace, run_hook
 from nodeagent.pods.images import ImageError
 from nodeagent.pods.persistent import persistent_volumes
 from nodeagent.pods.projections import VolumeError, referred_by_volumes
-from nodeagent.pods.resize import RESIZE_FAILED
 from nodeagent.pods.resolver import NameTooLongError, dns_of, hostname_of, hosts_file
-from nodeagent.pods.resources import kernel_limits, unlimited_where_none
+from nodeagent.pods.resources import kernel_limits
 from nodeagent.pods.room import PodRoom, PodSettings
-from nodeagent.pods.runtime_config import ContainerWish, Mount, container_config, linux_resources, sandbox_config
+from nodeagent.pods.runtime_config import ContainerWish, Mount, container_config, sandbox_config
 from nodeagent.pods.tokens import PodTokens
+from nodeagent.pods.user_ranges import IdRange, UserRangeError
 from nodeagent.pods.view import (
     KillContainer,
     RemoveContainer,
     RemoveSandbox,
-    ResizeContainer,
     StartContainer,
     StopSandbox,
 )
@@ -97,9 +97,14 @@ class Operations:
         """Make the pod's sandbox; return its id."""
         try:
             self._room.dirs.logs(pod).mkdir(parents=True, exist_ok=True, mode=0o755)
-            config = self._sandbox_config(pod, attempt)
-            return await self._room.cri.run_sandbox(config, await self._handler(pod))
-        except (ApiError, ConnectionLost, CriError, OSError, NameTooLongError) as error:
+            handler = await self._handler(pod)
+            if pod.spec.host_users is False:
+                self._room.users.started += 1
+                if not await self._room.cri.gives_users(handler):
+                    raise UserRangeError(_no_users(handler))
+            return await self._room.cri.run_sandbox(self._sandbox_config(pod, attempt), handler)
+        except (ApiError, ConnectionLost, CriError, OSError, NameTooLongError, UserRangeError) as error:
+            self._count_failure(pod)
             told = f"Failed to create pod sandbox: {error}"
             self._room.tell(pod, "Warning", "FailedCreatePodSandBox", told)
             raise OperationFailed("FailedCreatePodSandBox", told) from error
@@ -118,7 +123,14 @@ class Operations:
             log_directory=str(self._room.dirs.logs(pod)),
             dns=dns_of(pod, settings.host_dns, settings.cluster_dns, settings.cluster_domain),
             cgroup_parent=pod_cgroup(settings, pod.metadata.uid),
+            users=self._users(pod),
         )
+
+    def _count_failure(self, pod: Pod) -> None:
+        self._room.users.failed += pod.spec.host_users is False
+
+    def _users(self, pod: Pod) -> IdRange | None:
+        return self._room.users.of(pod.metadata.uid) if pod.spec.host_users is False else None
 
     def _facts(self, pod: Pod, record: PodRecord) -> PodFacts:
         sandbox = record.sandbox
@@ -140,7 +152,7 @@ class Operations:
 
         What was created before is only started.
         """
-        container = _named(pod, action.name)
+        container = named_container(pod, action.name)
         sandbox = record.sandbox
         if sandbox is None:
             raise OperationFailed("CreateContainerError", "the sandbox is gone; it will be made again")
@@ -176,6 +188,7 @@ class Operations:
         return container_id
 
     def _fail(self, pod: Pod, container: Container, reason: str, message: str) -> NoReturn:
+        self._count_failure(pod)
         self._room.tell(pod, "Warning", "Failed", f"Error: {message}", container.name)
         raise OperationFailed(reason, message)
 
@@ -192,6 +205,7 @@ class Operations:
             await ensure(name=volume.reference, policy=volume.pull_policy)
         links = pod.spec.enable_service_links is not False
         services = service_variables(room.services(), meta.namespace, links=links)
+        references = replace(references, files=self._volumes.variables(container))
         variables = environment(container, self._facts(pod, record), references, services)
         message_file = self._message_file(pod, container, action.restart_count)
         wish = ContainerWish(
@@ -207,6 +221,7 @@ class Operations:
             message_file=message_file,
             default_seccomp=room.settings.default_seccomp,
             target_id=_target_id(pod, container, record),
+            users=self._users(pod),
         )
         made = container_config(pod, container, wish)
         (room.dirs.logs(pod) / container.name).mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -256,17 +271,6 @@ class Operations:
         self._room.tell(pod, "Normal", "Killing", "FailedPostStartHook", container.name)
         await self._room.cri.stop_container(container_id, pod.spec.termination_grace_period_seconds or 0)
         raise OperationFailed("PostStartHookError", f"PostStartHook failed: {outcome.seen}")
-
-    async def resize_container(self, pod: Pod, action: ResizeContainer) -> None:
-        """Give a running container the limits that its pod wants by now. Raises OperationFailed."""
-        settings = self._room.settings
-        limits = kernel_limits(pod, _named(pod, action.name), settings.memory_bytes, settings.allocatable)
-        try:
-            await self._room.cri.update_container(action.id, linux_resources(unlimited_where_none(limits)))
-        except CriError as error:
-            self._room.tell(pod, "Warning", RESIZE_FAILED, str(error), action.name)
-            raise OperationFailed(RESIZE_FAILED, str(error)) from error
-        self._room.tell(pod, "Normal", "ResizeCompleted", f"Resized container {action.name}", action.name)
 
     async def kill_container(self, pod: Pod, record: PodRecord, action: KillContainer) -> None:
         """Run the preStop hook, then end the container."""
@@ -338,6 +342,11 @@ class Operations:
         await remove_everything(self._room, pod.metadata.uid, record, self._room.dirs.logs(pod))
 
 
+def _no_users(handler: str) -> str:
+    who = f"runtimeClassName's handler {handler!r}" if handler else "this node's runtime"
+    return f"spec.hostUsers: {who} gives pods no users of their own; leave it out, or use another runtimeClassName"
+
+
 def pod_cgroup(settings: PodSettings, uid: str) -> str:
     """Return the cgroup of a pod."""
     return f"{settings.cgroup_parent}/pod{uid}"
@@ -366,7 +375,8 @@ def _target_id(pod: Pod, container: Container, record: PodRecord) -> str:
     return target.id if target is not None else ""
 
 
-def _named(pod: Pod, name: str) -> Container:
+def named_container(pod: Pod, name: str) -> Container:
+    """Return the container of that name. Raises OperationFailed."""
     container = find_container(pod, name)
     if container is None:
         raise OperationFailed("CreateContainerError", f'container "{name}": is not in the pod')

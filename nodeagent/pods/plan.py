@@ -14,8 +14,9 @@ from kube.api.core_v1 import Container, Pod
 from kube.times import parse_time
 from nodeagent.cri.values import ContainerRecord, ContainerState
 from nodeagent.pods.containers import ephemeral_containers
-from nodeagent.pods.resize import resize_action
-from nodeagent.pods.restarts import due_at, raised, restarts
+from nodeagent.pods.resize import resize_action, whole_resize
+from nodeagent.pods.restart_all import is_restarting_all, restart_all
+from nodeagent.pods.restarts import due_at, raised, restarts, retried
 from nodeagent.pods.spec_hash import spec_hash
 from nodeagent.pods.view import (
     END,
@@ -83,12 +84,14 @@ def ending_of(view: View, now: datetime) -> Ending | None:
     if deadline is not None and deadline <= now:
         message = "Pod was active on the node longer than the specified deadline"
         return Ending(grace_s, phase_reason="DeadlineExceeded", message=message)
-    return Ending(grace_s, is_finished=True) if is_finished(view) else None
+    return Ending(grace_s, is_finished=True) if is_finished(view, now) else None
 
 
-def is_finished(view: View) -> bool:
+def is_finished(view: View, now: datetime) -> bool:
     """Say whether every container has ended for good: nothing will start again."""
     pod = view.pod
+    if is_restarting_all(view, now):
+        return False
     for container in pod.spec.init_containers:
         record = view.record.latest(container.name)
         if record is None or not record.has_ended or record.exit_code == 0 or container.name in view.busy:
@@ -135,9 +138,9 @@ def _end(view: View, ending: Ending, now: datetime) -> Iterator[Action | datetim
         return
     left = [sandbox for sandbox in view.record.sandboxes if not view.is_stopped(sandbox)]
     for sandbox in left[:1]:
-        yield from _retried(view, SANDBOX, StopSandbox(sandbox.id), now)
+        yield from retried(view, SANDBOX, StopSandbox(sandbox.id), now)
     if not left and not view.busy:
-        yield from _retried(view, END, CleanUp(ending.is_deleted), now)
+        yield from retried(view, END, CleanUp(ending.is_deleted), now)
 
 
 def _kill_in_order(pod: Pod, running: Sequence[ContainerRecord], grace_s: int) -> Iterator[Action]:
@@ -162,12 +165,18 @@ def _run(view: View, now: datetime) -> Iterator[Action | datetime]:
     for old in view.record.sandboxes[2:]:
         yield RemoveSandbox(old.id)
     if not view.volumes_ready:  # After a restart of the node agent: they are there, but must be kept up to date.
-        yield from _retried(view, VOLUMES, PrepareVolumes(), now)
+        yield from retried(view, VOLUMES, PrepareVolumes(), now)
         return
     if view.volumes_stale:
-        yield from _retried(view, VOLUMES, PrepareVolumes(), now)
+        yield from retried(view, VOLUMES, PrepareVolumes(), now)
+    resize = whole_resize(view)
+    if resize is not None:
+        yield from retried(view, SANDBOX, resize, now)
     for container in ephemeral_containers(view.pod):
         yield from _run_added(view, container, now)
+    if is_restarting_all(view, now):
+        yield from restart_all(view, now)
+        return
     initialized = has_initialized(view)
     for container in view.pod.spec.init_containers:
         if initialized and not is_sidecar(container):
@@ -183,9 +192,9 @@ def _run_added(view: View, container: Container, now: datetime) -> Iterator[Acti
     """Yield the start of an ephemeral container: it runs once, whatever becomes of it."""
     record = view.record.latest(container.name)
     if record is None and not _is_told_of(view, container):
-        yield from _retried(view, container.name, StartContainer(container.name, 0), now)
+        yield from retried(view, container.name, StartContainer(container.name, 0), now)
     elif record is not None and record.state is ContainerState.CREATED:
-        yield from _retried(view, container.name, _go_on(view, container, record), now)
+        yield from retried(view, container.name, _go_on(view, container, record), now)
 
 
 def _is_told_of(view: View, container: Container) -> bool:
@@ -198,12 +207,12 @@ def _make_sandbox(view: View, now: datetime) -> Iterator[Action | datetime]:
         why = "Pod sandbox changed, it will be killed and re-created."
         yield from (KillContainer(record.name, record.id, 0, why) for record in view.record.running)
     elif view.record.sandbox is not None and not view.is_stopped(view.record.sandbox):
-        yield from _retried(view, SANDBOX, StopSandbox(view.record.sandbox.id), now)
+        yield from retried(view, SANDBOX, StopSandbox(view.record.sandbox.id), now)
     elif not view.volumes_ready:
-        yield from _retried(view, VOLUMES, PrepareVolumes(), now)
+        yield from retried(view, VOLUMES, PrepareVolumes(), now)
     else:
         attempt = 1 + max((sandbox.attempt for sandbox in view.record.sandboxes), default=-1)
-        yield from _retried(view, SANDBOX, CreateSandbox(attempt), now)
+        yield from retried(view, SANDBOX, CreateSandbox(attempt), now)
 
 
 def has_initialized(view: View) -> bool:
@@ -228,11 +237,11 @@ def _run_container(view: View, container: Container, now: datetime, *, is_init: 
     if record is None and not is_init and _ended_for_good(view, container):
         return  # It did its work in an earlier sandbox.
     if record is None:
-        yield from _retried(view, container.name, StartContainer(container.name, restart_count(view, container)), now)
+        yield from retried(view, container.name, StartContainer(container.name, restart_count(view, container)), now)
     elif record.is_running:
         yield from _keep(view, container, record, now)
     elif record.state is ContainerState.CREATED:
-        yield from _retried(view, container.name, _go_on(view, container, record), now)
+        yield from retried(view, container.name, _go_on(view, container, record), now)
     elif restarts(view.pod, container, record.exit_code, is_init=is_init):
         yield from _restart(view, container, record, now)
 
@@ -264,7 +273,7 @@ def _restart(view: View, container: Container, record: ContainerRecord, now: dat
         yield due
         return
     entry = raised(entry, record, now, view.limits)
-    yield from _retried(view, container.name, StartContainer(container.name, record.restart_count + 1, entry), now)
+    yield from retried(view, container.name, StartContainer(container.name, record.restart_count + 1, entry), now)
 
 
 def _keep(view: View, container: Container, record: ContainerRecord, now: datetime) -> Iterator[Action | datetime]:
@@ -277,7 +286,7 @@ def _keep(view: View, container: Container, record: ContainerRecord, now: dateti
         )
     resize = resize_action(view, container, record, usual_s)
     if resize is not None:
-        yield from _retried(view, container.name, resize, now)
+        yield from retried(view, container.name, resize, now)
     for kind, probe in (
         (ProbeKind.STARTUP, container.startup_probe),
         (ProbeKind.LIVENESS, container.liveness_probe),
@@ -291,9 +300,9 @@ def _keep(view: View, container: Container, record: ContainerRecord, now: dateti
 
 def restart_count(view: View, container: Container) -> int:
     """Return how often a container that isn't in this sandbox has been started before."""
-    record = view.record.latest(container.name)
-    if record is not None:
-        return record.restart_count + 1
+    record, seen = view.record.latest(container.name), view.counts.get(container.name)
+    if record is not None or seen is not None:
+        return 1 + max(record.restart_count if record is not None else 0, seen or 0)
     told = [*view.pod.status.container_statuses, *view.pod.status.init_container_statuses]
     for status in told:
         began = status.state.running or status.state.terminated or status.last_state.terminated
@@ -309,12 +318,3 @@ def _remove_old(view: View, container: Container) -> Iterator[Action]:
     kept = 1 if current is not None and current.is_running else 2
     for record in ended[kept:]:
         yield RemoveContainer(container.name, record.id)
-
-
-def _retried(view: View, key: str, action: Action, now: datetime) -> Iterator[Action | datetime]:
-    """Yield the action unless it failed a short while ago; then the time at which to try again."""
-    failure = view.failures.get(key)
-    if failure is not None and failure.retry_at > now:
-        yield failure.retry_at
-    else:
-        yield action

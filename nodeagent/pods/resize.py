@@ -1,8 +1,10 @@
-"""Give running containers other limits without starting them anew.
+"""Give running containers, and pods as a whole, other limits without starting them anew.
 
-Keeps true: what a container runs with is told in its status; what doesn't fit the node waits and is told in a
-condition, and the pod goes on with what it had. Plain functions of a View.
-Source: kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources; KEP-1287.
+Keeps true: what a container or a pod runs with is told in the status; what doesn't fit the node waits and is told in a
+condition, and the pod goes on with what it had; at no moment is a container's limit beyond its pod's, which the kernel
+would refuse. Plain functions of a View.
+Source: kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources, .../resize-pod-resources; KEP-1287,
+KEP-5419.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +17,7 @@ from kube.api.core_v1 import Container, ContainerStatus, Pod, PodCondition, Reso
 from kube.quantity import Quantity
 from nodeagent.cri.values import ContainerRecord
 from nodeagent.pods.resources import ZERO, pod_requests
-from nodeagent.pods.view import Action, KillContainer, ResizeContainer, View, is_sidecar
+from nodeagent.pods.view import SANDBOX, Action, KillContainer, ResizeContainer, ResizeSandbox, View, is_sidecar
 
 RESIZABLE: Final = ("cpu", "memory")
 DEFERRED: Final = "Deferred"
@@ -24,6 +26,7 @@ PENDING: Final = "PodResizePending"
 IN_PROGRESS: Final = "PodResizeInProgress"
 RESIZE_FAILED: Final = "ResizeError"
 """The reason with which a resize fails that the runtime refuses."""
+_NONE: Final = ResourceRequirements()
 
 
 def actuated(view: View, container: Container) -> ResourceRequirements:
@@ -45,17 +48,58 @@ def granted_pod(view: View) -> Pod:
     granted = {c.name: replace(c, resources=allocated(view, c)) for c in (*spec.init_containers, *spec.containers)}
     containers = tuple([granted[c.name] for c in spec.containers])
     init_containers = tuple([granted[c.name] for c in spec.init_containers])
-    return replace(view.pod, spec=replace(spec, containers=containers, init_containers=init_containers))
+    whole = actuated_whole(view) if spec.resources is not None else None
+    return replace(
+        view.pod, spec=replace(spec, containers=containers, init_containers=init_containers, resources=whole)
+    )
 
 
 def is_resized(view: View) -> bool:
-    """Say whether a running container wants other resources than it has."""
+    """Say whether the pod or a running container wants other resources than it has."""
+    return bool(_changed(actuated_whole(view), _whole(view))) or _are_containers_resized(view)
+
+
+def _are_containers_resized(view: View) -> bool:
     return any(changed_resources(view, container) for container, _ in _resizable(view))
+
+
+def _whole(view: View) -> ResourceRequirements:
+    return view.pod.spec.resources or _NONE
+
+
+def actuated_whole(view: View) -> ResourceRequirements:
+    """Return the resources that the pod as a whole has; those that it is to have where it has no sandbox yet."""
+    sandbox = view.record.sandbox
+    return view.resources.get(sandbox.id, _whole(view)) if sandbox is not None else _whole(view)
+
+
+def whole_resize(view: View) -> ResizeSandbox | None:
+    """Return what brings the pod as a whole closer to what it wants, None where it has it or may not have it yet.
+
+    It grows at once; what it has to give back it gives when its containers have done so.
+    """
+    sandbox, has, wants = view.record.sandbox, actuated_whole(view), _whole(view)
+    if sandbox is None or view.resize_refusal is not None or not _changed(has, wants):
+        return None
+    widest = _widest(has, wants)
+    if has.limits != widest.limits:
+        return ResizeSandbox(sandbox.id, widest, grows=True)
+    return None if _are_containers_resized(view) else ResizeSandbox(sandbox.id, wants, grows=False)
+
+
+def _widest(has: ResourceRequirements, wants: ResourceRequirements) -> ResourceRequirements:
+    """Return the larger limit of each resource; without one there is no limit."""
+    shared = has.limits.keys() & wants.limits.keys()
+    limits = {name: max(has.limits[name], wants.limits[name]) for name in has.limits if name in shared}
+    return replace(wants, limits=limits)
 
 
 def changed_resources(view: View, container: Container) -> tuple[str, ...]:
     """Return which of cpu and memory a container has otherwise than it wants."""
-    has, wants = actuated(view, container), container.resources
+    return _changed(actuated(view, container), container.resources)
+
+
+def _changed(has: ResourceRequirements, wants: ResourceRequirements) -> tuple[str, ...]:
     return tuple(
         name
         for name in RESIZABLE
@@ -74,7 +118,8 @@ def _resizable(view: View) -> Iterable[tuple[Container, ContainerRecord]]:
 
 def resize_action(view: View, container: Container, record: ContainerRecord, grace_s: int) -> Action | None:
     """Return what gives a running container the resources it wants, None where it has them or may not have them."""
-    if view.resize_refusal is not None:
+    whole = whole_resize(view)
+    if view.resize_refusal is not None or (whole is not None and whole.grows):
         return None
     changed = changed_resources(view, container)
     if not changed:
@@ -100,7 +145,8 @@ def resize_conditions(view: View) -> list[PodCondition]:
         return [PodCondition(type=PENDING, status="True", reason=refusal.reason, message=refusal.message)]
     if not is_resized(view):
         return []
-    failures = [view.failures[c.name] for c, _ in _resizable(view) if c.name in view.failures]
+    keys = [SANDBOX, *(container.name for container, _ in _resizable(view))]
+    failures = [view.failures[key] for key in keys if key in view.failures]
     failed = next((failure for failure in failures if failure.reason == RESIZE_FAILED), None)
     if failed is not None:
         return [PodCondition(type=IN_PROGRESS, status="True", reason="Error", message=failed.message)]

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from kube.api.core_v1 import Container, Pod
+from kube.api.core_v1 import Container, Pod, ResourceRequirements
 from kube.quantity import Quantity
-from nodeagent.pods.view import is_sidecar
+from kube.requests import add, container_requests
 
 CPU_PERIOD_US: Final = 100_000
 SHARES_MIN: Final = 2
@@ -19,6 +19,7 @@ QUOTA_MIN_US: Final = 1000
 _RANKED: Final = ("cpu", "memory")
 ZERO: Final = Quantity("0")
 HUGE_PAGES: Final = "hugepages-"
+_NONE: Final = ResourceRequirements()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,16 @@ class KernelLimits:
     huge_pages: Mapping[str, int] = field(default_factory=dict)
 
 
+def _whole(pod: Pod) -> ResourceRequirements:
+    """Return the resources that a pod names for all its containers together."""
+    return pod.spec.resources or _NONE
+
+
 def kernel_limits(
     pod: Pod, container: Container, memory_capacity_bytes: int, offered: Mapping[str, Quantity] | None = None
 ) -> KernelLimits:
-    """Return the limits of one container. offered: what the node has for pods."""
-    limits, requests = container.resources.limits, container.resources.requests
+    """Return the limits of one container, its pod's where it has none. offered: what the node has for pods."""
+    limits, requests = {**_whole(pod).limits, **container.resources.limits}, container.resources.requests
     cpu = requests.get("cpu", limits.get("cpu", ZERO)).millis
     quota = limits["cpu"].millis * CPU_PERIOD_US // 1000 if "cpu" in limits else 0
     return KernelLimits(
@@ -58,7 +64,7 @@ def _huge_pages(limits: Mapping[str, Quantity], offered: Mapping[str, Quantity])
 def pod_limits(pod: Pod) -> KernelLimits:
     """Return the limits that all containers of a pod share: those that the pod itself names."""
     named = pod.spec.resources
-    limits: Mapping[str, Quantity] = named.limits if named is not None else {}
+    limits = _whole(pod).limits
     quota = limits["cpu"].millis * CPU_PERIOD_US // 1000 if "cpu" in limits else 0
     return KernelLimits(
         cpu_shares=_shares(named.requests.get("cpu", limits.get("cpu", ZERO)).millis) if named is not None else 0,
@@ -81,15 +87,16 @@ def qos_class(pod: Pod) -> str:
     """Return Guaranteed, Burstable or BestEffort."""
     if pod.status.qos_class:
         return pod.status.qos_class
-    containers = (*pod.spec.init_containers, *pod.spec.containers)
-    asked = [c for c in containers if any(n in c.resources.requests or n in c.resources.limits for n in _RANKED)]
-    if not asked:
+    counted = [container.resources for container in (*pod.spec.init_containers, *pod.spec.containers)]
+    if _whole(pod).requests or _whole(pod).limits:
+        counted = [_whole(pod)]
+    if not any(name in one.requests or name in one.limits for one in counted for name in _RANKED):
         return "BestEffort"
-    return "Guaranteed" if all(_is_guaranteed(container) for container in containers) else "Burstable"
+    return "Guaranteed" if all(_is_guaranteed(one) for one in counted) else "Burstable"
 
 
-def _is_guaranteed(container: Container) -> bool:
-    limits, requests = container.resources.limits, container.resources.requests
+def _is_guaranteed(resources: ResourceRequirements) -> bool:
+    limits, requests = resources.limits, resources.requests
     return all(name in limits and requests.get(name, limits[name]) == limits[name] for name in _RANKED)
 
 
@@ -101,47 +108,28 @@ def oom_score(pod: Pod, container: Container, memory_capacity_bytes: int) -> int
         case "BestEffort":
             return 1000
     request = container.resources.requests.get("memory", container.resources.limits.get("memory", ZERO)).whole
+    request += _unclaimed_memory(pod)
     return min(999, max(3, 1000 - 1000 * request // max(1, memory_capacity_bytes)))
 
 
-def pod_requests(pod: Pod) -> Mapping[str, Quantity]:
-    """Return what a pod asks of a node: its containers and sidecars together, or its hungriest init container.
+def _unclaimed_memory(pod: Pod) -> int:
+    """Return each container's share of what its pod as a whole asks for beyond what they ask for by themselves."""
+    whole = _whole(pod).requests.get("memory", ZERO)
+    count = len(pod.spec.init_containers) + len(pod.spec.containers)
+    return max(0, whole.whole - container_requests(pod.spec).get("memory", ZERO).whole) // count
 
-    What the pod asks for as a whole goes over that.
-    """
-    sidecars: dict[str, Quantity] = {}
-    peak: dict[str, Quantity] = {}
-    for container in pod.spec.init_containers:
-        wanted = container.resources.requests
-        if is_sidecar(container):
-            _add(sidecars, wanted)
-            _raise_to(peak, sidecars)
-        else:
-            both = dict(sidecars)
-            _add(both, wanted)
-            _raise_to(peak, both)
-    total = dict(sidecars)
-    for container in pod.spec.containers:
-        _add(total, container.resources.requests)
-    _raise_to(total, peak)
+
+def pod_requests(pod: Pod) -> Mapping[str, Quantity]:
+    """Return what a pod asks of a node: its containers together; what the pod asks for as a whole goes over that."""
+    total = container_requests(pod.spec)
     if pod.spec.resources is not None:
         total |= pod.spec.resources.requests
-    _add(total, pod.spec.overhead)
+    add(total, pod.spec.overhead)
     return total
 
 
 def memory_limit_bytes(pod: Pod) -> int:
-    """Return how much memory a pod may take in all, 0 where one of its containers has no limit."""
+    """Return how much memory a pod may take in all, 0 where neither it nor each of its containers has a limit."""
+    whole = _whole(pod).limits.get("memory", ZERO).whole
     limits = [container.resources.limits.get("memory", ZERO).whole for container in pod.spec.containers]
-    return sum(limits) if all(limits) else 0
-
-
-def _add(total: dict[str, Quantity], more: Mapping[str, Quantity]) -> None:
-    for name, amount in more.items():
-        total[name] = total[name] + amount if name in total else amount
-
-
-def _raise_to(total: dict[str, Quantity], least: Mapping[str, Quantity]) -> None:
-    for name, amount in least.items():
-        if name not in total or total[name] < amount:
-            total[name] = amount
+    return whole or (sum(limits) if all(limits) else 0)

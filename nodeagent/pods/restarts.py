@@ -4,23 +4,33 @@ Plain functions of what is wanted and what is seen.
 Source: kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle, sections on restart policy and back-off.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from kube.api.core_v1 import Container, Pod
 from nodeagent.cri.values import ContainerRecord
-from nodeagent.pods.view import Backoff, BackoffLimits, from_nanos, is_sidecar
+from nodeagent.pods.view import Action, Backoff, BackoffLimits, View, from_nanos, is_sidecar
 
+RESTART: Final = "Restart"
+RESTART_ALL: Final = "RestartAllContainers"
 _OPERATORS: Final = {"In": True, "NotIn": False}
+
+
+def matching_action(container: Container, exit_code: int) -> str:
+    """Return what the first rule that matches an end asks for, "" where none does."""
+    for rule in container.restart_policy_rules:
+        if rule.exit_codes is not None:
+            is_listed = exit_code in rule.exit_codes.values
+            if is_listed == _OPERATORS.get(rule.exit_codes.operator, True):
+                return rule.action
+    return ""
 
 
 def restarts(pod: Pod, container: Container, exit_code: int, *, is_init: bool) -> bool:
     """Say whether a container that ended so is to run again."""
-    for rule in container.restart_policy_rules:
-        if rule.exit_codes is not None and rule.action == "Restart":
-            is_listed = exit_code in rule.exit_codes.values
-            if is_listed == _OPERATORS.get(rule.exit_codes.operator, True):
-                return True
+    if matching_action(container, exit_code) in (RESTART, RESTART_ALL):
+        return True
     policy = pod.spec.restart_policy or "Always"
     if is_init:
         if is_sidecar(container):
@@ -47,3 +57,12 @@ def raised(entry: Backoff | None, record: ContainerRecord, now: datetime, limits
     if entry is None or ran_long:
         return Backoff(limits.first_s, now)
     return Backoff(min(entry.delay_s * 2, limits.most_s), now)
+
+
+def retried(view: View, key: str, action: Action, now: datetime) -> Iterator[Action | datetime]:
+    """Yield the action unless it failed a short while ago; then the time at which to try again."""
+    failure = view.failures.get(key)
+    if failure is not None and failure.retry_at > now:
+        yield failure.retry_at
+    else:
+        yield action

@@ -17,6 +17,7 @@ from nodeagent.pods.references import ReferenceCache
 from nodeagent.pods.resolver import DnsSettings
 from nodeagent.pods.static_pods import is_static
 from nodeagent.pods.status import NodeFacts
+from nodeagent.pods.user_ranges import UserRanges
 from nodeagent.pods.view import BackoffLimits
 from nodeagent.pods.volumes import NodeDirs
 
@@ -41,20 +42,32 @@ class PodSettings:
     allowed_unsafe_sysctls: tuple[str, ...] = ()
 
 
-class NodePressure:
-    """What the node is short of: the conditions that hold, of MemoryPressure, DiskPressure and PIDPressure."""
+class NodeTrouble:
+    """Why the node may not take pods.
+
+    pressure: what it is short of, the conditions that hold of MemoryPressure, DiskPressure and PIDPressure.
+    """
 
     def __init__(self) -> None:
-        self.conditions: frozenset[str] = frozenset()
+        self.pressure: frozenset[str] = frozenset()
+        self.is_shutting_down = False
         self._listeners: list[Callable[[], object]] = []
 
     def on_change(self, listener: Callable[[], object]) -> None:
-        """Have `listener` called whenever they change."""
+        """Have `listener` called whenever any of it changes."""
         self._listeners.append(listener)
 
-    def tell(self, conditions: frozenset[str]) -> None:
-        """Set them."""
-        self.conditions = conditions
+    def tell_pressure(self, conditions: frozenset[str]) -> None:
+        """Set what the node is short of."""
+        self.pressure = conditions
+        self._tell()
+
+    def tell_shutdown(self, *, is_coming: bool) -> None:
+        """Set whether the node is shutting down."""
+        self.is_shutting_down = is_coming
+        self._tell()
+
+    def _tell(self) -> None:
         for listener in self._listeners:
             listener()
 
@@ -71,10 +84,11 @@ class PodRoom:
     references: ReferenceCache
     images: ImagePuller
     dirs: NodeDirs
+    users: UserRanges
     node: NodeFacts
     settings: PodSettings
     services: Callable[[], Iterable[Service]]
-    pressure: NodePressure = field(default_factory=NodePressure)
+    trouble: NodeTrouble = field(default_factory=NodeTrouble)
     mirrors: dict[str, str] = field(default_factory=dict)
 
     def uid_in_api(self, pod: Pod) -> str:

@@ -145,16 +145,20 @@ class Roster:
         is_new = not record.sandboxes and pod.status.start_time is None
         if not is_new or pod.metadata.deletion_timestamp is not None or pod.status.phase in TERMINAL:
             return None
-        settings = self._room.settings
-        refused = unsupported(pod, settings.allowed_unsafe_sysctls, has_app_armor=has_app_armor())
-        refused = refused or refusal(pod, self._room.pressure.conditions)
-        if refused is None:
-            refused = rejection(pod, self._others(pod), settings.allocatable, settings.node_labels)
+        refused = self._objection(pod)
         if refused is None:
             return None
         reason, message = refused
         self._room.tell(pod, "Warning", reason, message)
         return Failure(reason, message, self._room.clock.now())
+
+    def _objection(self, pod: Pod) -> tuple[str, str] | None:
+        settings, trouble = self._room.settings, self._room.trouble
+        if trouble.is_shutting_down:
+            return "NodeShutdown", "Pod was rejected as the node is shutting down."
+        refused = unsupported(pod, settings.allowed_unsafe_sysctls, has_app_armor=has_app_armor())
+        refused = refused or refusal(pod, trouble.pressure)
+        return refused or rejection(pod, self._others(pod), settings.allocatable, settings.node_labels)
 
     def _others(self, pod: Pod) -> list[Pod]:
         """Return the pods beside one that the node has room for, with what was granted them."""

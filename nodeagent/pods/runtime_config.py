@@ -19,6 +19,7 @@ from nodeagent.pods.resolver import DnsSettings, sysctls_of
 from nodeagent.pods.resources import CPU_PERIOD_US, KernelLimits, pod_limits
 from nodeagent.pods.security_modules import app_armor, se_linux
 from nodeagent.pods.spec_hash import spec_hash
+from nodeagent.pods.user_ranges import IdRange
 from proto import cri_v1
 
 MASKED_PATHS: Final = (
@@ -57,7 +58,7 @@ class Mount:
 class ContainerWish:
     """What a container's configuration is made of beyond its spec.
 
-    image: as the runtime has it. target_id: the container whose processes it shares.
+    image: as the runtime has it. target_id: the container whose processes it shares. users: the pod's own, if any.
     """
 
     image: ImageRecord
@@ -68,17 +69,25 @@ class ContainerWish:
     message_file: str = ""
     default_seccomp: str = "RuntimeDefault"
     target_id: str = ""
+    users: IdRange | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 def sandbox_config(
-    pod: Pod, attempt: int, *, hostname: str, log_directory: str, dns: DnsSettings, cgroup_parent: str
+    pod: Pod,
+    attempt: int,
+    *,
+    hostname: str,
+    log_directory: str,
+    dns: DnsSettings,
+    cgroup_parent: str,
+    users: IdRange | None = None,
 ) -> cri_v1.PodSandboxConfig:
-    """Return what a pod's sandbox is to be."""
+    """Return what a pod's sandbox is to be. users: the pod's own, None where it has the node's."""
     meta, spec = pod.metadata, pod.spec
     context = spec.security_context
     security = cri_v1.LinuxSandboxSecurityContext(
-        namespace_options=_namespaces(pod),
+        namespace_options=_namespaces(pod, users),
         privileged=any(_is_privileged(c) for c in all_containers(pod)),
         seccomp=_profile(context.seccomp_profile if context else None, "RuntimeDefault"),
         supplemental_groups=_groups(pod),
@@ -91,7 +100,7 @@ def sandbox_config(
         dns_config=cri_v1.DNSConfig(servers=dns.servers, searches=dns.searches, options=dns.options),
         port_mappings=_port_mappings(pod),
         labels={**meta.labels, **pod_labels(pod)},
-        annotations={**meta.annotations, values.GRACE_PERIOD: str(_grace_s(pod))},
+        annotations={**meta.annotations, values.GRACE_PERIOD: str(_grace_s(pod)), **_told_resources(pod)},
         linux=cri_v1.LinuxPodSandboxConfig(
             cgroup_parent=cgroup_parent,
             security_context=security,
@@ -99,6 +108,10 @@ def sandbox_config(
             resources=linux_resources(pod_limits(pod)),
         ),
     )
+
+
+def _told_resources(pod: Pod) -> dict[str, str]:
+    return {values.RESOURCES: encode(pod.spec.resources).decode()} if pod.spec.resources is not None else {}
 
 
 def pod_labels(pod: Pod) -> dict[str, str]:
@@ -112,12 +125,19 @@ def _grace_s(pod: Pod) -> int:
     return DEFAULT_GRACE_S if asked is None else asked
 
 
-def _namespaces(pod: Pod) -> cri_v1.NamespaceOption:
+def _namespaces(pod: Pod, users: IdRange | None) -> cri_v1.NamespaceOption:
     spec = pod.spec
-    pid = "NODE" if spec.host_pid else "POD" if spec.share_process_namespace else "CONTAINER"
+    ids = _mapping(users)
     return cri_v1.NamespaceOption(
-        network="NODE" if spec.host_network else "POD", pid=pid, ipc="NODE" if spec.host_ipc else "POD"
+        network="NODE" if spec.host_network else "POD",
+        pid="NODE" if spec.host_pid else "POD" if spec.share_process_namespace else "CONTAINER",
+        ipc="NODE" if spec.host_ipc else "POD",
+        userns_options=cri_v1.UserNamespace(mode="POD" if ids else "NODE", uids=ids, gids=ids),
     )
+
+
+def _mapping(users: IdRange | None) -> list[cri_v1.IDMapping]:
+    return [] if users is None else [cri_v1.IDMapping(host_id=users.first, container_id=0, length=users.length)]
 
 
 def _port_mappings(pod: Pod) -> list[cri_v1.PortMapping]:
@@ -144,7 +164,7 @@ def container_config(pod: Pod, container: Container, wish: ContainerWish) -> cri
         args=[expand(word, known) for word in container.args],
         working_dir=container.working_dir,
         envs=[cri_v1.KeyValue(key=k, value=v.encode(errors="surrogateescape")) for k, v in known.items()],
-        mounts=[_mount(mount) for mount in wish.mounts],
+        mounts=[_mount(mount, wish.users) for mount in wish.mounts],
         labels={**pod_labels(pod), values.CONTAINER_NAME: container.name},
         annotations={
             values.RESTART_COUNT: str(wish.restart_count),
@@ -180,14 +200,14 @@ def linux_resources(limits: KernelLimits) -> cri_v1.LinuxContainerResources:
 
 
 def _security_of(pod: Pod, container: Container, wish: ContainerWish) -> cri_v1.LinuxContainerSecurityContext:
-    made = security_context(pod, container, wish.image, wish.default_seccomp)
+    made = security_context(pod, container, wish.image, wish.default_seccomp, wish.users)
     if wish.target_id:
         made.namespace_options.pid = cri_v1.TARGET
         made.namespace_options.target_id = wish.target_id
     return made
 
 
-def _mount(mount: Mount) -> cri_v1.Mount:
+def _mount(mount: Mount, users: IdRange | None) -> cri_v1.Mount:
     return cri_v1.Mount(
         container_path=mount.container_path,
         host_path=mount.host_path,
@@ -197,6 +217,8 @@ def _mount(mount: Mount) -> cri_v1.Mount:
         image=cri_v1.ImageSpec(image=mount.image) if mount.image else None,
         image_sub_path=mount.image_sub_path,
         selinux_relabel=mount.is_relabelled,
+        uidMappings=_mapping(users),
+        gidMappings=_mapping(users),
     )
 
 
@@ -218,7 +240,7 @@ def _profile(asked: SeccompProfile | None, default: str) -> cri_v1.SecurityProfi
 
 
 def security_context(
-    pod: Pod, container: Container, image: ImageRecord, default_seccomp: str
+    pod: Pod, container: Container, image: ImageRecord, default_seccomp: str, users: IdRange | None = None
 ) -> cri_v1.LinuxContainerSecurityContext:
     """Return who a container runs as and what it may; a container's word goes over its pod's."""
     own, shared = container.security_context, pod.spec.security_context
@@ -236,7 +258,7 @@ def security_context(
     strict = shared is not None and shared.supplemental_groups_policy == "Strict"
     made = cri_v1.LinuxContainerSecurityContext(
         privileged=privileged,
-        namespace_options=_namespaces(pod),
+        namespace_options=_namespaces(pod, users),
         readonly_rootfs=bool(own and own.read_only_root_filesystem),
         supplemental_groups=_groups(pod),
         supplemental_groups_policy="Strict" if strict else "Merge",

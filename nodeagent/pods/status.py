@@ -22,11 +22,22 @@ from nodeagent.pods.container_status import (
 )
 from nodeagent.pods.containers import ephemeral_containers
 from nodeagent.pods.plan import TERMINAL, ending_of, has_initialized
-from nodeagent.pods.resize import IN_PROGRESS, PENDING, resize_conditions
+from nodeagent.pods.resize import IN_PROGRESS, PENDING, actuated_whole, granted_pod, resize_conditions
+from nodeagent.pods.resources import pod_requests
+from nodeagent.pods.restart_all import CONDITION as RESTARTING_ALL
+from nodeagent.pods.restart_all import is_restarting_all, restarting_condition
 from nodeagent.pods.restarts import restarts
 from nodeagent.pods.view import View, is_sidecar
 
-OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", PENDING, IN_PROGRESS)
+OWN_CONDITIONS = (
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    PENDING,
+    IN_PROGRESS,
+    RESTARTING_ALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +59,14 @@ def pod_status(view: View, before: PodStatus, node: NodeFacts, now: datetime) ->
     inits = tuple(init_container_status(telling, container) for container in pod.spec.init_containers)
     mains = tuple(container_status(telling, container) for container in pod.spec.containers)
     added = tuple(ephemeral_container_status(telling, container) for container in ephemeral_containers(pod))
-    phase = before.phase if before.phase in TERMINAL else pod_phase(pod, inits, mains)
+    was_over, is_down = before.phase in TERMINAL, not view.record.running
+    keeps_phase = was_over or is_restarting_all(view, now)
+    phase = before.phase if keeps_phase else pod_phase(pod, inits, mains)
     reason, message = before.reason, before.message
     ending = ending_of(view, now)
-    if ending is not None and ending.phase_reason and phase not in TERMINAL:
+    if ending is not None and ending.phase_reason and is_down and not was_over:
         phase, reason, message = "Failed", ending.phase_reason, ending.message
-    elif ending is not None and ending.is_deleted and not view.record.running and phase not in TERMINAL:
+    elif ending is not None and ending.is_deleted and is_down and phase not in TERMINAL:
         phase = _phase_of_deleted(phase, mains)
     ips = _pod_ips(view, before, node)
     changed = replace(
@@ -70,8 +83,8 @@ def pod_status(view: View, before: PodStatus, node: NodeFacts, now: datetime) ->
         container_statuses=mains,
         ephemeral_container_statuses=added,
         observed_generation=pod.metadata.generation,
-        resources=pod.spec.resources,
-        allocated_resources=pod.spec.resources.requests if pod.spec.resources is not None else {},
+        resources=actuated_whole(view) if pod.spec.resources is not None else None,
+        allocated_resources=pod_requests(granted_pod(view)),
     )
     return replace(changed, conditions=_conditions(view, changed, before, now))
 
@@ -134,6 +147,7 @@ def _conditions(view: View, status: PodStatus, before: PodStatus, now: datetime)
         _ready(view, status, before),
         _containers_ready(view, status),
         *resize_conditions(view),
+        *restarting_condition(view, now),
     ]
     dated = [_dated(new, condition(before.conditions, new.type), view.pod, now) for new in own]
     others = tuple(c for c in before.conditions if c.type not in OWN_CONDITIONS)

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from kube.api.core_v1 import Pod, PodCondition, PodStatus
+from kube.api.core_v1 import Pod, PodCondition, PodIP, PodStatus
 from kube.client import ConnectionLost
 from kube.errors import ApiError
 from nodeagent.pods.operations import OperationFailed
@@ -40,6 +40,8 @@ class StatusTeller:
         self._room = room
         self._wake = wake
         self._story = f"pod {pod.metadata.namespace}/{pod.metadata.name}"
+        self._ips: tuple[PodIP, ...] = ()
+        """What a sandbox had while it stood: it may be gone before the first status is told."""
         self._held_since: datetime | None = None
         self._retry_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
@@ -58,6 +60,9 @@ class StatusTeller:
 
     def tell(self, view: View, now: datetime) -> datetime | None:
         """Begin to write the status where it differs from what was told; return when to call this again, if at all."""
+        sandbox = view.record.sandbox
+        if sandbox is not None and sandbox.is_ready and sandbox.ips:
+            self._ips = tuple(PodIP(ip=ip) for ip in sandbox.ips)
         if self._task is not None and not self._task.done():
             return None  # Its end wakes the worker.
         if not self._room.uid_in_api(view.pod):
@@ -98,7 +103,8 @@ class StatusTeller:
         current = view.pod.status
         others = [c for c in current.conditions if c.type not in OWN_CONDITIONS]
         own = [c for c in self.told.conditions if c.type in OWN_CONDITIONS]
-        before = replace(self.told, conditions=(*own, *others), qos_class=current.qos_class)
+        ips = self.told.pod_ips or self._ips
+        before = replace(self.told, conditions=(*own, *others), qos_class=current.qos_class, pod_ips=ips)
         return pod_status(view, before, self._room.node, now)
 
     def _conditions_differ(self, wanted: PodStatus) -> bool:

@@ -50,13 +50,8 @@ def _objections(pod: Pod, allowed_sysctls: Sequence[str], has_app_armor: bool) -
         )
     if _wants_app_armor(pod) and not has_app_armor:
         yield "AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host; use Unconfined or none"
-    if spec.host_users is False:
-        yield UNSUPPORTED, "spec.hostUsers: this node gives pods no user namespace of their own; leave it out"
     if spec.resource_claims:
         yield UNSUPPORTED, "spec.resourceClaims: this node prepares no dynamic resources; ask for plain resources"
-    for container in all_containers(pod):
-        if any(rule.action == "RestartAllContainers" for rule in container.restart_policy_rules):
-            yield UNSUPPORTED, f"container {container.name}: restartPolicyRules: RestartAllContainers; use Restart"
 
 
 def _unsafe_sysctls(pod: Pod, allowed: Sequence[str]) -> Iterator[str]:

@@ -128,11 +128,24 @@ class ResizeContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class ResizeSandbox:
+    """Give a whole pod other limits, and with it the containers that have none of their own.
+
+    grows: a container's limit must never be beyond its pod's, so a pod grows before its containers, else after them.
+    """
+
+    id: str
+    resources: ResourceRequirements
+    grows: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
-    """Remove a container that has ended, or that was never started."""
+    """Remove a container that has ended, or that was never started. backoff: in force from now on."""
 
     name: str
     id: str
+    backoff: Backoff | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +170,7 @@ Action = (
     | StartContainer
     | KillContainer
     | ResizeContainer
+    | ResizeSandbox
     | RemoveContainer
     | Cancel
     | CleanUp
@@ -195,7 +209,8 @@ class View:
     VOLUMES). busy: operations under way, by key. messages: the termination message of ended containers, by id.
     rejection: why the node doesn't take the pod, None where it does. eviction: why it has to leave, None where it may
     stay. is_clean: volumes and sandboxes are let go of.
-    volumes_stale: what they are made of has changed. resources: those that containers were given, by id.
+    counts: how often each container had been started anew when it was last seen running or ended.
+    volumes_stale: what they are made of has changed. resources: those that containers and sandboxes were given, by id.
     resize_refusal: why the node doesn't give the pod the resources that it wants by now, None where it does.
     stopped: the sandboxes that this worker has had stopped, by id; what else isn't ready may still hold its network.
     """
@@ -213,6 +228,7 @@ class View:
     eviction: Ending | None = None
     resources: Mapping[str, ResourceRequirements] = field(default_factory=dict)
     resize_refusal: Failure | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
     is_clean: bool = False
     stopped: Collection[str] = ()
     limits: BackoffLimits = _USUAL

@@ -26,7 +26,8 @@ from kube.api.core_v1 import (
 from kube.files import remove_deep
 from nodeagent.memory import keep_in_memory, mount_tmpfs
 from nodeagent.pods.downward import PodFacts
-from nodeagent.pods.environment import References, expand
+from nodeagent.pods.env_files import EnvFileError, parse_variable, read_env_file
+from nodeagent.pods.environment import FileKey, References, expand, file_key, referred_files
 from nodeagent.pods.host_paths import host_path
 from nodeagent.pods.mounts import mounts_below, unmount
 from nodeagent.pods.ownership import give_to_group, group_of
@@ -49,9 +50,14 @@ class NodeDirs:
     state: Path
     run: Path
 
+    @property
+    def pods(self) -> Path:
+        """The directory of the directories of what pods keep on disk."""
+        return self.state / "pods"
+
     def pod(self, uid: str) -> Path:
         """Return the directory of what a pod keeps on disk."""
-        return self.state / "pods" / uid
+        return self.pods / uid
 
     def pod_in_memory(self, uid: str) -> Path:
         """Return the directory of what a pod keeps in memory."""
@@ -70,12 +76,12 @@ class NodeDirs:
     def make(self) -> None:
         """Make the directories that pods' own are made in."""
         keep_in_memory(self.run / "pods")
-        for folder in (self.state / "pods", self.state / "logs"):
+        for folder in (self.pods, self.state / "logs"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def pods_found(self) -> set[str]:
         """Return the uids of all pods that have left something."""
-        folders = [self.state / "pods", self.run / "pods", self.state / "logs"]
+        folders = [self.pods, self.run / "pods", self.state / "logs"]
         names = (entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir())
         return {name.rpartition("_")[2] for name in names}
 
@@ -183,6 +189,20 @@ class PodVolumes:
     def images(self, container: Container) -> list[ImageVolumeSource]:
         """Return the images that a container mounts as volumes."""
         return [self._images[mount.name] for mount in container.volume_mounts if mount.name in self._images]
+
+    def variables(self, container: Container) -> dict[FileKey, str | None]:
+        """Return what the environment of a container takes from files of its volumes. Raises VolumeError."""
+        found: dict[FileKey, str | None] = {}
+        for wanted in referred_files(container):
+            folder = self._paths.get(wanted.volume_name)
+            if folder is None:
+                raise VolumeError(f'env: cannot find the volume "{wanted.volume_name}" referenced by fileKeyRef')
+            try:
+                text = read_env_file(folder, wanted.path)
+                found[file_key(wanted)] = parse_variable(text, wanted.key) if text is not None else None
+            except EnvFileError as error:
+                raise VolumeError(f'env: file "{wanted.path}" of volume "{wanted.volume_name}": {error}') from error
+        return found
 
     def mounts(self, container: Container, environment: Mapping[str, str]) -> list[Mount]:
         """Return what of the volumes a container sees, and where. Raises VolumeError."""

@@ -18,13 +18,21 @@ from kube.objects import with_metadata
 from kube.runner import attempt
 from kube.times import to_time
 from nodeagent.cri.client import CriError
-from nodeagent.cri.values import ContainerEvent, ContainerRecord, PodRecord
+from nodeagent.cri.values import (
+    RESOURCES,
+    ContainerEvent,
+    ContainerRecord,
+    ContainerState,
+    PodRecord,
+    SandboxRecord,
+)
 from nodeagent.pods.containers import find_container
 from nodeagent.pods.messages import termination_message
 from nodeagent.pods.operations import OperationFailed, Operations
-from nodeagent.pods.plan import DEFAULT_GRACE_S, plan
+from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL, plan
 from nodeagent.pods.probes import Prober
 from nodeagent.pods.resize import granted_pod, is_resized
+from nodeagent.pods.resizing import resize_container, resize_sandbox
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.setbacks import PULL_TOLD, Setbacks
 from nodeagent.pods.sight import Sight
@@ -42,6 +50,7 @@ from nodeagent.pods.view import (
     RemoveContainer,
     RemoveSandbox,
     ResizeContainer,
+    ResizeSandbox,
     StartContainer,
     StopSandbox,
     View,
@@ -88,6 +97,7 @@ class PodWorker:
         self._setbacks = Setbacks(room.settings.limits)
         self._busy: dict[str, _Operation] = {}
         self._messages: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
         self._resources: dict[str, ResourceRequirements] = {}
         self._resize_refused: Failure | None = None
         self._wake = asyncio.Event()
@@ -110,6 +120,11 @@ class PodWorker:
     def is_evicted(self) -> bool:
         """Whether the pod has to leave."""
         return self._eviction is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of the pod runs, and its last phase was told."""
+        return self.is_gone or (not self.record.running and self._teller.told.phase in TERMINAL)
 
     @property
     def record(self) -> PodRecord:
@@ -246,17 +261,30 @@ class PodWorker:
     def _take_note(self) -> None:
         """Read what ended containers have left, carry over what was told of those that run, forget those that went."""
         for record in self.record.containers:
+            if record.state is not ContainerState.CREATED:
+                self._counts[record.name] = max(record.restart_count, self._counts.get(record.name, 0))
             if record.has_ended and record.id not in self._messages:
                 self._messages[record.id] = termination_message(record)
             if record.is_running:
                 self._carry(record)
             if record.id not in self._resources and record.resources:
                 self._resources[record.id] = self._resources_of(record)
-        known = {record.id for record in self.record.containers}
+        sandbox = self.record.sandbox
+        if sandbox is not None and sandbox.id not in self._resources:
+            self._resources[sandbox.id] = self._whole_of(sandbox)
+        known = {one.id for one in self.record.sandboxes} | {record.id for record in self.record.containers}
         for gone in self._resources.keys() - known:
             del self._resources[gone]
         for gone in self._messages.keys() - known:
             del self._messages[gone]
+
+    def _whole_of(self, sandbox: SandboxRecord) -> ResourceRequirements:
+        """Return what the pod as a whole was given before this worker was there."""
+        told = self._teller.told
+        if told.resources is not None and told.phase == "Running":
+            return told.resources
+        text = sandbox.annotations.get(RESOURCES, "")
+        return decode(text, ResourceRequirements) if text else ResourceRequirements()
 
     def _resources_of(self, record: ContainerRecord) -> ResourceRequirements:
         """Return what a container was given: by the last resize that was told of, else when it was made."""
@@ -292,6 +320,7 @@ class PodWorker:
             resize_refusal=self._resize_refused,
             eviction=self._eviction,
             stopped=self._stopped,
+            counts=self._counts,
             is_clean=self._is_released and self.pod.metadata.deletion_timestamp is None,
             limits=self._room.settings.limits,
         )
@@ -332,7 +361,7 @@ class PodWorker:
             self._sight.forget()
             self._wake.set()
             return
-        if isinstance(action, StartContainer) and action.backoff is not None:
+        if isinstance(action, StartContainer | RemoveContainer) and action.backoff is not None:
             if action.name in self._setbacks.backoff:
                 meta = self.pod.metadata
                 told = f"container {action.name} in pod {meta.name}_{meta.namespace}({self.uid})"
@@ -387,16 +416,14 @@ class PodWorker:
                     await operations.prepare_volumes(self.pod, self.record)
                     self._volumes_ready = True
                 case CreateSandbox():
-                    if action.attempt:
-                        told = "Pod sandbox changed, it will be killed and re-created."
-                        self._room.tell(self.pod, "Normal", "SandboxChanged", told)
-                    made = await operations.create_sandbox(self.pod, action.attempt)
-                    self._sight.expect(made)
-                    return made
+                    return await self._create_sandbox(action.attempt)
                 case StartContainer():
                     return await operations.start_container(granted_pod(self._view()), self.record, action)
                 case ResizeContainer():
-                    await operations.resize_container(self.pod, action)
+                    await resize_container(self._room, self.pod, action)
+                    self._resources[action.id] = action.resources
+                case ResizeSandbox():
+                    await resize_sandbox(self._room, self.pod, self.record, action)
                     self._resources[action.id] = action.resources
                 case KillContainer():
                     await operations.kill_container(self.pod, self.record, action)
@@ -411,6 +438,16 @@ class PodWorker:
             if error.code != "NOT_FOUND":
                 raise OperationFailed("RuntimeError", str(error)) from error
         return ""
+
+    async def _create_sandbox(self, attempt: int) -> str:
+        if attempt:
+            told = "Pod sandbox changed, it will be killed and re-created."
+            self._room.tell(self.pod, "Normal", "SandboxChanged", told)
+        granted = granted_pod(self._view())
+        made = await self._operations.create_sandbox(granted, attempt)
+        self._resources[made] = granted.spec.resources or ResourceRequirements()
+        self._sight.expect(made)
+        return made
 
     async def _clean_up(self, *, is_deleted: bool) -> None:
         if not self._is_released:

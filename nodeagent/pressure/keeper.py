@@ -13,13 +13,10 @@ from collections import Counter
 from datetime import timedelta
 from typing import Final
 
-from kube.api.core_v1 import Node, PodCondition
-from kube.client import ConnectionLost, PatchType
-from kube.codec import to_plain
-from kube.errors import ApiError
+from kube.api.core_v1 import Node
 from kube.informer import Informer
-from kube.times import to_time
 from nodeagent.cri.client import CriError
+from nodeagent.pods.disruption import mark_disrupted
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.roster import Roster
 from nodeagent.pressure.eviction import REASON, Eviction, beyond_limits, choose, is_limited, unneeded
@@ -80,7 +77,7 @@ class PressureKeeper:
         if before.conditions != self._pressure.conditions:
             shown = ", ".join(sorted(self._pressure.conditions)) or "none"
             _log.info("pressure: %s -> %s", ", ".join(sorted(before.conditions)) or "none", shown)
-            self._room.pressure.tell(self._pressure.conditions)
+            self._room.trouble.tell_pressure(self._pressure.conditions)
         return seen
 
     async def _beyond_limits(self) -> list[Eviction]:
@@ -132,32 +129,8 @@ class PressureKeeper:
         _log.info("%s: evicted for %s: %s", worker.story, leaving.signal, leaving.message)
         self.evicted[leaving.signal] += 1
         if leaving.is_disruption:
-            await self._mark(leaving)
+            await mark_disrupted(self._room, pod, leaving.message)
         worker.evict(REASON, leaving.message, leaving.grace_s)
-
-    async def _mark(self, leaving: Eviction) -> None:
-        """Say in the pod's status that it leaves for the sake of others: a Job doesn't count that as its failure."""
-        meta = leaving.pod.metadata
-        target = PodCondition(
-            type="DisruptionTarget",
-            status="True",
-            reason="TerminationByKubelet",
-            message=leaving.message,
-            last_transition_time=to_time(self._room.clock.now()),
-            observed_generation=meta.generation,
-        )
-        body = {"metadata": {"uid": meta.uid}, "status": {"conditions": [to_plain(target)]}}
-        try:
-            await self._room.client.patch(
-                type(leaving.pod),
-                meta.name,
-                body,
-                namespace=meta.namespace,
-                subresource="status",
-                patch_type=PatchType.STRATEGIC,
-            )
-        except (ApiError, ConnectionLost) as error:
-            _log.warning("pod %s/%s: can't be marked as disrupted: %s", meta.namespace, meta.name, error)
 
     async def _wait_gone(self, leaving: list[Eviction]) -> None:
         uids = {one.pod.metadata.uid for one in leaving}

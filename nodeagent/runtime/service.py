@@ -7,13 +7,14 @@ Source: CRI v1; kubelet's expectations of idempotence.
 import asyncio
 import functools
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import grpc
 
 from nodeagent.runtime import containers as containers_module
-from nodeagent.runtime import execs, metrics, statuses
+from nodeagent.runtime import execs, metrics, statuses, user_namespace
 from nodeagent.runtime.containers import Containers
 from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, precondition
 from nodeagent.runtime.host import Host
@@ -96,8 +97,9 @@ class RuntimeService(StreamedLists):
                 message=found if missing else "",
             ),
         ]
+        users = user_namespace.can_be_made(os.uname().release)
         handler = cri.RuntimeHandler(
-            features=cri.RuntimeHandlerFeatures(recursive_read_only_mounts=True, user_namespaces=True)
+            features=cri.RuntimeHandlerFeatures(recursive_read_only_mounts=True, user_namespaces=users)
         )
         others = [cri.RuntimeHandler(name=name) for name in sorted(self._host.settings.handlers)]
         return cri.StatusResponse(

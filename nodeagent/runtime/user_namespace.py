@@ -6,9 +6,22 @@ its parent has pinned them. Standard library only. Source: user_namespaces(7); K
 
 import contextlib
 import os
+import re
 from collections.abc import Sequence
 
 from nodeagent.runtime import small_files, syscalls
+
+_OLDEST = (5, 19)
+"""The first Linux that maps the ids of the layers of an overlay."""
+
+
+def can_be_made(release: str, limit_file: str = "/proc/sys/user/max_user_namespaces") -> bool:
+    """Say whether a kernel of that release, with that limit, gives pods user namespaces."""
+    version = re.match(r"(\d+)\.(\d+)", release)
+    if version is None or (int(version[1]), int(version[2])) < _OLDEST or not os.path.exists(limit_file):
+        return False
+    with open(limit_file) as limit:
+        return int(limit.read()) > 0
 
 
 def make_owned(mapping: dict[str, int], flags: int, pins: Sequence[tuple[str, str]]) -> None:

@@ -13,6 +13,7 @@ from kube.clock import Clock
 from kube.codec import encode
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import PodRecord
+from nodeagent.pods.user_ranges import UserRanges
 from nodeagent.stats import metrics
 from nodeagent.stats.exposition import CONTENT_TYPE, Family, text
 from nodeagent.stats.meter import Meter
@@ -22,7 +23,10 @@ _TRUE = ("1", "true", "t", "True")
 
 
 class StatsDoors:
-    """The doors of one node's figures. records, evictions: what the agent has, and how many pods it has evicted."""
+    """The doors of one node's figures.
+
+    records, evictions, users: what the agent has, how many pods it has evicted, and those with users of their own.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class StatsDoors:
         *,
         records: Callable[[], Iterable[PodRecord]],
         evictions: Mapping[str, int],
+        users: UserRanges,
     ) -> None:
         self._node = node
         self._meter = meter
@@ -40,6 +45,7 @@ class StatsDoors:
         self._clock = clock
         self._records = records
         self._evictions = evictions
+        self._users = users
 
     async def summary(self, query: Mapping[str, str]) -> web.Response:
         """Answer with the Summary."""
@@ -52,7 +58,7 @@ class StatsDoors:
         """Answer with metrics; None where there are none of that name. which: what follows /metrics, "" for nothing."""
         match which:
             case "":
-                return _answer(metrics.agent_metrics(self._node, self._records(), self._evictions))
+                return _answer(metrics.agent_metrics(self._node, self._records(), self._evictions, self._users))
             case "resource":
                 node, pods = await self._meter.node(), await self._meter.pods()
                 return _answer(metrics.resource_metrics(node, pods, self._clock.now()))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from nodeagent.cri.values import PodRecord
+from nodeagent.pods.user_ranges import UserRanges
 from nodeagent.stats import machine_usage
 from nodeagent.stats.exposition import Family, Sample
 from nodeagent.stats.machine_usage import NodeUsage
@@ -189,7 +190,9 @@ def machine_metrics(node: NodeUsage, cores: int) -> Iterator[Family]:
     )
 
 
-def agent_metrics(name: str, pods: Iterable[PodRecord], evictions: Mapping[str, int]) -> Iterator[Family]:
+def agent_metrics(
+    name: str, pods: Iterable[PodRecord], evictions: Mapping[str, int], users: UserRanges
+) -> Iterator[Family]:
     """Yield what the agent itself does. evictions: how many pods it evicted, by signal."""
     count, states = running(pods)
     containers = [Sample(number, {"container_state": state}) for state, number in states.items()]
@@ -198,6 +201,10 @@ def agent_metrics(name: str, pods: Iterable[PodRecord], evictions: Mapping[str, 
     yield Family("kubelet_running_containers", "gauge", "Number of containers currently running", containers)
     evicted = [Sample(number, {"eviction_signal": signal}) for signal, number in evictions.items()]
     yield Family("kubelet_evictions", "counter", "Cumulative number of pod evictions by eviction signal", evicted)
+    started = "Cumulative number of pods with user namespaces started."
+    yield Family("kubelet_started_user_namespaced_pods_total", "counter", started, [Sample(users.started)])
+    failed = "Cumulative number of errors when starting pods with user namespaces."
+    yield Family("kubelet_started_user_namespaced_pods_errors_total", "counter", failed, [Sample(users.failed)])
     yield Family(
         "process_cpu_seconds_total",
         "counter",

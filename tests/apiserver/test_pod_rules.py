@@ -197,6 +197,20 @@ def test_every_error_of_a_pod_is_told_at_once_with_its_path() -> None:
             " of type emptyDir",
         ),
         (
+            "{containers: [{name: a, image: b}], hostUsers: false, hostNetwork: true}",
+            "spec.hostNetwork: Forbidden: when `hostUsers` is false",
+        ),
+        (
+            "{hostUsers: false, containers: [{name: a, image: b, volumeDevices: [{name: v, devicePath: /d}]}],"
+            " volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]}",
+            "spec.containers[0].volumeDevices: Forbidden: when `hostUsers` is false",
+        ),
+        (
+            "{containers: [{name: a, image: b, securityContext: {procMount: Unmasked}}]}",
+            'spec.containers[0].securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to use'
+            " `Unmasked`",
+        ),
+        (
             "{containers: [{name: a, image: b}], dnsConfig: {searches: [., _sip._tcp.a_b.c., a__]}}",
             'spec.dnsConfig.searches[2]: Invalid value: "a__": a lowercase RFC 1123 subdomain must consist of lower'
             " case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character"
@@ -430,6 +444,15 @@ def test_a_container_that_ended_for_good_does_not_come_back(policy: str, exit_co
     new = parsed(Pod, f"{text}status: {{containerStatuses: [{{name: main, state: {{running: {{}}}}}}]}}")
 
     assert bool(PODS.validate_status_update(new, old)) is is_refused
+
+
+def test_containers_come_back_where_one_may_start_all_anew() -> None:
+    rules = "[{action: RestartAllContainers, exitCodes: {operator: In, values: [42]}}]"
+    spec = f"{{restartPolicy: Never, containers: [{{name: a}}, {{name: b, restartPolicyRules: {rules}}}]}}"
+    ended = parsed(Pod, f"spec: {spec}\nstatus: {{containerStatuses: [{{name: a, state: {{terminated: {{}}}}}}]}}")
+    waiting = parsed(Pod, f"spec: {spec}\nstatus: {{containerStatuses: [{{name: a, state: {{waiting: {{}}}}}}]}}")
+
+    assert PODS.validate_status_update(waiting, ended) == []
 
 
 def test_a_debugging_container_can_be_added_and_never_taken_away() -> None:

@@ -82,6 +82,33 @@ async def test_a_log_comes_through(wire: Wire, agent: PretendedAgent) -> None:
     assert agent.callers == ["kube-apiserver"]
 
 
+@pytest.mark.parametrize(
+    ("offered", "chosen", "heard"),
+    [
+        (("binary.k8s.io",), "binary.k8s.io", [b"", b"one\ntwo\n"]),
+        (("v9", "base64.binary.k8s.io"), "base64.binary.k8s.io", ["", "b25lCnR3bwo="]),
+        ((), None, [b"", b"one\ntwo\n"]),
+    ],
+)
+async def test_a_log_comes_in_the_messages_of_a_socket_where_the_client_wants_one(
+    wire: Wire, agent: PretendedAgent, offered: tuple[str, ...], chosen: str, heard: list[Any]
+) -> None:
+    async with wire.socket(f"{PODS}/web/log?container=main", offered) as socket, asyncio.timeout(PATIENCE_S):
+        found = [(await socket.receive()).data for _ in heard]
+        end = await socket.receive()
+
+    assert (socket.protocol, found) == (chosen, heard)
+    assert (end.type, socket.close_code) == (aiohttp.WSMsgType.CLOSE, 1000)
+
+
+async def test_a_socket_for_a_log_in_another_way_is_refused(wire: Wire, agent: PretendedAgent) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        async with wire.socket(f"{PODS}/web/log", (V5,)):
+            pass
+
+    assert refused.value.status == 400
+
+
 async def test_what_the_agent_refuses_is_refused_with_its_words(wire: Wire, agent: PretendedAgent) -> None:
     reply = await wire.send("GET", f"{PODS}/web/log?previous=true")
 

@@ -34,9 +34,12 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
         self.images = {"wherry.local/host"}
         self.graces: list[int] = []
         self.tells_events = True
+        self.gives_users = True
+        self.sandbox_configs: list[cri_v1.PodSandboxConfig] = []
         self.slow_pull = asyncio.Event()
         self.slow_pull.set()
         self.commands: dict[tuple[str, ...], int] = {}
+        self.used_bytes = 1 << 20
         self._numbers = itertools.count(1)
         self._listeners: list[asyncio.Queue[cri_v1.ContainerEventResponse]] = []
         self._server: grpc.aio.Server | None = None
@@ -106,12 +109,17 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
 
     async def status(self, request: Any, context: Any) -> Any:
         conditions = [cri_v1.RuntimeCondition(type=kind, status=True) for kind in ("RuntimeReady", "NetworkReady")]
-        return cri_v1.StatusResponse(status=cri_v1.RuntimeStatus(conditions=conditions))
+        features = cri_v1.RuntimeHandlerFeatures(user_namespaces=self.gives_users)
+        return cri_v1.StatusResponse(
+            status=cri_v1.RuntimeStatus(conditions=conditions),
+            runtime_handlers=[cri_v1.RuntimeHandler(features=features)],
+        )
 
     async def run_pod_sandbox(self, request: Any, context: Any) -> Any:
         self.calls.append(f"run {request.config.metadata.name}")
         identifier = self._new_id("sandbox")
         config = request.config
+        self.sandbox_configs.append(config)
         self.sandboxes[identifier] = cri_v1.PodSandboxStatus(
             id=identifier,
             metadata=config.metadata,
@@ -194,6 +202,10 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
         self.configs[request.container_id].linux.resources.CopyFrom(request.linux)
         return cri_v1.UpdateContainerResourcesResponse()
 
+    async def update_pod_sandbox_resources(self, request: Any, context: Any) -> Any:
+        self.calls.append(f"resize pod {request.resources.cpu_quota}")
+        return cri_v1.UpdatePodSandboxResourcesResponse()
+
     async def stop_container(self, request: Any, context: Any) -> Any:
         self.calls.append(f"kill {self.containers[request.container_id].metadata.name}")
         self.graces.append(request.timeout)
@@ -245,6 +257,20 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
                 yield await queue.get()
         finally:
             self._listeners.remove(queue)
+
+    async def list_pod_sandbox_stats(self, request: Any, context: Any) -> Any:
+        """Every sandbox and every container uses the same."""
+        memory = cri_v1.MemoryUsage(usage_bytes=cri_v1.UInt64Value(value=self.used_bytes))
+        stats = []
+        for identifier in self.sandboxes:
+            containers = [
+                cri_v1.ContainerStats(attributes=cri_v1.ContainerAttributes(id=held.id), memory=memory)
+                for held in self._held(identifier)
+            ]
+            linux = cri_v1.LinuxPodSandboxStats(memory=memory, containers=containers)
+            attributes = cri_v1.PodSandboxAttributes(id=identifier)
+            stats.append(cri_v1.PodSandboxStats(attributes=attributes, linux=linux))
+        return cri_v1.ListPodSandboxStatsResponse(stats=stats)
 
     async def image_status(self, request: Any, context: Any) -> Any:
         name = request.image.image

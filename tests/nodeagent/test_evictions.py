@@ -123,3 +123,37 @@ async def test_a_node_short_of_memory_tells_it_and_lets_the_least_important_pod_
     await until(is_calm, "the end of the shortage")
     for name in ("cheap", "dear", "critical", "late"):
         await cluster.delete(name)
+
+
+async def test_a_machine_that_is_switched_off_lets_its_pods_end_the_important_last(cluster: Cluster) -> None:
+    await restarted(cluster)
+    slow = "trap 'sleep 1; date +%s%N > /dev/termination-log; exit 0' TERM; while true; do sleep 0.1; done"
+    await cluster.run("plain", sh(slow), terminationGracePeriodSeconds=10)
+    await cluster.run("last", sh(slow), terminationGracePeriodSeconds=10, priorityClassName="system-node-critical")
+    await cluster.wait_ready("plain")
+    await cluster.wait_ready("last")
+    (agent,) = cluster.machine.processes[-1:]
+
+    agent.send_signal(signal.SIGPWR)
+    await until(lambda: unready_because(cluster), "the node that tells why it isn't ready")
+    await cluster.run("late", sh(slow))
+    late = await cluster.wait_phase("late", "Failed")
+    cluster.machine.end(agent, signal.SIGPWR)
+
+    plain, last = await cluster.pod("plain"), await cluster.pod("last")
+    assert late.status.reason == "NodeShutdown"
+    assert (plain.status.phase, plain.status.reason, last.status.reason) == ("Failed", "Terminated", "Terminated")
+    ends = [pod.status.container_statuses[0].state.terminated for pod in (plain, last)]
+    assert [end.exit_code for end in ends if end is not None] == [0, 0]
+    assert int(ends[0].message if ends[0] else 0) < int(ends[1].message if ends[1] else 0)
+    assert await event_of(cluster, NODE, "Shutdown") == "Shutdown manager detected shutdown event"
+
+    cluster.machine.start_agent(**QUICK)
+    for name in ("plain", "last", "late"):
+        await cluster.delete(name)
+
+
+async def unready_because(cluster: Cluster) -> bool:
+    """Say whether the node tells that it is shutting down."""
+    ready = condition((await cluster.client.get(Node, NODE)).status.conditions, "Ready")
+    return ready is not None and "node is shutting down" in ready.message

@@ -39,6 +39,7 @@ def test_a_node_is_ready_when_its_runtime_and_network_are() -> None:
         (NodeState(None, CALM), "container runtime gives no answer"),
         (NodeState((RuntimeCondition("NetworkReady", False, "NoCidr", "no pod CIDR"),), CALM), "NetworkReady is false"),
         (NodeState(READY, CALM, has_pod_cidr=False), "has no pod CIDR yet"),
+        (NodeState(READY, CALM, is_shutting_down=True), "node is shutting down"),
     ],
 )
 def test_a_node_that_is_not_ready_says_why(state: NodeState, part: str) -> None:

@@ -200,10 +200,13 @@ def test_a_rejected_pod_fails_with_the_nodes_reason() -> None:
     assert (status.phase, status.reason, status.message) == ("Failed", "OutOfcpu", "Pod was rejected: no cpu")
 
 
-def test_a_pod_past_its_deadline_fails() -> None:
+def test_a_pod_past_its_deadline_fails_when_nothing_of_it_runs_any_more() -> None:
     wanted = pod(activeDeadlineSeconds=5, status={"startTime": "2026-01-02T03:03:00Z"})
 
-    assert told(wanted, found(record())).reason == "DeadlineExceeded"
+    assert told(wanted, found(record())).phase == "Running"
+    for code in (0, 143):
+        over = told(wanted, found(exited(exit_code=code)))
+        assert (over.phase, over.reason) == ("Failed", "DeadlineExceeded")
 
 
 def test_a_deleted_pod_ends_succeeded_only_if_all_its_containers_did() -> None:

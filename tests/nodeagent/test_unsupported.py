@@ -9,7 +9,6 @@ from nodeagent.pods.security_modules import has_app_armor
 from nodeagent.pods.unsupported import unsupported
 from tests.nodeagent.make import container, pod
 
-ALL_AGAIN = {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [1]}}
 PROFILE = {"appArmorProfile": {"type": "RuntimeDefault"}}
 
 
@@ -24,10 +23,8 @@ def setting(name: str) -> dict[str, Any]:
         ({"os": {"name": "windows"}}, "PodOSNotSupported", "windows"),
         ({"securityContext": setting("kernel.msgmax")}, "SysctlForbidden", '"kernel.msgmax" not allowlisted'),
         ({"securityContext": PROFILE}, "AppArmor", "Cannot enforce AppArmor"),
-        ({"hostUsers": False}, "PodFeatureUnsupported", "spec.hostUsers"),
         ({"resourceClaims": [{"name": "gpu"}]}, "PodFeatureUnsupported", "spec.resourceClaims"),
         ({"containers": [container(securityContext=PROFILE)]}, "AppArmor", "Cannot enforce AppArmor"),
-        ({"containers": [container(restartPolicyRules=[ALL_AGAIN])]}, "PodFeatureUnsupported", "container main"),
     ],
 )
 def test_what_the_node_cannot_give_is_refused_by_name(spec: dict[str, Any], reason: str, words: str) -> None:
@@ -41,7 +38,7 @@ def test_what_the_node_cannot_give_is_refused_by_name(spec: dict[str, Any], reas
 def test_what_the_node_can_give_is_taken() -> None:
     unconfined = container(securityContext={"appArmorProfile": {"type": "Unconfined"}})
 
-    assert unsupported(pod("web", unconfined, os={"name": "linux"}, hostUsers=True)) is None
+    assert unsupported(pod("web", unconfined, os={"name": "linux"}, hostUsers=False)) is None
     assert unsupported(pod(securityContext=setting("net.ipv4.tcp_syncookies"))) is None
     assert unsupported(pod(securityContext=setting("net/ipv4/tcp_syncookies"))) is None
 

@@ -28,12 +28,14 @@ from nodeagent.pods.room import PodRoom, PodSettings
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.static_keeper import StaticKeeper
 from nodeagent.pods.status import NodeFacts
-from nodeagent.pods.view import BackoffLimits
+from nodeagent.pods.status_teller import StatusTeller
+from nodeagent.pods.user_ranges import UserRanges
+from nodeagent.pods.view import BackoffLimits, StartContainer, View
 from nodeagent.pods.volumes import NodeDirs
 from proto import cri_v1
 from tests.kube.fake_client import FakeClient
 from tests.nodeagent.fake_cri import MISSING, FakeRuntime
-from tests.nodeagent.make import container, pod
+from tests.nodeagent.make import NOW, container, exited, found, pod, sandbox
 
 WAIT_S = 5.0
 ALLOCATABLE = {"cpu": Quantity("4"), "memory": Quantity("4Gi"), "pods": Quantity("20")}
@@ -49,7 +51,7 @@ class Node:
     api: FakeClient
     runtime: FakeRuntime
     roster: Roster
-    dirs: NodeDirs
+    room: PodRoom
 
     def pod(self, name: str = "web") -> Pod:
         """Return the pod as it is stored."""
@@ -107,6 +109,7 @@ async def agent(
             references=ReferenceCache(api, runner),
             images=ImagePuller(cri),
             dirs=dirs,
+            users=UserRanges(dirs.pods),
             node=NodeFacts(("192.0.2.1",), "fake"),
             settings=PodSettings(ALLOCATABLE, 4 << 30, limits=BackoffLimits(0.05, 0.2)),
             services=lambda: (),
@@ -121,7 +124,7 @@ async def agent(
             runner.start("nodes", nodes.run)
             runner.start("static", StaticKeeper(static, room, roster, node="n1", nodes=nodes, pods=pods).run)
             await until(static.is_dir)
-        yield Node(api, runtime, roster, dirs)
+        yield Node(api, runtime, roster, room)
     await cri.close()
 
 
@@ -198,7 +201,7 @@ async def test_a_deleted_pod_leaves_nothing_behind(node: Node) -> None:
     await until(lambda: not node.runtime.sandboxes)
 
     assert node.runtime.graces == [4]
-    await until(lambda: not (node.dirs.state / "pods" / "uid-web").exists())
+    await until(lambda: not (node.room.dirs.state / "pods" / "uid-web").exists())
     await until(lambda: not list(node.roster.workers()))
 
 
@@ -329,7 +332,7 @@ async def test_a_changed_config_map_reaches_its_volume(node: Node) -> None:
     stored = node.api.put(config("1"))
     node.api.put(pod(volumes=[{"name": "v", "configMap": {"name": "cm"}}]))
     await until(node.is_ready)
-    file = node.dirs.state / "pods" / "uid-web" / "volumes" / "v" / "a"
+    file = node.room.dirs.state / "pods" / "uid-web" / "volumes" / "v" / "a"
     assert file.read_text() == "1"
 
     await node.api.patch(ConfigMap, stored.metadata.name, {"data": {"a": "2"}}, namespace="default")
@@ -467,7 +470,7 @@ async def test_a_pod_deleted_while_no_agent_ran_is_removed(runtime: FakeRuntime,
 
     async with agent(api, runtime, tmp_path) as second:
         await until(lambda: not runtime.sandboxes)
-        await until(lambda: not (second.dirs.state / "pods" / "uid-web").exists())
+        await until(lambda: not (second.room.dirs.state / "pods" / "uid-web").exists())
 
 
 async def test_a_container_that_ended_while_no_agent_ran_is_accounted_for_once(
@@ -535,3 +538,19 @@ async def test_an_end_is_seen_in_a_runtime_that_tells_no_events(runtime: FakeRun
         runtime.end(runtime.named("main")[0].id, 3)
 
         await until(lambda: len(runtime.named("main")) == 2, "it was started again")
+
+
+async def test_a_pod_that_ends_before_it_was_told_of_keeps_its_address(node: Node) -> None:
+    """Its sandbox is stopped by then, and has none any more."""
+    wanted = pod("brief", restartPolicy="Never", nodeName="n2")
+    node.api.put(wanted)
+    teller = StatusTeller(node.room, wanted, lambda: None)
+    starting = View(wanted, found(), volumes_ready=True, busy={"main": StartContainer("main", 0)})
+    over = View(wanted, found(exited(), sandboxes=(sandbox(is_ready=False),)), volumes_ready=True)
+
+    held_until = teller.tell(starting, NOW)
+    teller.tell(over, NOW)
+    await until(lambda: node.pod("brief").status.phase == "Succeeded")
+
+    assert held_until is not None
+    assert node.pod("brief").status.pod_ip == "10.0.0.7"

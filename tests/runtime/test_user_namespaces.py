@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nodeagent.runtime.user_namespace import can_be_made
 from proto import cri_v1 as cri
 from tests.runtime.machine import HOST_IMAGE, IMAGE, Client, until
 
@@ -238,3 +239,15 @@ async def test_nothing_is_masked_for_a_pod_of_its_own_users_that_asks_for_nothin
 
     assert own.split() == ["0", "held"]
     assert int(nodes.split()[0]) > 5
+
+
+def test_what_the_kernel_lacks_for_them_is_known_beforehand(tmp_path: Path) -> None:
+    limit, none = tmp_path / "limit", tmp_path / "none"
+    limit.write_text("1000\n")
+    none.write_text("0\n")
+
+    assert can_be_made("5.19.0-1-amd64", str(limit))
+    assert can_be_made("6.1", str(limit))
+    assert not can_be_made("5.10.0", str(limit))
+    assert not can_be_made("6.1", str(none))
+    assert not can_be_made("6.1", str(tmp_path / "missing"))

@@ -19,7 +19,9 @@ from kube.http_client import HttpClient
 from kube.log import set_up_logging
 from nodeagent.agent import run_agent
 from nodeagent.machine import address_towards
+from nodeagent.pressure.thresholds import parse_thresholds
 from nodeagent.settings import AgentSettings
+from nodeagent.shutdown.periods import parse_periods
 from wherry.cluster.layout import DEFAULT_CLUSTER, Layout
 from wherry.cluster.nodes import DEVELOPMENT, agent_settings, credentials_of, cri_endpoint, machine_name
 from wherry.context import Context
@@ -85,6 +87,9 @@ FLAGS: Final = {
     "eviction_max_pod_grace_s": Flag("what pods that leave so get to end in (0 s)", int),
     "eviction_minimum_reclaim": Flag("how much more to win back: memory.available=200Mi", _pairs),
     "eviction_pressure_transition_s": Flag("how long pressure is told after it was seen last (300)", float),
+    "shutdown_grace_s": Flag("what pods have to end in when the machine is switched off (0: it isn't heeded)", int),
+    "shutdown_grace_critical_s": Flag("how much of it, at the end, is for critical pods (0)", int),
+    "shutdown_grace_by_priority": Flag("instead, seconds for each priority: 0=60,1000=30,2000000000=10", _pairs),
     "insecure_registries": Flag("host:port,... to speak to without TLS", _words),
     "registry_mirrors": Flag("docker.io=HOST[:PORT][/PREFIX],... to ask before the registry itself", _words),
 }
@@ -141,7 +146,12 @@ def _settings(layout: Layout, args: argparse.Namespace) -> AgentSettings:
         if text is not None:
             changes[field] = _read(_name(field), text, flag.convert)
     changes.setdefault("node_address", address_towards(urlsplit(args.server).hostname or ""))
-    return agent_settings(layout, node, **changes)
+    settings = agent_settings(layout, node, **changes)
+    try:
+        parse_periods(settings), parse_thresholds(settings)
+    except ValueError as error:
+        raise UsageError(f"agent: {error}") from error
+    return settings
 
 
 def _name(field: str) -> str:

@@ -98,6 +98,52 @@ def test_what_no_node_can_give_is_said_and_changes_nothing(place: Place, target:
     place.pods.when(target, lambda pod: has(pod, "limits", "cpu", "100m") and not condition(pod, "PodResizePending"))
 
 
+WHOLE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: whole}
+spec:
+  terminationGracePeriodSeconds: 0
+  resources: {requests: {cpu: 20m, memory: 32Mi}, limits: {cpu: 200m, memory: 64Mi}}
+  containers:
+  - {name: main, image: wherry.local/host, command: [sleep, "1000"]}
+  - name: own
+    image: wherry.local/host
+    command: [sleep, "1000"]
+    resources: {limits: {cpu: 100m}, requests: {cpu: 10m}}
+"""
+
+
+def test_a_pod_has_limits_as_a_whole_which_change_while_it_runs(place: Place) -> None:
+    place.do("apply", "-f", "-", stdin=WHOLE)
+    before = place.pods.when("whole", lambda pod: status_of(pod).get("ready") and status_of(pod, "own").get("ready"))
+    first = [quota(before), quota(before, "main"), quota(before, "own")]
+
+    change = {"spec": {"resources": {"limits": {"cpu": "400m", "memory": "96Mi"}, "requests": {"cpu": "30m"}}}}
+    place.do("patch", "pod", "whole", "--subresource=resize", "-p", json.dumps(change))
+    pod = place.pods.when("whole", lambda pod: _cpus(pod) == "400m")
+
+    assert first == [20_000, 20_000, 10_000]
+    assert [quota(pod), quota(pod, "main"), quota(pod, "own")] == [40_000, 40_000, 10_000]
+    assert pod["status"]["allocatedResources"] == {"cpu": "30m", "memory": "32Mi"}
+    assert [status_of(pod, name)["restartCount"] for name in ("main", "own")] == [0, 0]
+
+
+def _cpus(pod: Pod) -> str:
+    """Return how much of a CPU a pod as a whole has by its status."""
+    return str(pod["status"].get("resources", {}).get("limits", {}).get("cpu", ""))
+
+
+def quota(pod: Pod, container: str = "") -> int:
+    """Return how many microseconds of each tenth of a second a pod has, or one of its containers."""
+    folder = f"wherry-*/pod{_uid(pod)}"
+    if container:
+        folder += "/" + status_of(pod, container)["containerID"].partition("//")[2]
+    group = Path("/sys/fs/cgroup")
+    (file,) = (*group.glob(f"cpu/{folder}/cpu.cfs_quota_us"), *group.glob(f"{folder}/cpu.max"))
+    return int(file.read_text().split()[0])
+
+
 def test_a_static_pod_lives_by_its_file(place: Place) -> None:
     folder = place.state / "static-pods"
     file = folder / "of-file.yaml"

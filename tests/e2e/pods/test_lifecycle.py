@@ -107,3 +107,18 @@ def test_each_status_says_which_generation_it_is_about(place: Place) -> None:
 
     assert pod["metadata"]["generation"] == 2
     assert condition(pod, "ContainersReady")["observedGeneration"] == 2
+
+
+def test_all_containers_run_again_where_a_rule_of_one_says_so(place: Place) -> None:
+    pod = place.pods.when("restarts-all", lambda pod: phase(pod) in ("Succeeded", "Failed"))
+
+    assert phase(pod) == "Succeeded"
+    assert end_of(pod)["message"].split() == ["first", "first"]
+    assert [status_of(pod, name)["restartCount"] for name in ("first", "main", "other")] == [1, 1, 1]
+    assert condition(pod, "AllContainersRestarting")["status"] == "False"
+
+
+def test_a_container_learns_from_a_file_what_one_before_it_has_found_out(place: Place) -> None:
+    pod = place.ended("env-file")
+
+    assert end_of(pod)["message"].strip() == "found out found out none"
