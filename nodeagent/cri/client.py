@@ -90,8 +90,16 @@ class Cri:
 
     async def gives_users(self, handler: str) -> bool:
         """Say whether a pod that this runtime handler makes can have a user namespace of its own."""
+        return bool((await self._features(handler)).user_namespaces)
+
+    async def locks_mounts_below(self, handler: str) -> bool:
+        """Say whether this runtime handler can make a mount read-only with all that is mounted below it."""
+        return bool((await self._features(handler)).recursive_read_only_mounts)
+
+    async def _features(self, handler: str) -> cri_v1.RuntimeHandlerFeatures:
         answer = await self._call(self._runtime.status, cri_v1.StatusRequest(), 10)
-        return any(known.name == handler and known.features.user_namespaces for known in answer.runtime_handlers)
+        found = (known.features for known in answer.runtime_handlers if known.name == handler)
+        return next(found, cri_v1.RuntimeHandlerFeatures())
 
     async def info(self) -> dict[str, str]:
         """Return what the runtime tells of itself beyond the CRI: JSON by keys of its own choice."""
@@ -415,8 +423,14 @@ def _container(status: Any, sandbox_id: str) -> ContainerRecord:
         resources=annotations.get(values.RESOURCES, ""),
         message_file=annotations.get(values.MESSAGE_FILE, ""),
         message_policy=annotations.get(values.MESSAGE_POLICY, ""),
+        user=_user(status.user.linux) if status.user.HasField("linux") else None,
+        locked_paths=frozenset(mount.container_path for mount in status.mounts if mount.recursive_read_only),
         stop_signal=_signal(status.stop_signal),
     )
+
+
+def _user(user: Any) -> values.ContainerUser:
+    return values.ContainerUser(user.uid, user.gid, tuple(user.supplemental_groups))
 
 
 def _signal(number: int) -> str:

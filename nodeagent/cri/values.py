@@ -51,11 +51,20 @@ class SandboxRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerUser:
+    """Who a container's first process became."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerRecord:
     """One container, as the runtime tells of it. Times are nanoseconds since 1970, 0 where it hasn't happened.
 
     resources: those that its pod gave it when it was made, as JSON. stop_signal: with which it is asked to end, ""
-    where the runtime doesn't tell.
+    where the runtime doesn't tell. user: None likewise. locked_paths: where mounts are read-only with all below them.
     """
 
     id: str
@@ -77,6 +86,8 @@ class ContainerRecord:
     message_file: str = ""
     message_policy: str = ""
     stop_signal: str = ""
+    user: ContainerUser | None = None
+    locked_paths: frozenset[str] = frozenset()
 
     @property
     def is_running(self) -> bool:

@@ -18,7 +18,10 @@ from kube.api.core_v1 import (
     ContainerStateTerminated,
     ContainerStateWaiting,
     ContainerStatus,
+    ContainerUser,
+    LinuxContainerUser,
     PodStatus,
+    VolumeMountStatus,
 )
 from kube.times import to_time
 from nodeagent.cri.values import ContainerRecord
@@ -92,6 +95,29 @@ def _status(
         state=state,
         last_state=last,
         stop_signal=(record.stop_signal or None) if stop_signal_of(container) else None,
+        user=_user(record),
+        volume_mounts=_volume_mounts(container, record),
+    )
+
+
+def _user(record: ContainerRecord) -> ContainerUser | None:
+    user = record.user
+    if user is None:
+        return None
+    return ContainerUser(linux=LinuxContainerUser(uid=user.uid, gid=user.gid, supplemental_groups=user.groups))
+
+
+def _volume_mounts(container: Container, record: ContainerRecord | None) -> tuple[VolumeMountStatus, ...]:
+    """Return how the mounts of volumes turned out; whether what is below one is read-only too is the runtime's word."""
+    locked = record.locked_paths if record is not None else frozenset[str]()
+    return tuple(
+        VolumeMountStatus(
+            name=mount.name,
+            mount_path=mount.mount_path,
+            read_only=mount.read_only,
+            recursive_read_only=("Enabled" if mount.mount_path in locked else "Disabled") if mount.read_only else None,
+        )
+        for mount in container.volume_mounts
     )
 
 
@@ -184,6 +210,7 @@ def _unseen(telling: Telling, container: Container, old: ContainerStatus, waitin
         restart_count=old.restart_count,
         state=_waits(failure.reason, failure.message) if failure is not None else _waits(waiting),
         last_state=last,
+        volume_mounts=_volume_mounts(container, None),
     )
 
 

@@ -8,7 +8,7 @@ Source: docs/pod-lifecycle.md; kubernetes.io/docs/concepts/containers/container-
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -213,7 +213,7 @@ class Operations:
             restart_count=action.restart_count,
             environment=variables,
             mounts=[
-                *self._volumes.mounts(container, variables),
+                *await self._volume_mounts(pod, container, variables),
                 *self._own_mounts(pod, container, record),
                 Mount(container.termination_message_path or DEFAULT_MESSAGE_PATH, message_file, is_relabelled=True),
             ],
@@ -226,6 +226,18 @@ class Operations:
         made = container_config(pod, container, wish)
         (room.dirs.logs(pod) / container.name).mkdir(parents=True, exist_ok=True, mode=0o755)
         return await room.cri.create_container(sandbox.id if sandbox is not None else "", made, config)
+
+    async def _volume_mounts(self, pod: Pod, container: Container, variables: Mapping[str, str]) -> list[Mount]:
+        """Return what of the volumes a container sees; only where it can is all below a mount made read-only too."""
+        mounts = self._volumes.mounts(container, variables)
+        is_wanted = any(mount.is_recursive for mount in mounts)
+        if not is_wanted or await self._room.cri.locks_mounts_below(await self._handler(pod)):
+            return mounts
+        for mount in container.volume_mounts:
+            if mount.recursive_read_only == "Enabled":
+                told = f'volume "{mount.name}" wants recursiveReadOnly, which {self._room.node.runtime} can not give'
+                raise ConfigError(f"{told}; use IfPossible, or another runtime")
+        return [replace(mount, is_recursive=False) for mount in mounts]
 
     async def _image(
         self, pod: Pod, who: str, config: cri_v1.PodSandboxConfig, secrets: list[Secret], *, name: str, policy: str

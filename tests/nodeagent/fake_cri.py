@@ -35,6 +35,7 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
         self.graces: list[int] = []
         self.tells_events = True
         self.gives_users = True
+        self.locks_mounts_below = False
         self.sandbox_configs: list[cri_v1.PodSandboxConfig] = []
         self.slow_pull = asyncio.Event()
         self.slow_pull.set()
@@ -109,7 +110,9 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
 
     async def status(self, request: Any, context: Any) -> Any:
         conditions = [cri_v1.RuntimeCondition(type=kind, status=True) for kind in ("RuntimeReady", "NetworkReady")]
-        features = cri_v1.RuntimeHandlerFeatures(user_namespaces=self.gives_users)
+        features = cri_v1.RuntimeHandlerFeatures(
+            user_namespaces=self.gives_users, recursive_read_only_mounts=self.locks_mounts_below
+        )
         return cri_v1.StatusResponse(
             status=cri_v1.RuntimeStatus(conditions=conditions),
             runtime_handlers=[cri_v1.RuntimeHandler(features=features)],

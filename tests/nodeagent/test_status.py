@@ -7,7 +7,7 @@ import pytest
 
 from kube.api.core_v1 import Pod, PodCondition, PodStatus
 from kube.objects import condition
-from nodeagent.cri.values import ContainerState, PodRecord
+from nodeagent.cri.values import ContainerState, ContainerUser, PodRecord
 from nodeagent.pods.status import NodeFacts, pod_status
 from nodeagent.pods.status_writer import status_patch
 from nodeagent.pods.view import Backoff, Failure, ProbeKind, StartContainer, View
@@ -50,6 +50,30 @@ def test_a_running_container_makes_the_pod_running_and_ready() -> None:
     assert [state(status, kind) for kind in ("Initialized", "ContainersReady", "Ready")] == ["True"] * 3
     assert status.container_statuses[0].container_id == "wherry://main-0"
     assert (status.container_statuses[0].ready, status.container_statuses[0].started) == (True, True)
+
+
+def test_a_container_says_who_runs_in_it_and_how_its_volumes_are_mounted() -> None:
+    mounts = [
+        {"name": "v", "mountPath": "/written"},
+        {"name": "v", "mountPath": "/read", "readOnly": True},
+        {"name": "v", "mountPath": "/locked", "readOnly": True, "recursiveReadOnly": "IfPossible"},
+    ]
+    has = replace(record(), user=ContainerUser(1000, 1001, (1001, 5)), locked_paths=frozenset({"/locked"}))
+
+    (status,) = told(pod("web", container(volumeMounts=mounts)), found(has)).container_statuses
+
+    assert status.user is not None
+    assert status.user.linux is not None
+    assert (status.user.linux.uid, status.user.linux.gid, status.user.linux.supplemental_groups) == (
+        1000,
+        1001,
+        (1001, 5),
+    )
+    assert [(mount.mount_path, mount.read_only, mount.recursive_read_only) for mount in status.volume_mounts] == [
+        ("/written", False, None),
+        ("/read", True, "Disabled"),
+        ("/locked", True, "Enabled"),
+    ]
 
 
 def test_a_container_is_not_ready_until_its_readiness_probe_says_so() -> None:

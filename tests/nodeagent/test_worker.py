@@ -183,6 +183,35 @@ async def test_a_container_that_ends_is_started_again_with_back_off(node: Node) 
     await until(lambda: "BackOff" in node.reasons())
 
 
+@pytest.mark.parametrize(
+    ("wish", "can", "told"), [("IfPossible", False, False), ("IfPossible", True, True), ("Enabled", True, True)]
+)
+async def test_what_is_below_a_mount_is_read_only_where_the_runtime_can(
+    node: Node, wish: str, can: bool, told: bool
+) -> None:
+    node.runtime.locks_mounts_below = can
+    node.api.put(_locked(wish))
+    await until(node.is_ready)
+
+    (config,) = node.runtime.configs.values()
+    (mount,) = [mount for mount in config.mounts if mount.container_path == "/v"]
+    assert (mount.readonly, mount.recursive_read_only) == (True, told)
+
+
+async def test_a_pod_that_must_have_it_waits_where_the_runtime_can_not(node: Node) -> None:
+    node.api.put(_locked("Enabled"))
+    await until(lambda: "Failed" in node.reasons())
+
+    told = [event.message for event in node.api.stored(Event)]
+    assert any("recursiveReadOnly, which fake can not give; use IfPossible" in message for message in told)
+    assert not node.runtime.configs
+
+
+def _locked(wish: str) -> Pod:
+    mount = {"name": "v", "mountPath": "/v", "readOnly": True, "recursiveReadOnly": wish}
+    return pod("web", container(command=["sleep"], volumeMounts=[mount]), volumes=[{"name": "v", "emptyDir": {}}])
+
+
 async def test_a_pod_that_never_restarts_ends(node: Node) -> None:
     node.api.put(pod("web", container(command=["exit", "0"]), restartPolicy="Never"))
 
