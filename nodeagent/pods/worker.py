@@ -12,22 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from kube.api.core_v1 import ContainerStatus, Pod, ResourceRequirements
-from kube.codec import decode
+from kube.api.core_v1 import Pod, ResourceRequirements
 from kube.objects import with_metadata
 from kube.runner import attempt
 from kube.times import to_time
 from nodeagent.cri.client import CriError
 from nodeagent.cri.values import (
-    RESOURCES,
     ContainerEvent,
-    ContainerRecord,
-    ContainerState,
     PodRecord,
-    SandboxRecord,
 )
 from nodeagent.pods.containers import find_container
-from nodeagent.pods.messages import termination_message
+from nodeagent.pods.notes import Notes
 from nodeagent.pods.operations import OperationFailed, Operations
 from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL, plan
 from nodeagent.pods.probes import Prober
@@ -96,9 +91,7 @@ class PodWorker:
         self._has_vanished = False
         self._setbacks = Setbacks(room.settings.limits)
         self._busy: dict[str, _Operation] = {}
-        self._messages: dict[str, str] = {}
-        self._counts: dict[str, int] = {}
-        self._resources: dict[str, ResourceRequirements] = {}
+        self._notes = Notes(room.node.runtime)
         self._resize_refused: Failure | None = None
         self._wake = asyncio.Event()
         self._wake_at: datetime | None = None
@@ -259,50 +252,13 @@ class PodWorker:
             self._wake_at = moment
 
     def _take_note(self) -> None:
-        """Read what ended containers have left, carry over what was told of those that run, forget those that went."""
-        for record in self.record.containers:
-            if record.state is not ContainerState.CREATED:
-                self._counts[record.name] = max(record.restart_count, self._counts.get(record.name, 0))
-            if record.has_ended and record.id not in self._messages:
-                self._messages[record.id] = termination_message(record)
-            if record.is_running:
-                self._carry(record)
-            if record.id not in self._resources and record.resources:
-                self._resources[record.id] = self._resources_of(record)
-        sandbox = self.record.sandbox
-        if sandbox is not None and sandbox.id not in self._resources:
-            self._resources[sandbox.id] = self._whole_of(sandbox)
-        known = {one.id for one in self.record.sandboxes} | {record.id for record in self.record.containers}
-        for gone in self._resources.keys() - known:
-            del self._resources[gone]
-        for gone in self._messages.keys() - known:
-            del self._messages[gone]
-
-    def _whole_of(self, sandbox: SandboxRecord) -> ResourceRequirements:
-        """Return what the pod as a whole was given before this worker was there."""
+        """Note what containers have left, and carry over what was told of those that run."""
         told = self._teller.told
-        if told.resources is not None and told.phase == "Running":
-            return told.resources
-        text = sandbox.annotations.get(RESOURCES, "")
-        return decode(text, ResourceRequirements) if text else ResourceRequirements()
-
-    def _resources_of(self, record: ContainerRecord) -> ResourceRequirements:
-        """Return what a container was given: by the last resize that was told of, else when it was made."""
-        told = self._told_of(record)
-        if told is not None and told.resources is not None and told.state.running is not None:
-            return told.resources
-        return decode(record.resources, ResourceRequirements)
-
-    def _carry(self, record: ContainerRecord) -> None:
-        told = self._told_of(record)
-        if told is not None:
-            self._prober.carry(record, started=bool(told.started), ready=told.ready)
-
-    def _told_of(self, record: ContainerRecord) -> ContainerStatus | None:
-        own_id = f"{self._room.node.runtime}://{record.id}"
-        before = self._teller.told
-        statuses = (*before.container_statuses, *before.init_container_statuses)
-        return next((told for told in statuses if told.container_id == own_id and told.name == record.name), None)
+        self._notes.take(self.record, told)
+        for record in self.record.running:
+            before = self._notes.told_of(record, told)
+            if before is not None:
+                self._prober.carry(record, started=bool(before.started), ready=before.ready)
 
     def _view(self) -> View:
         return View(
@@ -312,15 +268,15 @@ class PodWorker:
             backoff=self._setbacks.backoff,
             failures=self._setbacks.failures,
             busy={key: operation.action for key, operation in self._busy.items()},
-            messages=self._messages,
+            messages=self._notes.messages,
             volumes_ready=self._volumes_ready,
             volumes_stale=self._volumes_stale,
             rejection=self.rejection,
-            resources=self._resources,
+            resources=self._notes.resources,
             resize_refusal=self._resize_refused,
             eviction=self._eviction,
             stopped=self._stopped,
-            counts=self._counts,
+            counts=self._notes.counts,
             is_clean=self._is_released and self.pod.metadata.deletion_timestamp is None,
             limits=self._room.settings.limits,
         )
@@ -421,10 +377,10 @@ class PodWorker:
                     return await operations.start_container(granted_pod(self._view()), self.record, action)
                 case ResizeContainer():
                     await resize_container(self._room, self.pod, action)
-                    self._resources[action.id] = action.resources
+                    self._notes.resources[action.id] = action.resources
                 case ResizeSandbox():
                     await resize_sandbox(self._room, self.pod, self.record, action)
-                    self._resources[action.id] = action.resources
+                    self._notes.resources[action.id] = action.resources
                 case KillContainer():
                     await operations.kill_container(self.pod, self.record, action)
                 case StopSandbox():
@@ -445,7 +401,7 @@ class PodWorker:
             self._room.tell(self.pod, "Normal", "SandboxChanged", told)
         granted = granted_pod(self._view())
         made = await self._operations.create_sandbox(granted, attempt)
-        self._resources[made] = granted.spec.resources or ResourceRequirements()
+        self._notes.resources[made] = granted.spec.resources or ResourceRequirements()
         self._sight.expect(made)
         return made
 
