@@ -241,8 +241,14 @@ class Cluster:
         return await self.client.get(Pod, name, namespace="default")
 
     async def is_ready(self, name: str) -> bool:
-        """Say whether a pod is ready."""
-        return any(c.type == "Ready" and c.status == "True" for c in (await self.pod(name)).status.conditions)
+        """Say whether a pod is there and ready."""
+        try:
+            found = await self.pod(name)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return False
+        return any(c.type == "Ready" and c.status == "True" for c in found.status.conditions)
 
     async def wait_ready(self, name: str) -> Pod:
         """Return a pod when it is ready."""
