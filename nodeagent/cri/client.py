@@ -51,8 +51,8 @@ class CriError(Exception):
 
 UNAVAILABLE: Final = "UNAVAILABLE"
 """The code where nobody answers at the socket."""
-EVENTS_UNKNOWN: Final = "UNIMPLEMENTED"
-"""The code of a runtime whose CRI is older than GetContainerEvents (containerd before 1.7)."""
+UNKNOWN_CALL: Final = "UNIMPLEMENTED"
+"""The code where the runtime's CRI is older than a call (for GetContainerEvents, before containerd 1.7)."""
 
 
 class Cri:
@@ -325,6 +325,18 @@ class Cri:
     async def remove_image(self, name: str) -> None:
         """Remove an image; nothing happens where there is none of that name."""
         await self._call(self._images.remove_image, cri_v1.RemoveImageRequest(image=cri_v1.ImageSpec(image=name)))
+
+    async def container_memory_bytes(self, container_id: str) -> int:
+        """Return how much memory a container uses."""
+        request = cri_v1.ContainerStatsRequest(container_id=container_id)
+        answer = await self._call(self._runtime.container_stats, request)
+        return int(answer.stats.memory.usage_bytes.value)
+
+    async def sandbox_memory_bytes(self, sandbox_id: str) -> int:
+        """Return how much memory all that is in a sandbox uses."""
+        request = cri_v1.PodSandboxStatsRequest(pod_sandbox_id=sandbox_id)
+        answer = await self._call(self._runtime.pod_sandbox_stats, request)
+        return int(answer.stats.linux.memory.usage_bytes.value)
 
     async def pod_stats(self) -> Sequence[cri_v1.PodSandboxStats]:
         """Return what every sandbox uses, as the wire has it."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from msgspec.structs import replace
 
 from kube.api.core_v1 import Pod
-from nodeagent.cri.client import CriError
+from nodeagent.cri.client import UNKNOWN_CALL, CriError
 from nodeagent.cri.values import PodRecord
 from nodeagent.pods.containers import find_container
 from nodeagent.pods.operations import OperationFailed, named_container
@@ -18,6 +18,7 @@ from nodeagent.pods.resources import kernel_limits, pod_limits, unlimited_where_
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.runtime_config import linux_resources
 from nodeagent.pods.view import ResizeContainer, ResizeSandbox
+from proto import cri_v1
 
 
 async def resize_container(room: PodRoom, pod: Pod, action: ResizeContainer) -> None:
@@ -25,7 +26,7 @@ async def resize_container(room: PodRoom, pod: Pod, action: ResizeContainer) -> 
     limits = kernel_limits(
         pod, named_container(pod, action.name), room.settings.memory_bytes, room.settings.allocatable
     )
-    await _refuse_below_usage(room, pod, action.id, limits.memory_bytes, action.name)
+    await _refuse_below_usage(room, pod, room.cri.container_memory_bytes(action.id), limits.memory_bytes, action.name)
     update = room.cri.update_container(action.id, linux_resources(unlimited_where_none(limits)))
     await _asked(room, pod, update, action.name)
     room.tell(pod, "Normal", "ResizeCompleted", f"Resized container {action.name}", action.name)
@@ -36,13 +37,22 @@ async def resize_sandbox(room: PodRoom, pod: Pod, record: PodRecord, action: Res
     limited = replace(pod, spec=replace(pod.spec, resources=action.resources))
     limits = pod_limits(limited)
     if not action.grows:
-        await _refuse_below_usage(room, pod, action.id, limits.memory_bytes)
+        await _refuse_below_usage(room, pod, room.cri.sandbox_memory_bytes(action.id), limits.memory_bytes)
         await _resize_unlimited(room, limited, record)
-    await _asked(room, pod, room.cri.update_sandbox(action.id, linux_resources(unlimited_where_none(limits))))
+    await _asked(room, pod, _update_sandbox(room, action.id, linux_resources(unlimited_where_none(limits))))
     if action.grows:
         await _resize_unlimited(room, limited, record)
     if action.resources == pod.spec.resources:
         room.tell(pod, "Normal", "ResizeCompleted", "Resized the pod as a whole")
+
+
+async def _update_sandbox(room: PodRoom, sandbox_id: str, resources: cri_v1.LinuxContainerResources) -> None:
+    """Give a sandbox other limits; where the runtime can't, those of a pod hold for its containers alone."""
+    try:
+        await room.cri.update_sandbox(sandbox_id, resources)
+    except CriError as error:
+        if error.code != UNKNOWN_CALL:
+            raise
 
 
 async def _resize_unlimited(room: PodRoom, pod: Pod, record: PodRecord) -> None:
@@ -56,9 +66,11 @@ async def _resize_unlimited(room: PodRoom, pod: Pod, record: PodRecord) -> None:
             await _asked(room, pod, room.cri.update_container(running.id, linux_resources(limits)), running.name)
 
 
-async def _refuse_below_usage(room: PodRoom, pod: Pod, identifier: str, limit_bytes: int, container: str = "") -> None:
-    """Refuse a limit that would have the kernel end what runs. identifier: of a sandbox or container."""
-    used_bytes = await _used_bytes(room, identifier) if limit_bytes else 0
+async def _refuse_below_usage(
+    room: PodRoom, pod: Pod, usage: Awaitable[int], limit_bytes: int, container: str = ""
+) -> None:
+    """Refuse a limit that would have the kernel end what runs. usage: what is used by now, in bytes."""
+    used_bytes = await _known(usage)
     if limit_bytes and used_bytes >= limit_bytes:
         whose = f'container "{container}"' if container else "pod"
         told = f"attempting to set {whose} memory limit ({limit_bytes}) below current usage ({used_bytes})"
@@ -66,12 +78,14 @@ async def _refuse_below_usage(room: PodRoom, pod: Pod, identifier: str, limit_by
         raise OperationFailed(RESIZE_FAILED, told)
 
 
-async def _used_bytes(room: PodRoom, identifier: str) -> int:
-    """Return how much memory a sandbox or container uses, 0 where that isn't known."""
-    stats = await room.cri.pod_stats()
-    used = {told.attributes.id: told.linux.memory for told in stats}
-    used |= {one.attributes.id: one.memory for told in stats for one in told.linux.containers}
-    return int(used[identifier].usage_bytes.value) if identifier in used else 0
+async def _known(usage: Awaitable[int]) -> int:
+    """Return a figure, 0 where the runtime can't tell it."""
+    try:
+        return await usage
+    except CriError as error:
+        if error.code != UNKNOWN_CALL:
+            raise
+        return 0
 
 
 async def _asked(room: PodRoom, pod: Pod, request: Awaitable[None], container: str = "") -> None:

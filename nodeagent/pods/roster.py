@@ -14,7 +14,7 @@ from kube.api.core_v1 import Pod
 from kube.informer import Informer
 from kube.objects import ObjectKey
 from nodeagent.cri import values
-from nodeagent.cri.client import EVENTS_UNKNOWN, CriError
+from nodeagent.cri.client import UNKNOWN_CALL, CriError
 from nodeagent.cri.values import PodRecord
 from nodeagent.pods.admission import rejection
 from nodeagent.pods.operations import OperationFailed, remove_everything
@@ -183,7 +183,7 @@ class Roster:
                     elif not event.uid:
                         self._look_again()
             except CriError as error:
-                if error.code == EVENTS_UNKNOWN:
+                if error.code == UNKNOWN_CALL:
                     await self._compare_lists()
             await self._room.clock.sleep(RECONNECT_S)
 

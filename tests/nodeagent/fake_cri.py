@@ -261,19 +261,16 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
         finally:
             self._listeners.remove(queue)
 
-    async def list_pod_sandbox_stats(self, request: Any, context: Any) -> Any:
+    async def container_stats(self, request: Any, context: Any) -> Any:
+        return cri_v1.ContainerStatsResponse(stats=cri_v1.ContainerStats(memory=self._memory()))
+
+    async def pod_sandbox_stats(self, request: Any, context: Any) -> Any:
+        linux = cri_v1.LinuxPodSandboxStats(memory=self._memory())
+        return cri_v1.PodSandboxStatsResponse(stats=cri_v1.PodSandboxStats(linux=linux))
+
+    def _memory(self) -> cri_v1.MemoryUsage:
         """Every sandbox and every container uses the same."""
-        memory = cri_v1.MemoryUsage(usage_bytes=cri_v1.UInt64Value(value=self.used_bytes))
-        stats = []
-        for identifier in self.sandboxes:
-            containers = [
-                cri_v1.ContainerStats(attributes=cri_v1.ContainerAttributes(id=held.id), memory=memory)
-                for held in self._held(identifier)
-            ]
-            linux = cri_v1.LinuxPodSandboxStats(memory=memory, containers=containers)
-            attributes = cri_v1.PodSandboxAttributes(id=identifier)
-            stats.append(cri_v1.PodSandboxStats(attributes=attributes, linux=linux))
-        return cri_v1.ListPodSandboxStatsResponse(stats=stats)
+        return cri_v1.MemoryUsage(usage_bytes=cri_v1.UInt64Value(value=self.used_bytes))
 
     async def image_status(self, request: Any, context: Any) -> Any:
         name = request.image.image
