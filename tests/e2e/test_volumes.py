@@ -180,7 +180,8 @@ def test_what_stands_in_the_way_of_a_pods_volumes_is_told(place: Place) -> None:
     place.pod("driver", "true", "{name: v, csi: {driver: example.com}}", paths=mount)
     place.pod("no-socket", "true", "{name: v, hostPath: {path: /etc, type: Socket}}", paths=mount)
 
-    eventually("all are told", lambda: len(place.told("FailedScheduling")) >= 2 and len(place.told("FailedMount")) >= 2)
+    for reason, count in (("FailedScheduling", 2), ("FailedMount", 2), ("FailedBinding", 1)):
+        eventually(f"{reason} is told", lambda: len(place.told(reason)) >= count)  # noqa: B023 - asked in this turn alone.
 
     assert set(place.told("FailedScheduling")) == {
         '0/1 nodes are available: persistentvolumeclaim "nowhere" not found.',

@@ -144,11 +144,13 @@ def test_exec_and_logs_reach_the_container(cluster: Cluster, namespace: str) -> 
 def test_describe_tells_what_happened(cluster: Cluster, namespace: str) -> None:
     succeed(cluster.wherry("apply", "-n", namespace, "-f", "-", "--wait", stdin=pod("web", FOREVER)))
 
-    out = succeed(cluster.wherry("describe", "pod", "web", "-n", namespace))
+    def told() -> str:
+        return succeed(cluster.wherry("describe", "pod", "web", "-n", namespace))
 
-    assert "Name:           web" in out
-    assert "Scheduled" in out
-    assert "Started" in out
+    eventually("its start is told", lambda: "Started" in told())
+
+    assert "Name:           web" in told()
+    assert "Scheduled" in told()
 
 
 def test_the_host_image_hides_what_is_private(cluster: Cluster, namespace: str) -> None:

@@ -421,8 +421,12 @@ async def test_probes_reach_the_pod_and_restart_what_fails(cluster: Cluster) -> 
 
     await until(is_restarted, "the restart")
     await cluster.wait_ready("probed")
-    events = await cluster.client.list(Event, Selection("default"))
-    assert {"Unhealthy", "Killing"} <= {e.reason for e in events.items if e.involved_object.name == "probed"}
+
+    async def is_told() -> bool:
+        events = await cluster.client.list(Event, Selection("default"))
+        return {"Unhealthy", "Killing"} <= {e.reason for e in events.items if e.involved_object.name == "probed"}
+
+    await until(is_told, "the events of the restart")
     await cluster.delete("probed")
 
 
