@@ -76,7 +76,7 @@ class Cri:
         try:
             return await method(request, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
-            raise CriError(error.code().name, error.details() or error.code().name) from error
+            raise _told(error) from error
 
     async def version(self) -> RuntimeVersion:
         """Return the runtime's name and version."""
@@ -302,8 +302,8 @@ class Cri:
                     return told
                 tell(told)
         except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
-                raise CriError(error.code().name, error.details() or error.code().name) from error
+            if error.code().name != UNKNOWN_CALL:
+                raise _told(error) from error
         return await self.pull(name, None, cri_v1.PodSandboxConfig())
 
     async def images(self) -> list[ImageRecord]:
@@ -361,9 +361,13 @@ class Cri:
                 self.tells_events = True
                 yield _event(event)
         except grpc.aio.AioRpcError as error:
-            raise CriError(error.code().name, error.details() or error.code().name) from error
+            raise _told(error) from error
         finally:
             self.tells_events = False
+
+
+def _told(error: grpc.aio.AioRpcError) -> CriError:
+    return CriError(error.code().name, error.details() or error.code().name)
 
 
 async def _itself(record: SandboxRecord) -> SandboxRecord:

@@ -4,7 +4,8 @@ Each is one operation of the plan, as those in `operations`; what to do and when
 Source: CRI v1 UpdateContainerResources, UpdatePodSandboxResources.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -26,7 +27,9 @@ async def resize_container(room: PodRoom, pod: Pod, action: ResizeContainer) -> 
     limits = kernel_limits(
         pod, named_container(pod, action.name), room.settings.memory_bytes, room.settings.allocatable
     )
-    await _refuse_below_usage(room, pod, room.cri.container_memory_bytes(action.id), limits.memory_bytes, action.name)
+    await _refuse_below_usage(
+        room, pod, partial(room.cri.container_memory_bytes, action.id), limits.memory_bytes, action.name
+    )
     update = room.cri.update_container(action.id, linux_resources(unlimited_where_none(limits)))
     await _asked(room, pod, update, action.name)
     room.tell(pod, "Normal", "ResizeCompleted", f"Resized container {action.name}", action.name)
@@ -37,7 +40,7 @@ async def resize_sandbox(room: PodRoom, pod: Pod, record: PodRecord, action: Res
     limited = replace(pod, spec=replace(pod.spec, resources=action.resources))
     limits = pod_limits(limited)
     if not action.grows:
-        await _refuse_below_usage(room, pod, room.cri.sandbox_memory_bytes(action.id), limits.memory_bytes)
+        await _refuse_below_usage(room, pod, partial(room.cri.sandbox_memory_bytes, action.id), limits.memory_bytes)
         await _resize_unlimited(room, limited, record)
     await _asked(room, pod, _update_sandbox(room, action.id, linux_resources(unlimited_where_none(limits))))
     if action.grows:
@@ -67,14 +70,17 @@ async def _resize_unlimited(room: PodRoom, pod: Pod, record: PodRecord) -> None:
 
 
 async def _refuse_below_usage(
-    room: PodRoom, pod: Pod, usage: Awaitable[int], limit_bytes: int, container: str = ""
+    room: PodRoom, pod: Pod, usage: Callable[[], Awaitable[int]], limit_bytes: int, name: str = ""
 ) -> None:
-    """Refuse a limit that would have the kernel end what runs. usage: what is used by now, in bytes."""
-    used_bytes = await _known(usage)
+    """Refuse a limit that would have the kernel end what runs; 0 is none, and nothing is asked.
+
+    usage: asks how many bytes are used. name: the container's.
+    """
+    used_bytes = await _known(usage()) if limit_bytes else 0
     if limit_bytes and used_bytes >= limit_bytes:
-        whose = f'container "{container}"' if container else "pod"
+        whose = f'container "{name}"' if name else "pod"
         told = f"attempting to set {whose} memory limit ({limit_bytes}) below current usage ({used_bytes})"
-        room.tell(pod, "Warning", RESIZE_FAILED, told, container)
+        room.tell(pod, "Warning", RESIZE_FAILED, told, name)
         raise OperationFailed(RESIZE_FAILED, told)
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from kube.clock import Clock
 from kube.codec import encode
-from nodeagent.cri.client import Cri, CriError
+from nodeagent.cri.client import UNKNOWN_CALL, Cri, CriError
 from nodeagent.cri.values import PodRecord
 from nodeagent.pods.user_ranges import UserRanges
 from nodeagent.stats import metrics
@@ -74,7 +74,7 @@ class StatsDoors:
             told = metrics.container_metrics(*await self._cri.pod_metrics())
             others = [family for family in told if family.name not in own]
         except CriError as error:
-            if error.code != "UNIMPLEMENTED":
+            if error.code != UNKNOWN_CALL:
                 raise
             others = []
         cores = len(os.sched_getaffinity(0))
