@@ -192,7 +192,7 @@ class _Agent:
         settings = self._settings
         folder, kept = settings.image_dir, ""
         if settings.cri_endpoint:
-            folder, kept = Path(await self._cri.image_folder()), sandbox_image(await self._cri.info())
+            folder, kept = Path(await self._cri.image_mountpoint() or "/"), sandbox_image(await self._cri.info())
         marks = Marks(settings.image_high_percent, settings.image_low_percent)
         await ImageCollector(self._cri, self._clock, lambda: disk_of(folder), marks, kept).run()
 

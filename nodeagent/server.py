@@ -20,7 +20,7 @@ from kube.objects import ObjectKey
 from kube.times import parse_time
 from nodeagent.access import Access
 from nodeagent.container_logs import LogWish, follow_log, read_log
-from nodeagent.cri.client import Cri, CriError
+from nodeagent.cri.client import NOT_FOUND, Cri, CriError
 from nodeagent.cri.values import ContainerRecord, ContainerState, PodRecord
 from nodeagent.pods.containers import find_container
 from nodeagent.pods.roster import Roster
@@ -117,7 +117,7 @@ class NodeServer:
         except Refused as refusal:
             return web.Response(status=refusal.code, text=f"{refusal}\n")
         except CriError as error:
-            code = 404 if error.code == "NOT_FOUND" else 500
+            code = 404 if error.code == NOT_FOUND else 500
             return web.Response(status=code, text=f"container runtime: {error}\n")
 
     # What is told of pods.

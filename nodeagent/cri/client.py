@@ -15,7 +15,7 @@ import grpc
 import grpc.aio
 import msgspec
 
-from nodeagent.cri import values
+from nodeagent.cri import records, values
 from nodeagent.cri.values import (
     ContainerEvent,
     ContainerRecord,
@@ -36,7 +36,6 @@ PULL_STREAM: Final = "/wherry.v1.Images/PullImage"
 """Our own runtime's PullImage that tells how far it is."""
 STOP_SLACK_S: Final = 30.0
 _MESSAGE_MAX: Final = 16 * 1024 * 1024
-_CREATED, _STARTED, _DELETED = 0, 1, 3
 
 Answer = TypeVar("Answer")
 
@@ -51,6 +50,8 @@ class CriError(Exception):
 
 UNAVAILABLE: Final = "UNAVAILABLE"
 """The code where nobody answers at the socket."""
+NOT_FOUND: Final = "NOT_FOUND"
+"""The code where the runtime has no container, sandbox or image of that name."""
 UNKNOWN_CALL: Final = "UNIMPLEMENTED"
 """The code where the runtime's CRI is older than a call (for GetContainerEvents, before containerd 1.7)."""
 
@@ -77,6 +78,15 @@ class Cri:
             return await method(request, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
             raise _told(error) from error
+
+    async def _call_unless_gone(self, method: Callable[..., Any], request: Any) -> Any:
+        """Return the answer, None where the runtime has no such thing any more."""
+        try:
+            return await self._call(method, request)
+        except CriError as error:
+            if error.code == NOT_FOUND:
+                return None
+            raise
 
     async def version(self) -> RuntimeVersion:
         """Return the runtime's name and version."""
@@ -120,12 +130,14 @@ class Cri:
         listed: dict[str, PodRecord] = {}
         for item in sandboxes.items:
             record = listed.get(item.metadata.uid, PodRecord())
-            listed[item.metadata.uid] = PodRecord(newest([*record.sandboxes, _sandbox(item)]), ())
+            listed[item.metadata.uid] = PodRecord(newest([*record.sandboxes, records.sandbox_of(item)]), ())
         for item in containers.containers:
             uid = item.labels.get(values.POD_UID, "")
             if uid in listed:
                 record = listed[uid]
-                listed[uid] = PodRecord(record.sandboxes, newest([*record.containers, _listed_container(item)]))
+                listed[uid] = PodRecord(
+                    record.sandboxes, newest([*record.containers, records.listed_container_of(item)])
+                )
         return listed
 
     async def pod(self, uid: str, ended: dict[str, ContainerRecord]) -> PodRecord:
@@ -145,38 +157,28 @@ class Cri:
                 cri_v1.ListContainersRequest(filter=cri_v1.ContainerFilter(label_selector=by_uid)),
             ),
         )
-        seen_sandboxes = newest([_sandbox(item) for item in sandboxes.items])
+        seen_sandboxes = newest([records.sandbox_of(item) for item in sandboxes.items])
         statuses = [self._sandbox_status(s) if s.is_ready else _itself(s) for s in seen_sandboxes]
         asked = [self._container_status(item, ended) for item in containers.containers]
         told: Sequence[Any] = await asyncio.gather(*statuses, *asked)
-        records = [record for record in told[len(statuses) :] if record is not None]
-        for container_id in ended.keys() - {record.id for record in records}:
+        found = [record for record in told[len(statuses) :] if record is not None]
+        for container_id in ended.keys() - {record.id for record in found}:
             del ended[container_id]
-        return PodRecord(tuple(s for s in told[: len(statuses)] if s is not None), newest(records))
+        return PodRecord(tuple(s for s in told[: len(statuses)] if s is not None), newest(found))
 
     async def _sandbox_status(self, listed: SandboxRecord) -> SandboxRecord | None:
-        try:
-            answer = await self._call(
-                self._runtime.pod_sandbox_status, cri_v1.PodSandboxStatusRequest(pod_sandbox_id=listed.id)
-            )
-        except CriError as error:
-            if error.code == "NOT_FOUND":
-                return None
-            raise
-        return _sandbox(answer.status)
+        request = cri_v1.PodSandboxStatusRequest(pod_sandbox_id=listed.id)
+        answer = await self._call_unless_gone(self._runtime.pod_sandbox_status, request)
+        return records.sandbox_of(answer.status) if answer is not None else None
 
     async def _container_status(self, listed: Any, ended: dict[str, ContainerRecord]) -> ContainerRecord | None:
         if listed.id in ended:
             return ended[listed.id]
-        try:
-            answer = await self._call(
-                self._runtime.container_status, cri_v1.ContainerStatusRequest(container_id=listed.id)
-            )
-        except CriError as error:
-            if error.code == "NOT_FOUND":
-                return None
-            raise
-        record = _container(answer.status, listed.pod_sandbox_id)
+        request = cri_v1.ContainerStatusRequest(container_id=listed.id)
+        answer = await self._call_unless_gone(self._runtime.container_status, request)
+        if answer is None:
+            return None
+        record = records.container_of(answer.status, listed.pod_sandbox_id)
         if record.state is ContainerState.EXITED:
             ended[record.id] = record
         return record
@@ -184,15 +186,10 @@ class Cri:
     async def pod_in(self, sandbox_id: str) -> tuple[PodRecord, int] | None:
         """Return all that one sandbox holds, and as of when, in one call; None where the runtime can't tell so."""
         request = cri_v1.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id)
-        try:
-            answer = await self._call(self._runtime.pod_sandbox_status, request)
-        except CriError as error:
-            if error.code == "NOT_FOUND":
-                return None
-            raise
-        if not answer.timestamp:
+        answer = await self._call_unless_gone(self._runtime.pod_sandbox_status, request)
+        if answer is None or not answer.timestamp:
             return None
-        return _pod_record(answer.status, answer.containers_statuses), int(answer.timestamp)
+        return records.pod_of(answer.status, answer.containers_statuses), int(answer.timestamp)
 
     async def run_sandbox(self, config: cri_v1.PodSandboxConfig, handler: str = "") -> str:
         """Make a sandbox with its network; return its id."""
@@ -208,7 +205,7 @@ class Cri:
     async def sandbox(self, sandbox_id: str) -> SandboxRecord:
         """Return one sandbox with its addresses."""
         request = cri_v1.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id)
-        return _sandbox((await self._call(self._runtime.pod_sandbox_status, request)).status)
+        return records.sandbox_of((await self._call(self._runtime.pod_sandbox_status, request)).status)
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
         """End what runs in a sandbox and give its network back."""
@@ -246,7 +243,7 @@ class Cri:
     async def stop_signal(self, container_id: str) -> str:
         """Return the signal with which a container is asked to end, "" where the runtime doesn't tell."""
         request = cri_v1.ContainerStatusRequest(container_id=container_id)
-        return _signal((await self._call(self._runtime.container_status, request)).status.stop_signal)
+        return records.signal_of((await self._call(self._runtime.container_status, request)).status.stop_signal)
 
     async def reopen_log(self, container_id: str) -> None:
         """Have the runtime open the container's log file anew, after it was renamed."""
@@ -282,7 +279,7 @@ class Cri:
         """Return an image that the node has, None where it hasn't."""
         request = cri_v1.ImageStatusRequest(image=cri_v1.ImageSpec(image=name))
         answer = await self._call(self._images.image_status, request)
-        return _image(answer.image) if answer.HasField("image") else None
+        return records.image_of(answer.image) if answer.HasField("image") else None
 
     async def pull(self, name: str, auth: cri_v1.AuthConfig | None, sandbox: cri_v1.PodSandboxConfig) -> str:
         """Fetch an image; return its reference."""
@@ -309,18 +306,13 @@ class Cri:
     async def images(self) -> list[ImageRecord]:
         """Return all images that the node has."""
         answer = await self._call(self._images.list_images, cri_v1.ListImagesRequest())
-        return [_image(image) for image in answer.images]
+        return [records.image_of(image) for image in answer.images]
 
     async def images_in_use(self) -> frozenset[str]:
         """Return what the containers that exist were made from, by id and by name."""
         answer = await self._call(self._runtime.list_containers, cri_v1.ListContainersRequest())
         named = {name for item in answer.containers for name in (item.image.image, item.image_ref, item.image_id)}
         return frozenset(named - {""})
-
-    async def image_folder(self) -> str:
-        """Return where the runtime keeps its images."""
-        answer = await self._call(self._images.image_fs_info, cri_v1.ImageFsInfoRequest())
-        return next((str(item.fs_id.mountpoint) for item in answer.image_filesystems), "/")
 
     async def remove_image(self, name: str) -> None:
         """Remove an image; nothing happens where there is none of that name."""
@@ -359,7 +351,7 @@ class Cri:
         try:
             async for event in self._runtime.get_container_events(cri_v1.GetEventsRequest()):
                 self.tells_events = True
-                yield _event(event)
+                yield records.event_of(event)
         except grpc.aio.AioRpcError as error:
             raise _told(error) from error
         finally:
@@ -372,90 +364,3 @@ def _told(error: grpc.aio.AioRpcError) -> CriError:
 
 async def _itself(record: SandboxRecord) -> SandboxRecord:
     return record
-
-
-def _event(event: Any) -> ContainerEvent:
-    sandbox = event.pod_sandbox_status
-    kind = event.container_event_type
-    held = {sandbox.id, *(status.id for status in event.containers_statuses)}
-    is_whole = sandbox.id and (event.container_id in held) != (kind == _DELETED)
-    told = _pod_record(sandbox, event.containers_statuses) if is_whole else None
-    is_stop = kind not in (_CREATED, _STARTED, _DELETED)
-    return ContainerEvent(event.container_id, sandbox.metadata.uid, is_stop, event.created_at, told)
-
-
-def _pod_record(sandbox: Any, statuses: Sequence[Any]) -> PodRecord:
-    containers = [_container(status, sandbox.id) for status in statuses]
-    return PodRecord((_sandbox(sandbox),), newest(containers))
-
-
-def _sandbox(item: Any) -> SandboxRecord:
-    """Read a PodSandbox or a PodSandboxStatus; only the latter has addresses."""
-    network = getattr(item, "network", None)
-    ips = [network.ip, *(extra.ip for extra in network.additional_ips)] if network is not None else []
-    return SandboxRecord(
-        id=item.id,
-        uid=item.metadata.uid,
-        name=item.metadata.name,
-        namespace=item.metadata.namespace,
-        attempt=item.metadata.attempt,
-        is_ready=item.state == 0,
-        created_at=item.created_at,
-        ips=tuple(ip for ip in ips if ip),
-        annotations=dict(item.annotations),
-    )
-
-
-def _listed_container(item: Any) -> ContainerRecord:
-    return ContainerRecord(
-        id=item.id,
-        sandbox_id=item.pod_sandbox_id,
-        name=item.metadata.name,
-        restart_count=int(item.annotations.get(values.RESTART_COUNT, item.metadata.attempt)),
-        state=ContainerState(item.state),
-        created_at=item.created_at,
-        log_path="",
-    )
-
-
-def _container(status: Any, sandbox_id: str) -> ContainerRecord:
-    annotations = status.annotations
-    return ContainerRecord(
-        id=status.id,
-        sandbox_id=sandbox_id,
-        name=status.metadata.name,
-        restart_count=int(annotations.get(values.RESTART_COUNT, status.metadata.attempt)),
-        state=ContainerState(status.state),
-        created_at=status.created_at,
-        started_at=status.started_at,
-        finished_at=status.finished_at,
-        exit_code=status.exit_code,
-        reason=status.reason,
-        message=status.message,
-        image=status.image.user_specified_image or status.image.image,
-        image_id=status.image_ref or status.image_id,
-        log_path=status.log_path,
-        spec_hash=annotations.get(values.SPEC_HASH, ""),
-        resources=annotations.get(values.RESOURCES, ""),
-        message_file=annotations.get(values.MESSAGE_FILE, ""),
-        message_policy=annotations.get(values.MESSAGE_POLICY, ""),
-        user=_user(status.user.linux) if status.user.HasField("linux") else None,
-        locked_paths=frozenset(mount.container_path for mount in status.mounts if mount.recursive_read_only),
-        stop_signal=_signal(status.stop_signal),
-    )
-
-
-def _user(user: Any) -> values.ContainerUser:
-    return values.ContainerUser(user.uid, user.gid, tuple(user.supplemental_groups))
-
-
-def _signal(number: int) -> str:
-    """Return a signal as the API has it, "" where the runtime tells none."""
-    name = str(cri_v1.Signal.Name(number)) if number else ""
-    return name.replace("PLUS", "+").replace("MINUS", "-")
-
-
-def _image(image: Any) -> ImageRecord:
-    user_id = image.uid.value if image.HasField("uid") else None
-    names = (tuple(image.repo_tags), tuple(image.repo_digests))
-    return ImageRecord(image.id, *names, image.size, user_id, image.username, image.pinned)

@@ -1,4 +1,6 @@
-"""Do what the plan says: each action one operation, which ends well or raises OperationFailed with a reason.
+"""Make what the plan wants: each action one operation, which ends well or raises OperationFailed with a reason.
+
+How things end stands in `endings`, how they get other limits in `resizing`.
 
 Keeps true: whatever is cut off in the middle is seen by the next look at the runtime and needs no memory here.
 Asks the runtime, the API and the file system; tells people by Events.
@@ -6,8 +8,6 @@ Source: docs/pod-lifecycle.md; kubernetes.io/docs/concepts/containers/container-
 """
 
 import asyncio
-import logging
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,49 +16,31 @@ from typing import Final, NoReturn
 
 from kube.api.core_v1 import Container, Pod, Secret
 from kube.api.node_v1 import RuntimeClass
-from kube.client import ConnectionLost, Preconditions
+from kube.client import ConnectionLost
 from kube.errors import ApiError
 from nodeagent.cri.client import CriError
 from nodeagent.cri.values import ImageRecord, PodRecord
-from nodeagent.pods import pod_cgroups
 from nodeagent.pods.containers import find_container, stop_signal_of, target_of
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import ConfigError, References, environment, referred, service_variables
+from nodeagent.pods.failures import OperationFailed
 from nodeagent.pods.hooks import HookPlace, run_hook
 from nodeagent.pods.images import ImageError
 from nodeagent.pods.persistent import persistent_volumes
 from nodeagent.pods.projections import VolumeError, referred_by_volumes
 from nodeagent.pods.resolver import NameTooLongError, dns_of, hostname_of, hosts_file
 from nodeagent.pods.resources import kernel_limits
-from nodeagent.pods.room import PodRoom, PodSettings
+from nodeagent.pods.room import PodRoom
 from nodeagent.pods.runtime_config import ContainerWish, Mount, container_config, sandbox_config
 from nodeagent.pods.tokens import PodTokens
 from nodeagent.pods.user_ranges import IdRange, UserRangeError
-from nodeagent.pods.view import (
-    KillContainer,
-    RemoveContainer,
-    RemoveSandbox,
-    StartContainer,
-    StopSandbox,
-)
-from nodeagent.pods.volumes import PodVolumes, remove_pod_files, unmount_all
+from nodeagent.pods.view import StartContainer
+from nodeagent.pods.volumes import PodVolumes
 from proto import cri_v1
 
-HOOK_REST_S: Final = 2
-"""What a container gets to end in, at least, after its preStop hook has used up the grace period."""
 POST_START_MAX_S: Final = 3600.0
 HOSTS: Final = "/etc/hosts"
 DEFAULT_MESSAGE_PATH: Final = "/dev/termination-log"
-
-_log = logging.getLogger(__name__)
-
-
-class OperationFailed(Exception):  # noqa: N818 - a fact, not a fault.
-    """An operation did not work. reason: as a status or an Event has it."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class Operations:
@@ -122,7 +104,7 @@ class Operations:
             hostname=hostname_of(pod, settings.cluster_domain),
             log_directory=str(self._room.dirs.logs(pod)),
             dns=dns_of(pod, settings.host_dns, settings.cluster_dns, settings.cluster_domain),
-            cgroup_parent=pod_cgroup(settings, pod.metadata.uid),
+            cgroup_parent=settings.pod_cgroup(pod.metadata.uid),
             users=self._users(pod),
         )
 
@@ -284,98 +266,10 @@ class Operations:
         await self._room.cri.stop_container(container_id, pod.spec.termination_grace_period_seconds or 0)
         raise OperationFailed("PostStartHookError", f"PostStartHook failed: {outcome.seen}")
 
-    async def kill_container(self, pod: Pod, record: PodRecord, action: KillContainer) -> None:
-        """Run the preStop hook, then end the container."""
-        self._room.tell(pod, "Normal", "Killing", action.why, action.name)
-        grace_s = action.grace_s
-        container = find_container(pod, action.name)
-        hook = container.lifecycle.pre_stop if container is not None and container.lifecycle is not None else None
-        if hook is not None and container is not None and grace_s > 0:
-            began_s = self._room.clock.monotonic_s()
-            ip = next(iter(record.sandbox.ips), "") if record.sandbox is not None else ""
-            place = HookPlace(container, action.id, ip)
-            outcome = await self._pre_stop(place, container, grace_s)
-            if outcome:
-                self._room.tell(pod, "Warning", "FailedPreStopHook", f"PreStopHook failed: {outcome}", action.name)
-            used_s = self._room.clock.monotonic_s() - began_s
-            grace_s = max(HOOK_REST_S, round(grace_s - used_s))
-        try:
-            await self._room.cri.stop_container(action.id, grace_s)
-        except CriError as error:
-            if error.code != "NOT_FOUND":
-                raise OperationFailed("FailedKillContainer", str(error)) from error
-
-    async def _pre_stop(self, place: HookPlace, container: Container, grace_s: int) -> str:
-        """Return what went wrong with the hook, "" where all went well."""
-        hook = container.lifecycle.pre_stop if container.lifecycle is not None else None
-        if hook is None:
-            return ""
-        try:
-            async with asyncio.timeout(grace_s):
-                outcome = await run_hook(hook, place, self._room.cri, self._room.clock, most_s=grace_s)
-        except TimeoutError:
-            return f"it did not end within the grace period of {grace_s}s"
-        return "" if outcome.worked else outcome.seen
-
-    # The end.
-
-    async def dispose(self, action: StopSandbox | RemoveSandbox | RemoveContainer) -> None:
-        """Have the runtime stop or remove what has served its time."""
-        match action:
-            case StopSandbox():
-                await self._room.cri.stop_sandbox(action.id)
-            case RemoveSandbox():
-                await self._room.cri.stop_sandbox(action.id)
-                await self._room.cri.remove_sandbox(action.id)
-            case RemoveContainer():
-                await self._room.cri.remove_container(action.id)
-
-    async def release(self, pod: Pod) -> None:
-        """Let go of what an ended pod no longer needs: its volumes, but neither its logs nor its last containers."""
-        self._room.references.release(pod.metadata.uid)
-        await asyncio.to_thread(unmount_all, self._room.dirs, pod.metadata.uid)
-
-    async def delete(self, pod: Pod) -> None:
-        """Delete the pod's object for good; whoever has taken its name is left alone."""
-        meta = pod.metadata
-        try:
-            await self._room.client.delete(
-                Pod, meta.name, namespace=meta.namespace, grace_s=0, preconditions=Preconditions(uid=meta.uid)
-            )
-        except ApiError as error:
-            if error.code not in (404, 409):
-                raise OperationFailed("FailedDelete", str(error)) from error
-        except ConnectionLost as error:
-            raise OperationFailed("FailedDelete", str(error)) from error
-
-    async def remove_all(self, pod: Pod, record: PodRecord) -> None:
-        """Remove every trace of a pod from the node."""
-        self._room.references.release(pod.metadata.uid)
-        await remove_everything(self._room, pod.metadata.uid, record, self._room.dirs.logs(pod))
-
 
 def _no_users(handler: str) -> str:
     who = f"runtimeClassName's handler {handler!r}" if handler else "this node's runtime"
     return f"spec.hostUsers: {who} gives pods no users of their own; leave it out, or use another runtimeClassName"
-
-
-def pod_cgroup(settings: PodSettings, uid: str) -> str:
-    """Return the cgroup of a pod."""
-    return f"{settings.cgroup_parent}/pod{uid}"
-
-
-async def remove_everything(room: PodRoom, uid: str, record: PodRecord, logs: Path | None) -> None:
-    """Remove a pod's sandboxes, files and logs. Raises OperationFailed."""
-    try:
-        for sandbox in record.sandboxes:
-            await room.cri.remove_sandbox(sandbox.id)
-    except CriError as error:
-        raise OperationFailed("FailedRemove", str(error)) from error
-    if room.settings.removes_cgroups:
-        await asyncio.to_thread(pod_cgroups.remove, pod_cgroup(room.settings, uid))
-    await asyncio.to_thread(remove_pod_files, room.dirs, uid)
-    if logs is not None:
-        await asyncio.to_thread(shutil.rmtree, logs, ignore_errors=True)
 
 
 def _target_id(pod: Pod, container: Container, record: PodRecord) -> str:

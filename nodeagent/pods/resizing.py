@@ -13,7 +13,8 @@ from kube.api.core_v1 import Pod
 from nodeagent.cri.client import UNKNOWN_CALL, CriError
 from nodeagent.cri.values import PodRecord
 from nodeagent.pods.containers import find_container
-from nodeagent.pods.operations import OperationFailed, named_container
+from nodeagent.pods.failures import OperationFailed
+from nodeagent.pods.operations import named_container
 from nodeagent.pods.resize import RESIZABLE, RESIZE_FAILED
 from nodeagent.pods.resources import kernel_limits, pod_limits, unlimited_where_none
 from nodeagent.pods.room import PodRoom

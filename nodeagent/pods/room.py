@@ -41,6 +41,10 @@ class PodSettings:
     default_seccomp: str = "RuntimeDefault"
     allowed_unsafe_sysctls: tuple[str, ...] = ()
 
+    def pod_cgroup(self, uid: str) -> str:
+        """Return the cgroup of a pod."""
+        return f"{self.cgroup_parent}/pod{uid}"
+
 
 class NodeTrouble:
     """Why the node may not take pods.

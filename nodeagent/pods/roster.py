@@ -17,7 +17,8 @@ from nodeagent.cri import values
 from nodeagent.cri.client import UNKNOWN_CALL, CriError
 from nodeagent.cri.values import PodRecord
 from nodeagent.pods.admission import rejection
-from nodeagent.pods.operations import OperationFailed, remove_everything
+from nodeagent.pods.endings import remove_everything
+from nodeagent.pods.failures import OperationFailed
 from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL
 from nodeagent.pods.resize import resize_refusal
 from nodeagent.pods.room import PodRoom

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from kube.api.core_v1 import Pod, PodCondition, PodIP, PodStatus
 from kube.client import ConnectionLost
 from kube.errors import ApiError
-from nodeagent.pods.operations import OperationFailed
+from nodeagent.pods.failures import OperationFailed
 from nodeagent.pods.plan import ending_of
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.status import OWN_CONDITIONS, pod_status

@@ -16,14 +16,13 @@ from kube.api.core_v1 import Pod, ResourceRequirements
 from kube.objects import with_metadata
 from kube.runner import attempt
 from kube.times import to_time
-from nodeagent.cri.client import CriError
-from nodeagent.cri.values import (
-    ContainerEvent,
-    PodRecord,
-)
+from nodeagent.cri.client import NOT_FOUND, CriError
+from nodeagent.cri.values import ContainerEvent, PodRecord
+from nodeagent.pods import endings
 from nodeagent.pods.containers import find_container
+from nodeagent.pods.failures import OperationFailed
 from nodeagent.pods.notes import Notes
-from nodeagent.pods.operations import OperationFailed, Operations
+from nodeagent.pods.operations import Operations
 from nodeagent.pods.plan import DEFAULT_GRACE_S, TERMINAL, plan
 from nodeagent.pods.probes import Prober
 from nodeagent.pods.resize import granted_pod, is_resized
@@ -382,16 +381,16 @@ class PodWorker:
                     await resize_sandbox(self._room, self.pod, self.record, action)
                     self._notes.resources[action.id] = action.resources
                 case KillContainer():
-                    await operations.kill_container(self.pod, self.record, action)
+                    await endings.kill_container(self._room, self.pod, self.record, action)
                 case StopSandbox():
-                    await operations.dispose(action)
+                    await endings.dispose(self._room, action)
                     self._stopped.add(action.id)
                 case RemoveSandbox() | RemoveContainer():
-                    await operations.dispose(action)
+                    await endings.dispose(self._room, action)
                 case CleanUp():
                     await self._clean_up(is_deleted=action.is_deleted)
         except CriError as error:
-            if error.code != "NOT_FOUND":
+            if error.code != NOT_FOUND:
                 raise OperationFailed("RuntimeError", str(error)) from error
         return ""
 
@@ -407,12 +406,12 @@ class PodWorker:
 
     async def _clean_up(self, *, is_deleted: bool) -> None:
         if not self._is_released:
-            await self._operations.release(self.pod)
+            await endings.release(self._room, self.uid)
             self._is_released = True
         if not is_deleted:
             return
         if not self._has_vanished:
             await self._teller.tell_last(self._view)
-            await self._operations.delete(self.pod)
-        await self._operations.remove_all(self.pod, self.record)
+            await endings.delete(self._room, self.pod)
+        await endings.remove_everything(self._room, self.uid, self.record, self._room.dirs.logs(self.pod))
         self.is_gone = True
