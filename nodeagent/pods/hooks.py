@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from kube.api.core_v1 import Container, LifecycleHandler
 from kube.clock import Clock
 from nodeagent.cri.client import Cri
-from nodeagent.pods.checks import Outcome, check_exec, check_http, check_tcp
+from nodeagent.pods.checks import Outcome, check_exec, check_tcp
+from nodeagent.pods.http_check import check_http
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ async def run_hook(handler: LifecycleHandler, place: HookPlace, cri: Cri, clock:
     if handler.exec is not None:
         return await check_exec(cri, place.container_id, handler.exec.command, most_s)
     if handler.http_get is not None:
-        return await check_http(handler.http_get, container, ip, most_s)
+        return await check_http(handler.http_get, container, ip, most_s, "lifecycle")
     if handler.tcp_socket is not None:
         return await check_tcp(handler.tcp_socket, container, ip, most_s)
     if handler.sleep is not None:

@@ -12,8 +12,9 @@ from typing import Final
 
 from kube.api.core_v1 import Container, Pod, Probe
 from nodeagent.cri.values import ContainerRecord
-from nodeagent.pods.checks import Outcome, check_exec, check_http, check_tcp
+from nodeagent.pods.checks import Outcome, check_exec, check_tcp
 from nodeagent.pods.grpc_health import check_grpc
+from nodeagent.pods.http_check import check_http
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.view import KillContainer, ProbeKind, StartContainer, View, from_nanos
 
@@ -128,6 +129,7 @@ class Prober:
         for early_s in early_looks(key[1], probe, tally):
             outcome = await self._check(key, container, probe, ip)
             if outcome.worked:
+                self._tell(key[1], pod, container, outcome)
                 self._decide(key, True)
                 tally = Tally(True, True, 1)
                 await clock.sleep(period_s)
@@ -135,13 +137,18 @@ class Prober:
             await clock.sleep(early_s)
         while True:
             outcome = await self._check(key, container, probe, ip)
-            if not outcome.worked:
-                kind = key[1].value.capitalize()
-                self._room.tell(pod, "Warning", "Unhealthy", f"{kind} probe failed: {outcome.seen}", container.name)
+            self._tell(key[1], pod, container, outcome)
             tally = tallied(tally, outcome.worked, probe)
             if tally.verdict is not None:
                 self._decide(key, tally.verdict)
             await clock.sleep(period_s)
+
+    def _tell(self, kind: ProbeKind, pod: Pod, container: Container, outcome: Outcome) -> None:
+        name = kind.value.capitalize()
+        if not outcome.worked:
+            self._room.tell(pod, "Warning", "Unhealthy", f"{name} probe failed: {outcome.seen}", container.name)
+        elif outcome.is_warning:
+            self._room.tell(pod, "Warning", "ProbeWarning", f"{name} probe warning: {outcome.seen}", container.name)
 
     def _decide(self, key: ProbeKey, verdict: bool) -> None:
         if self._verdicts.get(key) is not verdict:

@@ -1,9 +1,6 @@
 """What probes ask, how their answers add up, and which of them run; and how tokens are renewed."""
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -12,10 +9,10 @@ import pytest
 
 from kube import codec
 from kube.api.authentication_v1 import TokenRequest, TokenRequestStatus
-from kube.api.core_v1 import Container, HTTPGetAction, Probe, TCPSocketAction
+from kube.api.core_v1 import Container, Probe, TCPSocketAction
 from kube.client import Client
 from kube.times import to_time
-from nodeagent.pods.checks import check_http, check_tcp, port_of
+from nodeagent.pods.checks import check_tcp, port_of
 from nodeagent.pods.grpc_health import check_grpc
 from nodeagent.pods.probes import Tally, early_looks, tallied, wanted_probes
 from nodeagent.pods.tokens import PodTokens
@@ -85,37 +82,6 @@ def test_a_port_may_be_given_by_its_name() -> None:
     assert (port_of("http", WEB), port_of(9, WEB)) == (8080, 9)
     with pytest.raises(ValueError, match="has no port of that name"):
         port_of("nope", WEB)
-
-
-@asynccontextmanager
-async def server(answer: bytes) -> AsyncIterator[int]:
-    """Run a server that gives every connection the same answer; give its port."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if await reader.read(4096):
-            writer.write(answer)
-            await writer.drain()
-        writer.close()
-
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with listening:
-        yield listening.sockets[0].getsockname()[1]
-
-
-@pytest.mark.parametrize(("status", "worked"), [("200 OK", True), ("302 Found", True), ("404 Not Found", False)])
-async def test_an_http_answer_from_200_to_399_is_good(status: str, worked: bool) -> None:
-    async with server(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nLocation: /\r\n\r\n".encode()) as port:
-        outcome = await check_http(HTTPGetAction(path="/x", port=port), WEB, "127.0.0.1", 5)
-
-    assert outcome.worked is worked
-
-
-async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_timeout() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        outcome = await check_http(HTTPGetAction(path="/", port=port), WEB, "127.0.0.1", 0.05)
-
-    assert outcome.seen.endswith("no answer within 0.05s")
 
 
 async def test_a_tcp_probe_needs_no_more_than_a_connection() -> None:
