@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from apiserver.server import StartError, run
 from apiserver.settings import ApiServerSettings
+from kube.importing import importing
 from kube.log import set_up_logging
 from kube.settings import SettingsError, flag_of, load_settings
 
@@ -28,6 +28,8 @@ HELP = {
 
 def main() -> int:
     """Read the flags and run; return the exit code."""
+    with importing(system_roots=False):
+        from apiserver.server import StartError, run  # noqa: PLC0415 - so that it is imported in this way.
     parser = argparse.ArgumentParser(prog="python -m apiserver", description="Wherry's API server, alone.")
     for field, text in HELP.items():
         parser.add_argument(flag_of(field), dest=field, help=text)

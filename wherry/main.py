@@ -4,7 +4,6 @@ A verb's module is imported only when it is called, so that a short command star
 """
 
 import argparse
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from types import ModuleType
 from typing import Final
 
 from kube.errors import ApiError
+from kube.importing import importing
 from wherry.connection import Unreachable
 from wherry.context import Context
 from wherry.targets import UsageError
@@ -87,13 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _load(verb: Verb) -> ModuleType:
-    """Import a verb's module. A third of that time would go into looking for garbage among what only grows."""
-    gc.disable()
-    try:
+    """Import a verb's module."""
+    with importing(system_roots=verb.name != "server"):  # Whose connections all name their authority.
         return import_module(f"wherry.commands.{verb.module}")
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
