@@ -31,7 +31,7 @@ from apiserver.options import (
 )
 from apiserver.patching import Patch
 from apiserver.paths import Target
-from apiserver.pipeline import POSTED, Pipeline, deletion_status
+from apiserver.pipeline import POSTED, Permit, Pipeline, deletion_status
 from apiserver.pods import BINDING
 from apiserver.reading import Listed
 from apiserver.relay.nodes import NodeRelay
@@ -213,16 +213,16 @@ class Handlers:
         kind = POSTED.get(target.subresource) if target.subresource else target.kind
         if kind is None or bool(target.subresource) != bool(target.name):
             raise method_not_allowed()
-        pipeline.authorize(call.user, "create", target)
+        permit = pipeline.authorize(call.user, "create", target)
         options = write_options(call.query, "Create", call.manager)
         body = await read_body(call.request)
         decoded = decode_object(body, call.content_type, kind, options.field_validation)
         call.warnings.extend(decoded.warnings)
         if not (target.subresource or pipeline.reviews.answers(kind) or kind == BINDING):
-            item = await pipeline.create(call.user, target, decoded.obj, options)
+            item = await pipeline.create(permit, decoded.obj, options)
             return self._answer(call, item, 201)
         accepted(call.accept, has_tables=False)
-        answer = await pipeline.post(call.user, target, decoded.obj, options)
+        answer = await pipeline.post(permit, decoded.obj, options)
         if isinstance(answer, Status):
             return status_answer(answer)
         return Answer(201, encode(answer))
@@ -230,35 +230,35 @@ class Handlers:
     async def _put(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
         self._check_writable(target, "update")
-        pipeline.authorize(call.user, "update", target)
+        permit = pipeline.authorize(call.user, "update", target)
         options = write_options(call.query, "Update", call.manager)
         kind = SCALE if target.subresource == "scale" else target.kind
         decoded = decode_object(await read_body(call.request), call.content_type, kind, options.field_validation)
         call.warnings.extend(decoded.warnings)
         if target.subresource == "scale":
-            scale = await pipeline.update_scale(call.user, target, cast("Scale", decoded.obj), options)
+            scale = await pipeline.update_scale(permit, cast("Scale", decoded.obj), options)
             return self._scale_answer(call, scale)
-        item, created = await pipeline.update(call.user, target, decoded.obj, options)
+        item, created = await pipeline.update(permit, decoded.obj, options)
         return self._answer(call, item, 201 if created else 200)
 
     async def _patch(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
         self._check_writable(target, "patch")
-        pipeline.authorize(call.user, "patch", target)
+        permit = pipeline.authorize(call.user, "patch", target)
         if media_type_of(call.content_type) == PatchType.APPLY.value:
-            return await self._apply(call)
+            return await self._apply(call, permit)
         options = write_options(call.query, "Patch", call.manager)
         kind = SCALE if target.subresource == "scale" else target.kind
         patch = Patch(kind, await read_body(call.request), call.content_type, options.field_validation)
         if target.subresource == "scale":
-            scale = await pipeline.patch_scale(call.user, target, patch, options)
+            scale = await pipeline.patch_scale(permit, patch, options)
             call.warnings.extend(patch.warnings)
             return self._scale_answer(call, scale)
-        item = await pipeline.patch(call.user, target, patch, options)
+        item = await pipeline.patch(permit, patch, options)
         call.warnings.extend(patch.warnings)
         return self._answer(call, item)
 
-    async def _apply(self, call: Call) -> web.StreamResponse:
+    async def _apply(self, call: Call, permit: Permit) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
         options = write_options(call.query, "Patch", applies=True)
         kind = SCALE if target.subresource == "scale" else target.kind
@@ -266,22 +266,22 @@ class Handlers:
         config = read_configuration(kind, body, options, name=target.name, subresource=target.subresource)
         call.warnings.extend(config.warnings)
         if target.subresource == "scale":
-            scale = await pipeline.apply_scale(call.user, target, config, options)
+            scale = await pipeline.apply_scale(permit, config, options)
             return self._scale_answer(call, scale)
-        item, created = await pipeline.apply(call.user, target, config, options)
+        item, created = await pipeline.apply(permit, config, options)
         return self._answer(call, item, 201 if created else 200)
 
     async def _delete(self, call: Call) -> web.StreamResponse:
         target, pipeline = call.target, self._pipeline
         if target.subresource:
             raise method_not_allowed()
-        pipeline.authorize(call.user, "delete" if target.name else "deletecollection", target)
+        permit = pipeline.authorize(call.user, "delete" if target.name else "deletecollection", target)
         body = await read_body(call.request)
         options = check_delete_options(self._delete_options(call, body))
         if not target.name:
-            listed = await pipeline.delete_collection(call.user, target, list_options(call.query), options)
+            listed = await pipeline.delete_collection(permit, list_options(call.query), options)
             return self._list_answer(call, listed)
-        deleted = await pipeline.delete(call.user, target, options)
+        deleted = await pipeline.delete(permit, options)
         strategy = strategy_of(stored_kind(target.kind))
         call.warnings.extend(deletion_warnings(strategy, options))
         if deleted.is_gone and not strategy.returns_deleted:

@@ -17,7 +17,7 @@ from apiserver.item import Item
 from apiserver.options import ListOptions, WriteOptions
 from apiserver.patching import Patch
 from apiserver.paths import Target
-from apiserver.pipeline import Pipeline
+from apiserver.pipeline import Permit, Pipeline
 from apiserver.selection import parse_selection
 from apiserver.versions import as_served
 from apiserver.watching import start_revision
@@ -169,12 +169,12 @@ class LocalClient(Client):
         kind = kind_of(type(obj))
         target = Target(kind, obj.metadata.namespace)
         options = replace(self._plain, dry_run=True) if dry_run else self._plain
-        return _typed(await self._pipeline.create(self._user, target, obj, options), type(obj))
+        return _typed(await self._pipeline.create(self._may("create", target), obj, options), type(obj))
 
     async def update(self, obj: T, *, subresource: str = "") -> T:
         """Replace an object, or what a subresource shows of it."""
         target = Target(kind_of(type(obj)), obj.metadata.namespace, obj.metadata.name, subresource)
-        return _typed((await self._pipeline.update(self._user, target, obj, self._plain))[0], type(obj))
+        return _typed((await self._pipeline.update(self._may("update", target), obj, self._plain))[0], type(obj))
 
     async def patch(
         self,
@@ -193,9 +193,9 @@ class LocalClient(Client):
         options = replace(self._plain, field_manager=field_manager or self._plain.field_manager, force=force)
         if patch_type is PatchType.APPLY:
             config = read_configuration(target.kind, encode(patch), options, name=name, subresource=subresource)
-            return _typed((await self._pipeline.apply(self._user, target, config, options))[0], cls)
+            return _typed((await self._pipeline.apply(self._may("patch", target), config, options))[0], cls)
         parsed = Patch(target.kind, encode(patch), patch_type.value, "Strict")
-        return _typed(await self._pipeline.patch(self._user, target, parsed, options), cls)
+        return _typed(await self._pipeline.patch(self._may("patch", target), parsed, options), cls)
 
     async def delete(
         self,
@@ -215,13 +215,16 @@ class LocalClient(Client):
         options = DeleteOptions(
             grace_period_seconds=grace_s, propagation_policy=propagation or None, preconditions=wanted
         )
-        return _typed((await self._pipeline.delete(self._user, target, options)).item, cls)
+        return _typed((await self._pipeline.delete(self._may("delete", target), options)).item, cls)
 
     async def create_subresource(self, cls: type[T], name: str, subresource: str, body: A, *, namespace: str = "") -> A:
         """Post to an object's subresource."""
         target = Target(kind_of(cls), namespace, name, subresource)
-        answer = await self._pipeline.post(self._user, target, body)
+        answer = await self._pipeline.post(self._may("create", target), body)
         return body if isinstance(answer, Status) else cast("A", answer)
+
+    def _may(self, verb: str, target: Target) -> Permit:
+        return self._pipeline.authorize(self._user, verb, target)
 
     async def close(self) -> None:
         """Nothing is held: watches end when their readers do."""

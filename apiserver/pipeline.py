@@ -8,6 +8,7 @@ Source: kubernetes.io/docs/reference/access-authn-authz/authorization, section o
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
+import msgspec
 from msgspec.structs import replace
 
 from apiserver.applying import Configuration
@@ -48,6 +49,23 @@ POSTED: Final[Mapping[str, Kind]] = {
 """The kinds of what is posted to subresources."""
 
 
+class Permit(msgspec.Struct, frozen=True, gc=False):
+    """That a user may do something to a target. Made by `Pipeline.authorize` alone; what writes asks for one.
+
+    A request is authorized before its body is read, and written after that.
+    """
+
+    user: User
+    verb: str
+    target: Target
+
+    def of(self, verb: str) -> tuple[User, Target]:
+        """Return who may do that, and to what; it is the caller's fault if the permit is another one."""
+        if verb != self.verb:
+            raise AssertionError(f"a permit to {self.verb} was used to {verb}")
+        return self.user, self.target
+
+
 class Pipeline:
     """All verbs on all kinds."""
 
@@ -76,8 +94,8 @@ class Pipeline:
         self.clock = clock
         self._authorizers = authorizers
 
-    def authorize(self, user: User, verb: str, target: Target, field_selector: str = "") -> None:
-        """Return if the user may. Raises ApiError 403, or 405 where nobody could."""
+    def authorize(self, user: User, verb: str, target: Target, field_selector: str = "") -> Permit:
+        """Return the permit if the user may. Raises ApiError 403, or 405 where nobody could."""
         kind = target.kind
         if not target.subresource and verb not in kind.verbs:
             raise method_not_allowed()
@@ -89,6 +107,7 @@ class Pipeline:
         if kind.kind == "Namespace" and target.name:
             asked = replace(asked, namespace=target.name)
         self.check(asked, kind)
+        return Permit(user, verb, target)
 
     def authorize_path(self, user: User, verb: str, path: str) -> None:
         """Return if the user may use a path that is no resource's. Raises ApiError 403."""
@@ -121,16 +140,14 @@ class Pipeline:
                 return item
         raise not_found(target.kind, target.name)
 
-    async def create(self, user: User, target: Target, obj: Resource, options: WriteOptions = PLAIN_WRITE) -> Item:
+    async def create(self, permit: Permit, obj: Resource, options: WriteOptions = PLAIN_WRITE) -> Item:
         """Store a new object."""
-        self.authorize(user, "create", target)
+        user, target = permit.of("create")
         return await self.writings.create(_write(user, target, options), obj, self.clock.now())
 
-    async def update(
-        self, user: User, target: Target, obj: Resource, options: WriteOptions = PLAIN_WRITE
-    ) -> tuple[Item, bool]:
+    async def update(self, permit: Permit, obj: Resource, options: WriteOptions = PLAIN_WRITE) -> tuple[Item, bool]:
         """Replace an object, or what its subresource shows of it; say too whether that created it."""
-        self.authorize(user, "update", target)
+        user, target = permit.of("update")
         write = _write(user, target, options, needs_version=True)
         obj = check_names(obj, write)
         strategy = strategy_of(stored_kind(target.kind))
@@ -145,9 +162,9 @@ class Pipeline:
         check_uid(obj, write, "")
         return await self.writings.create(write, with_metadata(obj, resource_version=""), now), True
 
-    async def patch(self, user: User, target: Target, patch: Patch, options: WriteOptions = PLAIN_WRITE) -> Item:
+    async def patch(self, permit: Permit, patch: Patch, options: WriteOptions = PLAIN_WRITE) -> Item:
         """Change parts of an object."""
-        self.authorize(user, "patch", target)
+        user, target = permit.of("patch")
         write = replace(_write(user, target, options), is_conditional=patch.names_a_version)
 
         def patched(old: Resource) -> Resource:
@@ -155,11 +172,9 @@ class Pipeline:
 
         return await self.writings.update(write, patched, self.clock.now())
 
-    async def apply(
-        self, user: User, target: Target, config: Configuration, options: WriteOptions
-    ) -> tuple[Item, bool]:
+    async def apply(self, permit: Permit, config: Configuration, options: WriteOptions) -> tuple[Item, bool]:
         """Make an object as a configuration says; say too whether that created it."""
-        self.authorize(user, "patch", target)
+        user, target = permit.of("patch")
         write = replace(_write(user, target, options), is_conditional=config.names_a_version, applies=True)
         now = self.clock.now()
 
@@ -184,22 +199,20 @@ class Pipeline:
                     raise
         raise AssertionError("the last try returned or raised")
 
-    async def apply_scale(self, user: User, target: Target, config: Configuration, options: WriteOptions) -> Scale:
+    async def apply_scale(self, permit: Permit, config: Configuration, options: WriteOptions) -> Scale:
         """Set the replicas of a workload by applying. config: of the kind SCALE."""
-        item, _ = await self.apply(user, target, config.as_parent(target.kind), options)
+        item, _ = await self.apply(permit, config.as_parent(permit.target.kind), options)
         return scale_of(item.obj)
 
-    async def delete(self, user: User, target: Target, options: DeleteOptions) -> Deleted:
+    async def delete(self, permit: Permit, options: DeleteOptions) -> Deleted:
         """Delete an object, or begin to."""
-        self.authorize(user, "delete", target)
+        user, target = permit.of("delete")
         write = replace(_write(user, target, PLAIN_WRITE), dry_run="All" in options.dry_run)
         return await delete(self.writings, write, options, self.clock.now())
 
-    async def delete_collection(
-        self, user: User, target: Target, selected: ListOptions, options: DeleteOptions
-    ) -> Listed:
+    async def delete_collection(self, permit: Permit, selected: ListOptions, options: DeleteOptions) -> Listed:
         """Delete every object of a selection; return them as they were found."""
-        self.authorize(user, "deletecollection", target, selected.field_selector)
+        user, target = permit.of("deletecollection")
         selection = parse_selection(target.kind, target.namespace, selected.label_selector, selected.field_selector)
         listed = await self.readings.list(target.kind, selection, selected)
         for item in listed.items:
@@ -216,9 +229,9 @@ class Pipeline:
         self.authorize(user, "get", target)
         return scale_of((await self.readings.get(target.kind, target.namespace, target.name)).obj)
 
-    async def update_scale(self, user: User, target: Target, scale: Scale, options: WriteOptions) -> Scale:
+    async def update_scale(self, permit: Permit, scale: Scale, options: WriteOptions) -> Scale:
         """Set the replicas of a workload."""
-        self.authorize(user, "update", target)
+        user, target = permit.of("update")
         write = replace(_write(user, target, options), is_conditional=bool(scale.metadata.resource_version))
         checked = check_names(scale, write)
         changed = await self.writings.update(
@@ -226,9 +239,9 @@ class Pipeline:
         )
         return scale_of(changed.obj)
 
-    async def patch_scale(self, user: User, target: Target, patch: Patch, options: WriteOptions) -> Scale:
+    async def patch_scale(self, permit: Permit, patch: Patch, options: WriteOptions) -> Scale:
         """Change parts of a workload's scale. patch: of the kind SCALE."""
-        self.authorize(user, "patch", target)
+        user, target = permit.of("patch")
         write = replace(_write(user, target, options), is_conditional=patch.names_a_version)
 
         def scaled(old: Resource) -> Resource:
@@ -236,9 +249,9 @@ class Pipeline:
 
         return scale_of((await self.writings.update(write, scaled, self.clock.now())).obj)
 
-    async def post(self, user: User, target: Target, body: Any, options: WriteOptions = PLAIN_WRITE) -> Any:
+    async def post(self, permit: Permit, body: Any, options: WriteOptions = PLAIN_WRITE) -> Any:
         """Take what is posted to a subresource (POSTED), or a question that is never stored; return the answer."""
-        self.authorize(user, "create", target)
+        user, target = permit.of("create")
         now = self.clock.now()
         if self.reviews.answers(target.kind):
             return self.reviews.answer(target.kind, body, user, now)
