@@ -21,7 +21,7 @@ from apiserver.store.contract import (
     positive,
     prefix_end,
 )
-from apiserver.store.etcd_connection import CALL_TIMEOUT_S, Connection, OutOfRange, Shared, Tls
+from apiserver.store.etcd_connection import CALL_TIMEOUT_S, WRITE_TIMEOUT_S, Connection, OutOfRange, Shared, Tls
 from apiserver.store.etcd_watch import EtcdWatch, entry_of, is_tick
 from kube.clock import Clock, SystemClock
 from proto import etcd_v3
@@ -124,7 +124,7 @@ class EtcdStore:
         )
         look = etcd_v3.RequestOp(request_range=etcd_v3.RangeRequest(key=raw))
         request = etcd_v3.TxnRequest(compare=[compare], success=[change], failure=[look])
-        answer = await self._connection.call(lambda at: at.kv.txn(request, timeout=CALL_TIMEOUT_S), is_write=True)
+        answer = await self._connection.call(lambda at: at.kv.txn(request, timeout=WRITE_TIMEOUT_S), is_write=True)
         if answer.succeeded:
             return answer.header.revision, None
         found = answer.responses[0].response_range.kvs

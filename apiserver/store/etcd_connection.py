@@ -18,6 +18,9 @@ from apiserver.store.contract import StoreError, StoreUnavailable, ValueTooLarge
 from proto import etcd_v3
 
 CALL_TIMEOUT_S = 5.0
+WRITE_TIMEOUT_S = 10.0
+"""etcd gives a write that its disk holds up 7 s (5 s and two elections). So it is etcd that tells how a write ended; no
+other member could be asked instead."""
 _OPTIONS = [
     ("grpc.max_receive_message_length", -1),  # A page or the events of one revision may be large.
     ("grpc.max_send_message_length", -1),  # etcd has the say about that.
