@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
+
+import aiohttp
 
 from bench._server import Cost, Subject
 
@@ -40,13 +43,18 @@ async def make_account(subject: Subject) -> None:
     await subject.send("POST", "/api/v1/namespaces/default/serviceaccounts", account)
 
 
-async def create(subject: Subject, first: int, count: int, *, are_alone: bool = False) -> Cost:
-    """Create pods with consecutive numbers."""
+def creation(subject: Subject, first: int, count: int, *, are_alone: bool = False) -> Callable[[int], Awaitable[bytes]]:
+    """Return what creates pods with consecutive numbers, for each number below `count`; their bodies are made now."""
     numbers = range(first, first + count)
     bodies = [
         json.dumps(pod(f"pod-{number}", is_alone=are_alone), separators=(",", ":")).encode() for number in numbers
     ]
-    return await subject.measure(count, lambda number: subject.send("POST", PODS, bodies[number]))
+    return lambda number: subject.send("POST", PODS, bodies[number])
+
+
+async def create(subject: Subject, first: int, count: int) -> Cost:
+    """Create pods with consecutive numbers."""
+    return await subject.measure(range(count), creation(subject, first, count))
 
 
 async def relabel(subject: Subject, number: int, value: str) -> None:
@@ -66,14 +74,16 @@ async def patch_status(subject: Subject, number: int, turn: int) -> None:
 async def watch_cost(subject: Subject, watchers: int, events: int) -> float:
     """Return the CPU per event and watcher, in µs, beyond that of the writes themselves."""
     path = f"{subject.url}{PODS}?watch=1&labelSelector=app%3Dweb&resourceVersion="
-    alone = await subject.measure(events, lambda number: relabel(subject, number, "a"))
+    alone = await subject.measure(range(events), lambda number: relabel(subject, number, "a"))
     version = json.loads(await subject.send("GET", f"{PODS}?limit=1"))["metadata"]["resourceVersion"]
     heard = 0
     all_heard = asyncio.Event()
+    connector = aiohttp.TCPConnector(ssl=subject.tls, limit=0)
+    session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
 
     async def listen(ready: asyncio.Semaphore) -> None:
         nonlocal heard
-        async with subject.session.get(path + version) as answer:
+        async with session.get(path + version) as answer:
             ready.release()
             async for chunk in answer.content.iter_any():
                 heard += chunk.count(b'{"type":')
@@ -81,7 +91,7 @@ async def watch_cost(subject: Subject, watchers: int, events: int) -> float:
                     all_heard.set()
 
     ready = asyncio.Semaphore(0)
-    async with asyncio.TaskGroup() as group:
+    async with session, asyncio.TaskGroup() as group:
         tasks = [group.create_task(listen(ready)) for _ in range(watchers)]
         for _ in range(watchers):
             await ready.acquire()

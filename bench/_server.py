@@ -1,6 +1,7 @@
 """A server process under load: its CPU, and how long each request took its client."""
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import ssl
@@ -8,14 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final
 
-import aiohttp
+from bench._client import Client
 
 CONNECTIONS: Final = 16
 _SCHEDULED: Final = 2
@@ -43,39 +44,42 @@ uvloop.run(main())
 
 @dataclass(frozen=True)
 class Cost:
-    """What one operation costs: CPU of the server, and the time that a client waits, its own work included."""
+    """What one operation costs: CPU of the server, and the times that clients waited, their own work included."""
 
     cpu_us: float
-    p50_ms: float = 0
-    p99_ms: float = 0
+    waits_s: Sequence[float]
+
+    def wait_ms(self, percent: int) -> float:
+        """Return how long so many of a hundred waited at most."""
+        return quantiles(self.waits_s, n=100)[percent - 1] * 1e3
 
 
 class Subject:
     """A server process under measurement, and connections to it."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, process: subprocess.Popen[str], url: str, tls: ssl.SSLContext, client: Client) -> None:
+        """tls: for connections to it. client: sends its requests."""
         self.process = process
         self.url = url
-        self.session = session
+        self.tls = tls
+        self._client = client
 
     async def send(
         self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
     ) -> bytes:
         """Send a request and return the answer's body; an error ends the benchmark."""
-        headers = {"Accept-Encoding": "identity", **({"Content-Type": content_type} if body is not None else {})}
-        async with self.session.request(method, self.url + path, data=body, headers=headers) as answer:
-            content = await answer.read()
-            if answer.status >= 400:
-                raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
-            return content
+        status, content = await self._client.send(method, path, body, content_type)
+        if status >= 400:
+            raise RuntimeError(f"{method} {path}: {status} {content[:300]!r}")
+        return content
 
-    async def measure(self, count: int, job: Callable[[int], Awaitable[Any]]) -> Cost:
-        """Run `job` for each number below `count` on 16 connections; return what one run costs."""
-        numbers = iter(range(count))
+    async def measure(self, numbers: range, job: Callable[[int], Awaitable[Any]]) -> Cost:
+        """Run `job` for each of the numbers on 16 connections; return what one run costs."""
+        left = iter(numbers)
         waits: list[float] = []
 
         async def work() -> None:
-            for number in numbers:
+            for number in left:
                 began = time.perf_counter()
                 await job(number)
                 waits.append(time.perf_counter() - began)
@@ -84,9 +88,7 @@ class Subject:
         async with asyncio.TaskGroup() as group:
             for _ in range(CONNECTIONS):
                 group.create_task(work())
-        spent = self.cpu_s() - before
-        hundredths = quantiles(waits, n=100)
-        return Cost(spent / count * 1e6, hundredths[49] * 1e3, hundredths[98] * 1e3)
+        return Cost((self.cpu_s() - before) / len(numbers) * 1e6, waits)
 
     def cpu_s(self) -> float:
         """Return the CPU time that the process has used, all its threads and the kernel's work for it included."""
@@ -108,10 +110,8 @@ async def running(
         if not url:
             assert process.stdout is not None
             url = f"https://127.0.0.1:{process.stdout.readline().strip()}"
-        connector = aiohttp.TCPConnector(ssl=tls, limit=0)
-        forever = aiohttp.ClientTimeout(total=None)
-        async with aiohttp.ClientSession(connector=connector, auto_decompress=False, timeout=forever) as session:
-            yield Subject(process, url, session)
+        async with Client(url, tls) as client:
+            yield Subject(process, url, tls, client)
     finally:
         process.terminate()
         process.wait()
@@ -135,12 +135,9 @@ async def api_server(folder: Path, store: str, tree: Path | None = None) -> Asyn
 
 async def _until_ready(subject: Subject) -> None:
     while True:
-        try:
-            async with subject.session.get(f"{subject.url}/readyz") as answer:
-                if answer.status == 200:
-                    return
-        except aiohttp.ClientConnectionError:
-            pass
+        with contextlib.suppress(OSError, RuntimeError):  # It doesn't listen yet, or says that it isn't ready.
+            await subject.send("GET", "/readyz")
+            return
         await asyncio.sleep(0.01)
 
 
@@ -163,15 +160,14 @@ def _any_tls() -> ssl.SSLContext:
     return tls
 
 
-async def bare_cost(folder: Path, body: bytes, count: int, sent: bytes | None = None) -> Cost:
-    """Return what a bare aiohttp handler needs to send `body` (after reading `sent`)."""
+@asynccontextmanager
+async def bare_server(folder: Path, body: bytes) -> AsyncIterator[Subject]:
+    """Run a bare aiohttp handler that reads what it is sent and answers with `body`, with the keys in `folder`."""
     (folder / "body").write_bytes(body)
     keys = folder / "keys"
     files = [str(keys / "apiserver.crt"), str(keys / "apiserver.key"), str(folder / "body")]
     async with running([sys.executable, "-c", BARE, *files], "", client_tls(keys)) as subject:
-        method = "GET" if sent is None else "POST"
-        await subject.measure(200, lambda _: subject.send(method, "/", sent))
-        return await subject.measure(count, lambda _: subject.send(method, "/", sent))
+        yield subject
 
 
 @contextmanager

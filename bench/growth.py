@@ -15,12 +15,16 @@ import time
 from pathlib import Path
 from typing import Final
 
+import uvloop
+
 from apiserver.store.open import open_store
 from bench._pods import PODS, create, make_account, watch_cost
 from bench._server import Subject, api_server, make_keys, store_for
 
 SAMPLE: Final = 1000
 PAGES: Final = 20
+STEP: Final = 7919
+"""From one pod that is read to the next: it has no divisor in common with their number."""
 KEY: Final = "/registry/pods/default/pod-"
 AT_ONCE: Final = 64
 
@@ -44,10 +48,11 @@ async def fill(spec: str, first: int, end: int) -> None:
 async def measure(subject: Subject, total: int) -> list[float]:
     """Return the CPU in µs of each operation where there are `total` pods."""
     post = await create(subject, total, SAMPLE)
-    get = await subject.measure(2 * SAMPLE, lambda number: subject.send("GET", f"{PODS}/pod-{number * 7919 % total}"))
+    spread = range(0, 2 * SAMPLE * STEP, STEP)
+    get = await subject.measure(spread, lambda number: subject.send("GET", f"{PODS}/pod-{number % total}"))
     middle = f"{PODS}?limit=100&continue={await _token(subject, total // 2)}"
     await subject.send("GET", middle)  # Which waits until the long list before it is cleared away.
-    page = await subject.measure(PAGES, lambda _: subject.send("GET", middle))
+    page = await subject.measure(range(PAGES), lambda _: subject.send("GET", middle))
     watched = await watch_cost(subject, 100, 50)
     return [get.cpu_us, post.cpu_us, page.cpu_us, watched]
 
@@ -84,4 +89,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

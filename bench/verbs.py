@@ -8,13 +8,14 @@ beside it stand the values between which half of them lie.
 """
 
 import argparse
-import asyncio
 import json
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
+
+import uvloop
 
 from bench._pods import create, make_account
 from bench._requests import KINDS, Kind
@@ -32,7 +33,7 @@ async def cost_us(subject: Subject, kind: Kind, numbers: range) -> float:
     for number in numbers:
         found = json.loads(await subject.send("GET", kind.reads(number))) if kind.reads else None
         made.append(kind.make(number, found))
-    cost = await subject.measure(len(made), lambda place: subject.send(*made[place]))
+    cost = await subject.measure(range(len(made)), lambda place: subject.send(*made[place]))
     return cost.cpu_us
 
 
@@ -95,4 +96,4 @@ async def _subject(stack: AsyncExitStack, name: str, tree: Path | None) -> Subje
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())
