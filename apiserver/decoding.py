@@ -8,7 +8,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts, section on field va
 import json
 import typing
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -83,7 +83,7 @@ def decode_object(body: bytes, content_type: str, kind: Kind, validation: str) -
         return _decoded(body, content_type, kind, validation)
     rest, spec = apart
     decoded = _decoded(rest, content_type, kind, validation)
-    return replace(decoded, obj=msgspec.structs.replace(decoded.obj, spec=spec))  # type: ignore[type-var]
+    return Decoded(msgspec.structs.replace(decoded.obj, spec=spec), decoded.warnings)  # type: ignore[type-var]
 
 
 def spec_apart(body: bytes, wanted: type) -> tuple[bytes, Any] | None:

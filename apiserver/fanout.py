@@ -185,8 +185,8 @@ class Fanout:
         yield from pinned.get(("metadata.namespace", item.namespace), ())
         yield from pinned.get(("metadata.name", item.name), ())
         if self._indexed_field:
-            now = item.fields[self._indexed_field]
+            now = item.field(self._indexed_field)
             yield from pinned.get((self._indexed_field, now), ())
-            before = change.previous.fields[self._indexed_field] if change.previous else now
+            before = change.previous.field(self._indexed_field) if change.previous else now
             if before != now:
                 yield from pinned.get((self._indexed_field, before), ())

@@ -6,13 +6,14 @@ filled in. Every type begins with apiVersion and kind; where metadata comes thir
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
 from apiserver.nulls import with_nulls
 from apiserver.strategies import strategy_of
 from apiserver.versions import as_served
+from kube.api.core_v1 import Pod
 from kube.codec import decode, encode
 from kube.kinds import Kind, Resource
 from kube.objects import with_metadata
@@ -88,8 +89,9 @@ class Item:
 
     def field(self, name: str) -> str:
         """Return one of the fields; that of an index without reading all of an object that nobody has read yet."""
-        if self._obj is None and self._fields is None and name == "spec.nodeName":
-            return decode(self.data, _Glance).spec.node_name
+        if name == "spec.nodeName":
+            glance = decode(self.data, _Glance) if self._obj is None else cast("Pod", self._obj)
+            return glance.spec.node_name
         return self.fields[name]
 
     def data_as(self, kind: Kind) -> bytes:

@@ -10,10 +10,16 @@ from functools import lru_cache
 from typing import Final
 
 
-@lru_cache(maxsize=64)
 def to_time(moment: datetime) -> str:
     """Return a moment as the API writes it, to the second: "2026-01-02T15:04:05Z". The moment has a time zone."""
-    return f"{_in_utc(moment).isoformat(timespec='seconds')[:19]}Z"
+    utc = _in_utc(moment)
+    return _second(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second)
+
+
+@lru_cache(maxsize=64)
+def _second(*parts: int) -> str:
+    """Return a second of UTC as text: that of now is asked for by every write."""
+    return "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z".format(*parts)
 
 
 def to_micro_time(moment: datetime) -> str:

@@ -3,6 +3,7 @@
 Source: kubernetes.io/docs/concepts/overview/working-with-objects, and the rules of meta/v1 ObjectMeta.
 """
 
+from functools import lru_cache
 from typing import Any, Final
 
 from apiserver.strategy import Strategy
@@ -13,6 +14,7 @@ from kube.errors import FieldError, forbidden_field, immutable, invalid, require
 from .checks import Errors, fits, labels, named, problems
 
 ANNOTATIONS_MAX_BYTES: Final = 256 * 1024
+_KEYS_MAX: Final = 512
 FINALIZERS_OF_THE_API: Final = ("foregroundDeletion", "orphan", "kubernetes")
 
 
@@ -67,13 +69,19 @@ def template_metadata_errors(meta: ObjectMeta, path: str) -> Errors:
 
 def annotation_errors(meta: ObjectMeta, path: str) -> Errors:
     """Check the keys of annotations, and that all of them together are not too big."""
-    for key in meta.annotations:
-        for problem in problems(_check_annotation_key, key):
-            yield invalid(path, key, problem)
-    texts = (*meta.annotations.keys(), *meta.annotations.values())
-    may_be_long = sum(map(len, texts)) > ANNOTATIONS_MAX_BYTES // 4  # No letter has more than four bytes.
+    keys = tuple(meta.annotations)
+    for key, problem in _key_problems(keys):
+        yield invalid(path, key, problem)
+    texts = (*keys, *meta.annotations.values())
+    may_be_long = len("".join(texts)) > ANNOTATIONS_MAX_BYTES // 4  # No letter has more than four bytes.
     if may_be_long and sum(len(text.encode()) for text in texts) > ANNOTATIONS_MAX_BYTES:
         yield too_long(path, ANNOTATIONS_MAX_BYTES)
+
+
+@lru_cache(maxsize=_KEYS_MAX)
+def _key_problems(keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the keys of annotations that are wrong, with what is; most objects have theirs in common with others."""
+    return tuple([(key, problem) for key in keys for problem in problems(_check_annotation_key, key)])
 
 
 def _check_annotation_key(key: str) -> list[str]:

@@ -44,6 +44,9 @@ _KEY_DEFAULTS: Final[Mapping[str, Any]] = {"protocol": "TCP"}
 
 TEMPLATES_MAX: Final = 128
 SHAPES_MAX: Final = 4096
+COMMON_MAX: Final = 512
+COMMON_KEYS_MAX: Final = 64
+"""How many maps of scalars are known by their keys, and of how many keys."""
 _NEVER: Final = object()
 """The value in which a field is absent that never is."""
 
@@ -235,6 +238,8 @@ class MapLayout(Layout):
 
     def whole(self, value: Any) -> FieldSet:
         """Return the map and all its keys."""
+        if self.value is ATOM and len(value) <= COMMON_KEYS_MAX:
+            return _map_of_atoms(tuple(value))
         node = {f"f:{key}": self.value.whole(inner) for key, inner in value.items()}
         return {SELF: LEAF, **node} if node else LEAF
 
@@ -252,6 +257,12 @@ class MapLayout(Layout):
     def child(self, element: str) -> Layout | None:
         """Return the layout of a value."""
         return self.value if element.startswith("f:") else None
+
+
+@lru_cache(maxsize=COMMON_MAX)
+def _map_of_atoms(keys: tuple[str, ...]) -> FieldSet:
+    """Return the node of a map whose values are scalars: labels and annotations are those of many objects."""
+    return {SELF: LEAF, **{f"f:{key}": LEAF for key in keys}} if keys else LEAF
 
 
 class ItemsLayout(Layout):
