@@ -1,6 +1,7 @@
 """Writes that the store does not simply carry out: whose end nobody knows, or whose names are all taken."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import cast
@@ -17,11 +18,22 @@ from apiserver.store.contract import Batch, Entry, KeyExists, StoreUnavailable, 
 from apiserver.store.memory import MemoryStore
 from apiserver.write import Write
 from apiserver.writing import Writings
-from kube.api.core_v1 import ConfigMap, Namespace, Service, ServicePort, ServiceSpec
+from kube.api.core_v1 import (
+    ConfigMap,
+    Container,
+    Namespace,
+    Pod,
+    PodSpec,
+    Service,
+    ServiceAccount,
+    ServicePort,
+    ServiceSpec,
+)
 from kube.api.meta_v1 import ObjectMeta
 from kube.codec import encode
 from kube.errors import ApiError
 from kube.kinds import Resource, kind_of
+from kube.objects import with_metadata
 from kube.runner import Runner
 from tests.apiserver.material import NOW
 from tests.kube.fake_clock import FakeClock
@@ -112,6 +124,24 @@ async def make_any(writings: Writings) -> str:
     """Create a ConfigMap of a generated name, and return that."""
     obj = ConfigMap(metadata=ObjectMeta(generate_name="any-", namespace="default"))
     return (await writings.create(Write(kind_of(ConfigMap), "default", "", ADA), obj, NOW)).name
+
+
+async def test_pods_of_one_template_are_stored_as_what_each_of_them_is() -> None:
+    store = MemoryStore()
+    async with writings_on(store) as writings:
+        account = ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
+        await writings.create(Write(kind_of(ServiceAccount), "default", "", ADA), account, NOW)
+        spec = PodSpec(containers=(Container(name="main", image="web"),))
+        pods = [Pod(metadata=ObjectMeta(name=name, namespace="default"), spec=spec) for name in ("one", "other")]
+
+        made = [await writings.create(Write(kind_of(Pod), "default", "", ADA), pod, NOW) for pod in pods]
+
+    for item in made:
+        stored = await store.get(item.key)
+        assert _stored(stored) == encode(with_metadata(item.obj, resource_version=""))
+    uids = [uuid.UUID(item.obj.metadata.uid) for item in made]
+    assert [uid.version for uid in uids] == [4, 4]
+    assert uids[0] != uids[1]
 
 
 async def test_another_name_is_generated_while_one_is_taken() -> None:

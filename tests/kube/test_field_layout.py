@@ -5,7 +5,7 @@ from typing import Any
 from kube.api.apps_v1 import Deployment
 from kube.api.core_v1 import ConfigMap, PersistentVolume, Pod, Service
 from kube.codec import from_plain
-from kube.fields.layout import layout_of_object
+from kube.fields.layout import COMMON_KEYS_MAX, layout_of_object
 from kube.fields.plain import fields_of
 from kube.fields.sets import FieldSet, path_text, paths
 from kube.fields.tracking import compare
@@ -47,6 +47,16 @@ def test_a_new_object_is_its_leaves_and_what_need_not_be_there() -> None:
         ".spec.strategy.rollingUpdate",
         ".spec.strategy.rollingUpdate.maxSurge",
     ]
+
+
+def test_every_key_of_a_map_counts_however_many_there_are() -> None:
+    """A few keys are looked up as those of many objects, many keys are not."""
+    for count in (1, COMMON_KEYS_MAX, COMMON_KEYS_MAX + 1):
+        labels = {f"key-{number}": "x" for number in range(count)}
+
+        found = compare(ConfigMap(), from_plain({"metadata": {"name": "a", "labels": labels}}, ConfigMap))
+
+        assert len(told(found.changed)) == count + 1  # And the map itself.
 
 
 def test_items_are_compared_by_their_keys_and_order_is_nobodys() -> None:
