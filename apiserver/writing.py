@@ -11,9 +11,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-from msgspec.structs import replace
-
 from apiserver.admission import admit_into_namespace
 from apiserver.cache import Cache
 from apiserver.identity import User
@@ -34,12 +31,10 @@ from apiserver.store.contract import (
 )
 from apiserver.strategies import strategy_of
 from apiserver.strategies.metadata import validate_metadata, validate_metadata_update
-from apiserver.strategies.pod_defaults import TEMPLATES_MAX
 from apiserver.strategy import Allocators, Context, Reader, Strategy
 from apiserver.unreadable import Unreadable, stand_in
 from apiserver.versions import stored_kind, to_stored
 from apiserver.write import Write, checked_version, fresh, with_metadata_of
-from kube.api.core_v1 import Pod, PodSpec
 from kube.codec import DecodeError, decode, encode
 from kube.errors import (
     ApiError,
@@ -55,7 +50,6 @@ from kube.errors import (
 )
 from kube.fields.managers import Entries, same_but_times
 from kube.kinds import Kind, Resource
-from kube.memo import by_identity
 from kube.names import generated_name
 from kube.objects import is_terminating, with_metadata
 
@@ -260,7 +254,7 @@ class Writings:
     ) -> Item:
         """Write an object's new state, or remove it where this `ends` it, and return it as the cache has it then."""
         obj = with_metadata(obj, resource_version="")
-        value = with_nulls(kind, _text_of(obj))
+        value = with_nulls(kind, encode(obj))
         namespace, name = obj.metadata.namespace, obj.metadata.name
         before = previous.revision if previous else 0
         unchanged = previous is not None and not ends and same_state(value, previous)
@@ -299,16 +293,6 @@ class Writings:
             held = self.cache.shelf(kind).get(obj.metadata.namespace, obj.metadata.name)
             if held is not None:
                 raise KeyExists(Entry(held.key, held.data, held.revision, held.revision))
-
-
-def _text_of(obj: Resource) -> bytes:
-    """Return an object's JSON; the spec of a pod, which others of its template have too, is written once for all."""
-    return encode(replace(obj, spec=_spec_text(obj.spec)) if isinstance(obj, Pod) else obj)
-
-
-@by_identity(TEMPLATES_MAX)
-def _spec_text(spec: PodSpec) -> msgspec.Raw:
-    return msgspec.Raw(encode(spec))
 
 
 async def _allocated(strategy: Strategy[Any], new: Any, old: Any, context: Context) -> Any:
