@@ -7,6 +7,7 @@ Source: kubernetes.io/docs/concepts/architecture/leases; .../scheduling-eviction
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -47,6 +48,7 @@ _IDENTITY: Final = "apiserver.kubernetes.io/identity"
 _ADDRESS: Final = "wherry.dev/address"
 _SERVER: Final = "kube-apiserver"
 _PORT_NAME: Final = "https"
+_AWAY: Final = (503, 504)
 
 T = TypeVar("T", bound=Resource)
 
@@ -73,8 +75,19 @@ async def keep_up(client: Client, basics: Basics, clock: Clock) -> None:
     """Renew this server's Lease for ever; keep the addresses of those that live, and the flows, as they should be."""
     while True:
         await clock.sleep(ANNOUNCE_S)
-        await announce(client, basics, clock.now())
-        await keep_flows(client, clock.now())
+        with _store_may_be_away():
+            await announce(client, basics, clock.now())
+            await keep_flows(client, clock.now())
+
+
+@contextmanager
+def _store_may_be_away() -> Iterator[None]:
+    """Leave for the next round what the store can't take now: that it is away the cache has told."""
+    try:
+        yield
+    except* ApiError as errors:
+        if errors.split(lambda error: isinstance(error, ApiError) and error.code in _AWAY)[1] is not None:
+            raise
 
 
 async def _create_if_missing(client: Client, obj: Resource) -> None:

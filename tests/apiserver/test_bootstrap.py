@@ -1,11 +1,15 @@
 """What a cluster has from the start, and the address of its API."""
 
+import asyncio
 from dataclasses import replace
 
-from apiserver.bootstrap import LEASE_S, Basics, announce, basic_objects, bootstrap
+import pytest
+
+from apiserver.bootstrap import ANNOUNCE_S, LEASE_S, Basics, announce, basic_objects, bootstrap, keep_up
 from kube.api.core_v1 import Endpoints, Namespace, Service
 from kube.api.discovery_v1 import EndpointSlice
 from kube.api.scheduling_v1 import PriorityClass
+from kube.errors import ApiError, internal, unavailable
 from tests.apiserver.material import NOW, wrongs
 from tests.kube.fake_client import FakeClient
 from tests.kube.fake_clock import FakeClock
@@ -62,6 +66,35 @@ async def test_every_living_server_is_an_endpoint_and_a_dead_one_is_not_for_long
     await announce(client, SECOND, clock.now())
 
     assert await addresses(client) == ["192.168.7.2"]
+
+
+async def test_a_store_that_is_away_costs_the_upkeep_one_round() -> None:
+    client, clock = FakeClient(), FakeClock(NOW)
+    await bootstrap(client, BASICS, clock)
+    async with asyncio.TaskGroup() as tasks:
+        upkeep = tasks.create_task(keep_up(client, SECOND, clock))
+        client.failures.append(unavailable("the store does not answer"))
+
+        await clock.advance(ANNOUNCE_S)
+        missed = await addresses(client)
+        await clock.advance(ANNOUNCE_S)
+
+        assert missed == ["192.168.7.1"]
+        assert await addresses(client) == ["192.168.7.1", "192.168.7.2"]
+        upkeep.cancel()
+
+
+async def test_what_else_fails_in_the_upkeep_is_not_passed_over() -> None:
+    client, clock = FakeClient(), FakeClock(NOW)
+    await bootstrap(client, BASICS, clock)
+    upkeep = asyncio.create_task(keep_up(client, BASICS, clock))
+    client.failures.append(internal("a bug"))
+
+    await clock.advance(ANNOUNCE_S)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await upkeep
+    assert raised.group_contains(ApiError, match="a bug")
 
 
 async def test_a_server_on_the_loopback_is_not_announced() -> None:
