@@ -94,6 +94,10 @@ class Subject:
         """Return the CPU time that the process has used, all its threads and the kernel's work for it included."""
         return time.clock_gettime(~self.process.pid << 3 | _SCHEDULED)
 
+    def kept_waiting_s(self) -> float:
+        """Return how long the process's main thread could have run, and others had the cores."""
+        return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e9
+
     def resident_mb(self) -> float:
         """Return the memory that the process has in use."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()

@@ -29,8 +29,8 @@ STARTS: Final = 3
 async def figures(folder: Path, store: str, total: int, watchers: int, yard: Yardstick) -> AsyncIterator[Figure]:
     """Measure everything, one figure after the other."""
     starts = [await _start(folder, store) for _ in range(STARTS)]
-    took_ms, cpu_ms = (median(times) for times in zip(*starts, strict=True))
-    yield absolute(f"start to /readyz (CPU: {cpu_ms:.0f})", took_ms, "ms", 500)
+    own_ms, all_ms = (median(times) for times in zip(*starts, strict=True))
+    yield absolute(f"start to /readyz (by the clock: {all_ms:.0f})", own_ms, "ms", 500)
     async with api_server(folder, store) as subject:
         await make_account(subject)
         await subject.measure(range(2 * CONNECTIONS), lambda _: subject.send("GET", "/version"))  # To open them.
@@ -42,10 +42,11 @@ async def figures(folder: Path, store: str, total: int, watchers: int, yard: Yar
 
 
 async def _start(folder: Path, store: str) -> tuple[float, float]:
-    """Start a server and end it; return how long it took and its CPU, both in ms."""
+    """Start a server and end it; return how long it took without waiting for cores that others had, and with, in ms."""
     began = time.perf_counter()
     async with api_server(folder, store) as subject:
-        return (time.perf_counter() - began) * 1e3, subject.cpu_s() * 1e3
+        took_s = time.perf_counter() - began
+        return (took_s - subject.kept_waiting_s()) * 1e3, took_s * 1e3
 
 
 async def _writes(folder: Path, subject: Subject, total: int, yard: Yardstick) -> AsyncIterator[Figure]:
