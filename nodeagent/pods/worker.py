@@ -215,10 +215,9 @@ class PodWorker:
                 operation.task.cancel()
 
     async def _sleep(self) -> None:
-        moments = [m for m in (self._wake_at, self._operations.tokens.renew_at) if m is not None]
         delay_s = None
-        if moments:
-            delay_s = max(0.0, (min(moments) - self._room.clock.now()).total_seconds())
+        if self._wake_at is not None:
+            delay_s = max(0.0, (self._wake_at - self._room.clock.now()).total_seconds())
         try:
             async with asyncio.timeout(delay_s):
                 await self._wake.wait()
@@ -231,10 +230,8 @@ class PodWorker:
             return
         self._take_note()
         now = self._room.clock.now()
-        renew_at = self._operations.tokens.renew_at
-        if renew_at is not None and renew_at <= now:
-            self._volumes_stale = True
         self._wake_at = None
+        self._heed_tokens(now)
         self._rename_pull_failures(now)
         self._ask_for_resources(now)
         view = self._view()
@@ -249,6 +246,14 @@ class PodWorker:
     def _wake_by(self, moment: datetime | None) -> None:
         if moment is not None and (self._wake_at is None or moment < self._wake_at):
             self._wake_at = moment
+
+    def _heed_tokens(self, now: datetime) -> None:
+        """Have the volumes brought up to date when a token is due. When that is tried again is the plan's to say."""
+        renew_at = self._operations.tokens.renew_at
+        if renew_at is not None and renew_at <= now:
+            self._volumes_stale = True
+        else:
+            self._wake_by(renew_at)
 
     def _take_note(self) -> None:
         """Note what containers have left, and carry over what was told of those that run."""

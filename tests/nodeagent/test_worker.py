@@ -14,7 +14,7 @@ from kube import codec
 from kube.api import core_v1 as api_v1
 from kube.api.core_v1 import ConfigMap, Event, Pod
 from kube.client import Selection
-from kube.clock import SystemClock
+from kube.clock import Clock, SystemClock
 from kube.events import EventRecorder
 from kube.informer import Informer
 from kube.kinds import Resource
@@ -91,7 +91,7 @@ async def until(holds: Callable[[], bool], what: str = "") -> None:
 
 @asynccontextmanager
 async def agent(
-    api: FakeClient, runtime: FakeRuntime, folder: Path, *, static: Path | None = None
+    api: FakeClient, runtime: FakeRuntime, folder: Path, *, static: Path | None = None, clock: Clock | None = None
 ) -> AsyncIterator[Node]:
     """Run a node agent's pods for the length of a block. static: the folder of static pods."""
     cri = Cri(f"unix:{runtime.socket}")
@@ -103,7 +103,7 @@ async def agent(
         room = PodRoom(
             client=api,
             cri=cri,
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             runner=runner,
             recorder=recorder,
             references=ReferenceCache(api, runner),
