@@ -60,7 +60,8 @@ class PodTokens:
         answer = await self._client.create_subresource(
             ServiceAccount, account, "token", asked, namespace=meta.namespace
         )
-        ends_at = now + timedelta(seconds=lifetime_s)
+        life = timedelta(seconds=lifetime_s)
         if answer.status.expiration_timestamp is not None:
-            ends_at = parse_time(answer.status.expiration_timestamp)
-        return _Token(answer.status.token, now + min((ends_at - now) * RENEW_AT, LONGEST_USE))
+            told = parse_time(answer.status.expiration_timestamp) - now
+            life = told if told > timedelta() else life  # A fresh token is never over: the clocks differ.
+        return _Token(answer.status.token, now + min(life * RENEW_AT, LONGEST_USE))

@@ -144,6 +144,15 @@ async def test_a_token_is_renewed_when_four_fifths_of_its_life_are_over() -> Non
     assert await token_at(tokens, after(2880)) == "token-2"
 
 
+async def test_a_token_that_is_over_by_the_clock_of_a_node_that_is_ahead_is_not_asked_for_again_and_again() -> None:
+    issuer = Issuer()
+    tokens = PodTokens(cast("Client", issuer))
+
+    await token_at(tokens, after(7200))
+
+    assert tokens.renew_at == after(7200 + 0.8 * KEY[1])
+
+
 async def test_a_token_is_bound_to_its_pod() -> None:
     issuer = Issuer()
     await token_at(PodTokens(cast("Client", issuer)), NOW)
