@@ -4,7 +4,7 @@ Works on values alone.
 Source: kubernetes.io/docs/concepts/architecture/nodes (heartbeats), /scheduling-eviction/taint-and-toleration
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ _PRESSURE_TAINTS: Final = {
     "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
 }
 UNSCHEDULABLE: Final = "node.kubernetes.io/unschedulable"
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _MANAGED: Final = frozenset({NOT_READY, UNREACHABLE, UNSCHEDULABLE, *_PRESSURE_TAINTS.values()})
 
 
@@ -94,13 +95,15 @@ def _wanted(node: Node, *, may_evict: bool) -> list[tuple[str, str]]:
 def evicted_at(pod: Pod, taints: tuple[Taint, ...], now: datetime) -> datetime | None:
     """Return when the pod has to leave a node with these taints, None for never.
 
-    A taint without a time counts from now. The shortest toleration of any taint decides.
+    A taint without a time counts from now, and none from before the pod came to the node. The shortest toleration of
+    any taint decides.
     """
+    came = _came_at(pod)
     moments = []
     for taint in taints:
         if taint.effect != "NoExecute":
             continue
-        added = parse_time(taint.time_added) if taint.time_added else now
+        added = max(came, parse_time(taint.time_added)) if taint.time_added else now
         accepting = [toleration for toleration in pod.spec.tolerations if _tolerates(toleration, taint)]
         if not accepting:
             moments.append(added)
@@ -109,6 +112,14 @@ def evicted_at(pod: Pod, taints: tuple[Taint, ...], now: datetime) -> datetime |
         if limits:
             moments.append(datetime.fromtimestamp(added.timestamp() + max(0, min(limits)), tz=added.tzinfo))
     return min(moments, default=None)
+
+
+def _came_at(pod: Pod) -> datetime:
+    """Return when the pod was given its node; one that was made with it, when it was made."""
+    scheduled = condition(pod.status.conditions, "PodScheduled")
+    told = scheduled.last_transition_time if scheduled is not None and scheduled.status == "True" else None
+    moment = told or pod.metadata.creation_timestamp
+    return parse_time(moment) if moment else _LONG_AGO
 
 
 def _tolerates(toleration: Toleration, taint: Taint) -> bool:

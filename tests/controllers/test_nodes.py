@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from controllers import nodecidr, podgc
 from controllers.nodehealth import NOT_READY, UNREACHABLE, evicted_at, silent_status, taints_of
-from kube.api.core_v1 import NodeCondition, Taint, Toleration
+from kube.api.core_v1 import NodeCondition, PodCondition, Taint, Toleration
 from kube.objects import condition
 from tests import make
 
@@ -85,7 +85,16 @@ EVICT = Taint(key=UNREACHABLE, effect="NoExecute", time_added=make.ago(100))
 def test_a_pod_stays_as_long_as_it_tolerates(tolerations: tuple[Toleration, ...], after_s: float | None) -> None:
     expected = None if after_s is None else make.NOW + timedelta(seconds=after_s)
 
-    assert evicted_at(make.pod(tolerations=tolerations), (EVICT,), make.NOW) == expected
+    assert evicted_at(make.pod(tolerations=tolerations, age_s=3600), (EVICT,), make.NOW) == expected
+
+
+def test_a_pod_that_comes_to_a_node_with_a_taint_stays_for_all_the_time_that_it_tolerates() -> None:
+    """Else its owner would make it, and the taint would end it, again and again."""
+    pod = make.pod(tolerations=(make.tolerating(UNREACHABLE, seconds=30),), age_s=3600)
+    bound = PodCondition(type="PodScheduled", status="True", last_transition_time=make.ago(10))
+    pod = replace(pod, status=replace(pod.status, conditions=(bound,)))
+
+    assert evicted_at(pod, (EVICT,), make.NOW) == make.NOW + timedelta(seconds=20)
 
 
 def test_taints_that_only_keep_new_pods_away_evict_nobody() -> None:
