@@ -1,8 +1,9 @@
 """Delete what nobody owns any more, in the order and in the way that its owner's deletion asked for.
 
 Reads all kinds from the informers (Events aside: nothing owns them) to know what to look at, and the live state of an
-object and of its owners before it does anything; deletes with the uid and the revision that it saw. Writes the
-finalizers foregroundDeletion and orphan, and owner references. Decides in `ownership`.
+object and of its owners before it does anything, so it need not wait until it hears of what it wrote itself; deletes
+with the uid and the revision that it saw. Writes the finalizers foregroundDeletion and orphan, and owner references.
+Decides in `ownership`.
 Source: kubernetes.io/docs/concepts/architecture/garbage-collection
 """
 
@@ -12,6 +13,7 @@ from typing import Any, Final
 from controllers.claims import set_owners, without_owner
 from controllers.ownership import (
     ORPHAN,
+    Action,
     Delete,
     Entry,
     Graph,
@@ -25,7 +27,7 @@ from controllers.ownership import (
 )
 from controllers.world import World, again_after_conflict
 from kube.api.meta_v1 import OwnerReference
-from kube.client import Preconditions
+from kube.client import Preconditions, PropagationPolicy
 from kube.controller import Controller
 from kube.errors import ApiError
 from kube.events import EventRecorder
@@ -86,49 +88,43 @@ class Garbage:
             return None  # The informer will say so too.
         owners = {} if is_terminating(live) else await self._owner_states(live)
         action = plan(live, owners, self._graph.dependents(known.uid))
-        await self._apply(key, live, action)
+        await self._apply(live, action)
         return UNKNOWN_AGAIN_S if OwnerState.UNKNOWN in owners.values() else None
 
-    async def _apply(self, key: ObjectKey, live: Resource, action: object) -> None:
+    async def _apply(self, live: Resource, action: Action) -> None:
         match action:
             case Keep():
                 pass
             case Delete(policy):
-                await self._delete(key, live, Delete(policy))
+                await self._delete(live, policy)
             case SetOwners(references):
-                self._wrote(key, await set_owners(self._world.client, live, references))
+                await set_owners(self._world.client, live, references)
             case RemoveFinalizer(finalizer):
-                await self._remove_finalizer(key, live, finalizer)
+                await self._remove_finalizer(live, finalizer)
             case LetGo(dependents):
                 for dependent in dependents:
                     await self._release(live.metadata.uid, dependent)
-                await self._remove_finalizer(key, live, ORPHAN)
+                await self._remove_finalizer(live, ORPHAN)
 
-    def _wrote(self, key: ObjectKey, obj: Resource | None) -> None:
-        if obj is not None:
-            self.controller.wrote(key, obj)
-
-    async def _delete(self, key: ObjectKey, live: Resource, action: Delete) -> None:
+    async def _delete(self, live: Resource, policy: PropagationPolicy) -> None:
         meta = live.metadata
         exactly = Preconditions(uid=meta.uid, resource_version=meta.resource_version)
         try:
-            last = await self._world.client.delete(
-                type(live), meta.name, namespace=meta.namespace, propagation=action.policy, preconditions=exactly
+            await self._world.client.delete(
+                type(live), meta.name, namespace=meta.namespace, propagation=policy, preconditions=exactly
             )
         except ApiError as error:
-            if error.code == 404:
-                return
-            raise
-        self._wrote(key, last)
+            if error.code != 404:
+                raise
 
-    async def _remove_finalizer(self, key: ObjectKey, live: Resource, finalizer: str) -> None:
+    async def _remove_finalizer(self, live: Resource, finalizer: str) -> None:
         meta = live.metadata
         left = [name for name in meta.finalizers if name != finalizer]
         if len(left) == len(meta.finalizers):
             return
         body = {"metadata": {"uid": meta.uid, "resourceVersion": meta.resource_version, "finalizers": left}}
         try:
-            self._wrote(key, await self._world.client.patch(type(live), meta.name, body, namespace=meta.namespace))
+            await self._world.client.patch(type(live), meta.name, body, namespace=meta.namespace)
         except ApiError as error:
             if error.code != 404:
                 raise

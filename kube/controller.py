@@ -58,7 +58,10 @@ class Controller:
         self._informers[informer.cls] = informer
 
     def wrote(self, key: ObjectKey, obj: Resource) -> None:
-        """Remember that work on `key` wrote `obj`, which is as the API answered it (for a deletion, its last state)."""
+        """Remember that work on `key` wrote `obj`, which is as the API answered it (for a deletion, its last state).
+
+        Forgotten when work on `key` begins again: for keys that hear of what they write, so that it does.
+        """
         if type(obj) in self._informers:
             written = self._written.setdefault(key, {})
             written[type(obj)] = max(written.get(type(obj), 0), revision_of(obj))
