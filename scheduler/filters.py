@@ -13,7 +13,7 @@ from typing import Final
 from kube.api.core_v1 import Node, Taint, Toleration
 from scheduler.node_terms import compares, matches_term
 from scheduler.shape import Shape
-from scheduler.snapshot import NodeInfo
+from scheduler.snapshot import NodeInfo, PlacedPod
 from scheduler.volumes import choices, reaches
 
 UNSCHEDULABLE_TAINT: Final = "node.kubernetes.io/unschedulable"
@@ -39,12 +39,14 @@ class ClusterEvent(Enum):
     """What can happen to let a pod fit that did not fit before."""
 
     NODE_ADDED = auto()
+    NODE_GONE = auto()
     NODE_LABELS = auto()
     NODE_TAINTS = auto()
     NODE_SCHEDULABLE = auto()
     NODE_ALLOCATABLE = auto()
     POD_GONE = auto()
     POD_PLACED = auto()
+    POD_SHRUNK = auto()
     STORAGE = auto()
 
 
@@ -54,7 +56,9 @@ HELPED_BY: Final[Mapping[Filter, frozenset[ClusterEvent]]] = {
     Filter.TAINTS: frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.NODE_TAINTS}),
     Filter.AFFINITY: frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.NODE_LABELS}),
     Filter.PORTS: frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.POD_GONE}),
-    Filter.RESOURCES: frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.NODE_ALLOCATABLE, ClusterEvent.POD_GONE}),
+    Filter.RESOURCES: frozenset(
+        {ClusterEvent.NODE_ADDED, ClusterEvent.NODE_ALLOCATABLE, ClusterEvent.POD_GONE, ClusterEvent.POD_SHRUNK}
+    ),
     Filter.VOLUMES: frozenset(
         {ClusterEvent.NODE_ADDED, ClusterEvent.NODE_LABELS, ClusterEvent.STORAGE, ClusterEvent.POD_GONE}
     ),
@@ -90,6 +94,15 @@ def node_events(old: Node | None, new: Node) -> set[ClusterEvent]:
     if old.status.allocatable != new.status.allocatable or old.status.capacity != new.status.capacity:
         events.add(ClusterEvent.NODE_ALLOCATABLE)
     return events
+
+
+def pod_events(before: PlacedPod | None, after: PlacedPod) -> set[ClusterEvent]:
+    """Return what a change of a pod that has a node could help. before: None where it has just come there."""
+    if before is None:
+        return {ClusterEvent.POD_PLACED}
+    takes = after.needs.requests
+    shrank = any(takes.get(name, 0) < value for name, value in before.needs.requests.items())
+    return {ClusterEvent.POD_PLACED, ClusterEvent.POD_SHRUNK} if shrank else {ClusterEvent.POD_PLACED}
 
 
 def _check_unschedulable(shape: Shape, _: NodeInfo, node: Node) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from kube.informers import Informers
 from kube.objects import condition, is_terminating
 from kube.runner import Runner
 from kube.times import to_time
-from scheduler.filters import ClusterEvent, node_events
+from scheduler.filters import ClusterEvent, node_events, pod_events
 from scheduler.placement import Placement, Refusal
 from scheduler.queue import SchedulingQueue, Waiting
 from scheduler.shape import shape_of
@@ -84,6 +84,7 @@ class Scheduler:
                 self._hear(node_events(old, new))
         elif old is not None:
             self.snapshot.remove_node(old.metadata.name)
+            self._hear((ClusterEvent.NODE_GONE,))
 
     def _hear_pod(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
@@ -97,15 +98,16 @@ class Scheduler:
         elif new.spec.node_name:
             self.queue.remove(uid)
             if old is None or not old.spec.node_name or _takes_or_means_other(old, new):
-                self.snapshot.put_pod(placed_pod(new), new.spec.node_name)
-                self._hear((ClusterEvent.POD_PLACED,))
+                before, after = self.snapshot.pod(uid), placed_pod(new)
+                self.snapshot.put_pod(after, new.spec.node_name)
+                self._hear(pod_events(before, after))
         elif new.spec.scheduler_name in ("", self._settings.name) and not self.snapshot.node_of(uid):
             self._hear_waiting(old, new)
 
     def _hear_waiting(self, old: Pod | None, new: Pod) -> None:
         if is_terminating(new) or new.spec.scheduling_gates:
             self.queue.remove(new.metadata.uid)
-        elif old is None or _is_respecified(old, new):
+        elif old is None or _is_respecified(old, new) or old.metadata.labels != new.metadata.labels:
             self.queue.put(new)
             self._wake.set()
         else:

@@ -143,6 +143,11 @@ class Snapshot:
         """Return the name of the node where the pod `uid` takes room, "" for none."""
         return self._where.get(uid, "")
 
+    def pod(self, uid: str) -> PlacedPod | None:
+        """Return what is known of a pod that takes room, None for one that takes none."""
+        name = self._where.get(uid)
+        return self._nodes[name].pods[uid] if name is not None else None
+
     @property
     def position(self) -> int:
         """How many changes there have been; see `changed_since`."""

@@ -9,7 +9,16 @@ import pytest
 from msgspec.structs import replace
 
 from kube import errors
-from kube.api.core_v1 import Affinity, Event, Pod, PodAffinity, PodAffinityTerm
+from kube.api.core_v1 import (
+    Affinity,
+    Event,
+    Node,
+    Pod,
+    PodAffinity,
+    PodAffinityTerm,
+    PodAntiAffinity,
+    TopologySpreadConstraint,
+)
 from kube.api.meta_v1 import LabelSelector
 from kube.client import ConnectionLost
 from kube.events import LULL_MAX_S
@@ -138,6 +147,48 @@ async def test_a_pod_that_waits_to_be_near_another_goes_when_that_one_is_placed(
     async with stage(make.node(labels={"zone": "a"}), make.pod("web", affinity=affinity)) as on:
         assert on.node_of("web") == ""
         on.client.put(make.pod("db", labels={"app": "db"}))
+
+        await on.clock.advance(1.5)
+
+        assert on.node_of("web") == "node-a"
+
+
+async def test_a_pod_that_waits_to_be_spread_goes_when_the_domain_that_has_too_few_is_gone() -> None:
+    alike = LabelSelector(match_labels=make.WEB)
+    even = TopologySpreadConstraint(
+        topology_key="zone", label_selector=alike, max_skew=1, when_unsatisfiable="DoNotSchedule"
+    )
+    nodes = (make.node(labels={"zone": "a"}), make.node("node-b", labels={"zone": "b"}, unschedulable=True))
+    there = make.pod("there", node="node-a", phase="Running")
+    async with stage(*nodes, there, make.pod("web", topology_spread_constraints=(even,))) as on:
+        assert on.node_of("web") == ""
+        on.client.drop(Node, "node-b")
+
+        await on.clock.advance(1.5)
+
+        assert on.node_of("web") == "node-a"
+
+
+async def test_room_that_a_pod_gives_back_without_ending_is_used() -> None:
+    running = with_metadata(make.pod("db", node="node-a", phase="Running", requests={"cpu": "3"}), generation=1)
+    async with stage(make.node(), running, make.pod("next", requests={"cpu": "3"})) as on:
+        assert on.node_of("next") == ""
+        smaller = replace(running, spec=make.pod(node="node-a", requests={"cpu": "1"}).spec)
+        on.client.put(with_metadata(smaller, generation=2))
+
+        await on.clock.advance(1.5)
+
+        assert on.node_of("next") == "node-a"
+
+
+async def test_a_pod_whose_labels_kept_it_from_everywhere_goes_when_they_change() -> None:
+    term = PodAffinityTerm(topology_key="zone", label_selector=LabelSelector(match_labels={"app": "noisy"}))
+    apart = Affinity(pod_anti_affinity=PodAntiAffinity(required_during_scheduling_ignored_during_execution=(term,)))
+    quiet = make.pod("quiet", node="node-a", phase="Running", affinity=apart)
+    noisy = with_metadata(make.pod("web", labels={"app": "noisy"}), generation=1)
+    async with stage(make.node(labels={"zone": "a"}), quiet, noisy) as on:
+        assert on.node_of("web") == ""
+        on.client.put(with_metadata(on.client.stored(Pod)[1], labels={"app": "calm"}))
 
         await on.clock.advance(1.5)
 
