@@ -1,9 +1,11 @@
 """What a pod asks of a node, as plain numbers that can be added and compared.
 
-Reads a pod's spec and nothing else. Init containers run before the others and one after another, so the pod needs the
-larger of their largest and the sum of the rest; those that restart (sidecars) stay and count all the way. Overhead is
-added, and requests of the pod as a whole stand in for those of its containers.
-Source: kubernetes.io/docs/concepts/workloads/pods/sidecar-containers (resource sharing), KEP-753, KEP-688, KEP-2837.
+Init containers run before the others and one after another, so the pod needs the larger of their largest and the sum of
+the rest; those that restart (sidecars) stay and count all the way. Overhead is added, and requests of the pod as a
+whole stand in for those of its containers. What is being resized takes the larger of what it has and what it asks for;
+a size that its node will never give takes nothing.
+Source: kubernetes.io/docs/concepts/workloads/pods/sidecar-containers (resource sharing), KEP-753, KEP-688, KEP-2837,
+KEP-1287.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,15 +13,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from kube.api.core_v1 import Container, Pod
+from kube.api.core_v1 import Container, Pod, ResourceRequirements
+from kube.objects import condition
 from kube.quantity import Quantity
 
 UNSTATED_CPU_MILLIS: Final = 100
 UNSTATED_MEMORY_BYTES: Final = 200 << 20
 """What scores take a container without requests for, so that such pods spread too."""
 
+_ZERO: Final = Quantity("0")
 _ONCE_PER_POD: Final = ("cpu", "memory", "ephemeral-storage")
 
+Quantities = Mapping[str, Quantity]
 Amounts = dict[str, int]
 """Resource name to amount: "cpu" in thousandths of a core, all others in whole units (bytes, devices)."""
 
@@ -66,28 +71,56 @@ def needs_of(pod: Pod) -> Needs:
 def requests_of(pod: Pod) -> Amounts:
     """Return the amounts that must be free on a node for `pod` to run there."""
     total: Amounts = {}
+    sizes = _sizes(pod)
     for container in pod.spec.containers:
-        _add(total, container.resources.requests)
+        _add(total, sizes.get(container.name, container.resources.requests))
     if pod.spec.init_containers:
-        total = _with_init_containers(total, pod.spec.init_containers)
+        total = _with_init_containers(total, pod.spec.init_containers, sizes)
     if pod.spec.resources is not None:
+        whole = _size(pod, pod.spec.resources, pod.status.resources)
         for name in _ONCE_PER_POD:
-            if name in pod.spec.resources.requests:
-                total[name] = amount(name, pod.spec.resources.requests[name])
+            if name in whole:
+                total[name] = amount(name, whole[name])
     _add(total, pod.spec.overhead)
     return total
 
 
-def _with_init_containers(running: Amounts, containers: Iterable[Container]) -> Amounts:
+def _sizes(pod: Pod) -> dict[str, Quantities]:
+    """Return what the containers take that are being resized, by name."""
+    told = {status.name: status for status in (*pod.status.container_statuses, *pod.status.init_container_statuses)}
+    sizes = {}
+    for container in (*pod.spec.containers, *pod.spec.init_containers) if told else ():
+        status = told.get(container.name)
+        has = status.resources if status is not None else None
+        if has is not None and has.requests != container.resources.requests:
+            sizes[container.name] = _size(pod, container.resources, has)
+    return sizes
+
+
+def _size(pod: Pod, wants: ResourceRequirements, has: ResourceRequirements | None) -> Quantities:
+    """Return what is taken by who has some resources and wants others. has: None where that isn't told."""
+    if has is None:
+        return wants.requests
+    pending = condition(pod.status.conditions, "PodResizePending")
+    if pending is not None and pending.reason == "Infeasible":
+        return has.requests
+    names = wants.requests.keys() | has.requests.keys()
+    return {name: max(wants.requests.get(name, _ZERO), has.requests.get(name, _ZERO)) for name in names}
+
+
+def _with_init_containers(
+    running: Amounts, containers: Iterable[Container], sizes: Mapping[str, Quantities]
+) -> Amounts:
     sidecars: Amounts = {}
     peak: Amounts = {}
     for container in containers:
+        requests = sizes.get(container.name, container.resources.requests)
         if container.restart_policy == "Always":
-            _add(sidecars, container.resources.requests)
+            _add(sidecars, requests)
             at_once = sidecars
         else:
             at_once = dict(sidecars)
-            _add(at_once, container.resources.requests)
+            _add(at_once, requests)
         _raise_to(peak, at_once)
     for name, value in sidecars.items():
         running[name] = running.get(name, 0) + value
@@ -95,7 +128,7 @@ def _with_init_containers(running: Amounts, containers: Iterable[Container]) -> 
     return running
 
 
-def _add(total: Amounts, requests: Mapping[str, Quantity]) -> None:
+def _add(total: Amounts, requests: Quantities) -> None:
     for name, quantity in requests.items():
         total[name] = total.get(name, 0) + amount(name, quantity)
 
@@ -105,7 +138,7 @@ def _raise_to(total: Amounts, floor: Amounts) -> None:
         total[name] = max(total.get(name, 0), value)
 
 
-def amounts(quantities: Mapping[str, Quantity]) -> Amounts:
+def amounts(quantities: Quantities) -> Amounts:
     """Return quantities as amounts."""
     return {name: amount(name, quantity) for name, quantity in quantities.items()}
 

@@ -24,6 +24,7 @@ from kube.objects import condition, is_terminating
 from kube.runner import Runner
 from kube.times import to_time
 from scheduler.filters import ClusterEvent, node_events, pod_events
+from scheduler.needs import requests_of
 from scheduler.placement import Placement, Refusal
 from scheduler.queue import SchedulingQueue, Waiting
 from scheduler.shape import shape_of
@@ -267,6 +268,7 @@ def _takes_or_means_other(old: Pod, new: Pod) -> bool:
         _is_respecified(old, new)
         or old.metadata.labels != new.metadata.labels
         or is_terminating(old) != is_terminating(new)
+        or (old.status != new.status and requests_of(old) != requests_of(new))
     )
 
 

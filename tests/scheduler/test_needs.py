@@ -1,6 +1,8 @@
 """What a pod asks of a node."""
 
-from kube.api.core_v1 import ResourceRequirements
+from msgspec.structs import replace
+
+from kube.api.core_v1 import ContainerStatus, Pod, PodCondition, ResourceRequirements
 from scheduler.needs import UNSTATED_CPU_MILLIS, UNSTATED_MEMORY_BYTES, needs_of, requests_of
 from tests import make
 
@@ -48,3 +50,25 @@ def test_a_container_that_states_nothing_still_weighs() -> None:
 
     assert needs.requests == {}
     assert (needs.weights_cpu_millis, needs.weights_memory_bytes) == (UNSTATED_CPU_MILLIS, UNSTATED_MEMORY_BYTES)
+
+
+def resizing(asked: str, has: str, *conditions: PodCondition) -> Pod:
+    """Return a pod that runs with some cpu and asks for another amount."""
+    pod = make.pod(node="node-a", phase="Running", requests={"cpu": asked})
+    held = ResourceRequirements(requests=make.quantities({"cpu": has}))
+    told = ContainerStatus(name=pod.spec.containers[0].name, resources=held, allocated_resources=held.requests)
+    return replace(pod, status=replace(pod.status, container_statuses=(told,), conditions=conditions))
+
+
+def test_a_pod_takes_the_larger_of_what_it_has_and_what_it_asks_for_while_it_is_resized() -> None:
+    assert requests_of(resizing("1", "3")) == {"cpu": 3000}
+    assert requests_of(resizing("3", "1")) == {"cpu": 3000}
+
+
+def test_a_size_that_the_node_will_never_give_takes_no_room() -> None:
+    """Else a pod that asks for too much would keep all others off its node."""
+    never = PodCondition(type="PodResizePending", status="True", reason="Infeasible")
+    later = PodCondition(type="PodResizePending", status="True", reason="Deferred")
+
+    assert requests_of(resizing("999", "1", never)) == {"cpu": 1000}
+    assert requests_of(resizing("999", "1", later)) == {"cpu": 999_000}

@@ -11,12 +11,15 @@ from msgspec.structs import replace
 from kube import errors
 from kube.api.core_v1 import (
     Affinity,
+    ContainerStatus,
     Event,
     Node,
     Pod,
     PodAffinity,
     PodAffinityTerm,
     PodAntiAffinity,
+    PodCondition,
+    ResourceRequirements,
     TopologySpreadConstraint,
 )
 from kube.api.meta_v1 import LabelSelector
@@ -193,3 +196,18 @@ async def test_a_pod_whose_labels_kept_it_from_everywhere_goes_when_they_change(
         await on.clock.advance(1.5)
 
         assert on.node_of("web") == "node-a"
+
+
+async def test_room_that_a_size_leaves_which_the_node_will_never_give_is_used() -> None:
+    greedy = make.pod("db", node="node-a", phase="Running", requests={"cpu": "99"})
+    held = ResourceRequirements(requests=make.quantities({"cpu": "1"}))
+    told = (ContainerStatus(name=greedy.spec.containers[0].name, resources=held),)
+    greedy = replace(greedy, status=replace(greedy.status, container_statuses=told))
+    async with stage(make.node(), greedy, make.pod("next", requests={"cpu": "2"})) as on:
+        assert on.node_of("next") == ""
+        never = PodCondition(type="PodResizePending", status="True", reason="Infeasible")
+        on.client.put(replace(greedy, status=replace(greedy.status, conditions=(never,))))
+
+        await on.clock.advance(1.5)
+
+        assert on.node_of("next") == "node-a"
