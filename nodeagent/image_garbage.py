@@ -110,10 +110,19 @@ class ImageCollector:
         disk = self._measure()
         doomed = plan(images, used, last_used_s=seen, disk=disk, marks=self._marks, now_s=now_s)
         for image in doomed:
+            await self._remove(image, disk, now_s)
+        if disk.used_percent >= self._marks.high and not doomed:
+            _log.warning("images: the disk is %.0f %% full, and no image can be spared; free space", disk.used_percent)
+
+    async def _remove(self, image: ImageRecord, disk: Disk, now_s: float) -> None:
+        """Remove one image; one that can't be counts as used just now, so that others have their turn before it."""
+        names = ", ".join(image.tags) or image.id
+        try:
             await self._cri.remove_image(image.id)
-            names = ", ".join(image.tags) or image.id
+        except CriError as error:
+            self._last_used_s[image.id] = now_s
+            _log.warning("image %s: can't be removed: %s", names, error)
+        else:
             _log.info(
                 "image %s: removed, %d bytes: the disk is %.0f %% full", names, image.size_bytes, disk.used_percent
             )
-        if disk.used_percent >= self._marks.high and not doomed:
-            _log.warning("images: the disk is %.0f %% full, and no image can be spared; free space", disk.used_percent)

@@ -1,9 +1,13 @@
 """Which images go when their disk fills up, and which never do."""
 
+from typing import cast
+
 import pytest
 
+from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import ImageRecord
-from nodeagent.image_garbage import YOUNG_S, Disk, Marks, plan
+from nodeagent.image_garbage import YOUNG_S, Disk, ImageCollector, Marks, plan
+from tests.kube.fake_clock import FakeClock
 
 MARKS = Marks(high=85, low=80)
 OLD_S = 1000.0
@@ -51,3 +55,37 @@ def test_an_image_that_was_just_seen_stays() -> None:
     seen = {young.id: OLD_S - YOUNG_S + 1}
 
     assert plan([young, unseen], frozenset(), last_used_s=seen, disk=FULL, marks=MARKS, now_s=OLD_S) == []
+
+
+class Stubborn:
+    """A runtime that doesn't let go of one image."""
+
+    def __init__(self, *images: ImageRecord, kept: str) -> None:
+        self.there = list(images)
+        self._kept = f"sha256:{kept}"
+
+    async def images(self) -> list[ImageRecord]:
+        """Return the images."""
+        return self.there
+
+    async def images_in_use(self) -> frozenset[str]:
+        """Return what containers are made of."""
+        return frozenset()
+
+    async def remove_image(self, image_id: str) -> None:
+        """Remove an image."""
+        if image_id == self._kept:
+            raise CriError("INTERNAL", "it is in use by somebody else")
+        self.there = [one for one in self.there if one.id != image_id]
+
+
+async def test_an_image_that_can_not_be_removed_keeps_no_other_from_going() -> None:
+    cri, clock = Stubborn(image("a", 100), image("b", 100), kept="a"), FakeClock()
+    collector = ImageCollector(cast("Cri", cri), clock, lambda: FULL, MARKS)
+    await collector.collect()
+
+    for _ in range(2):
+        await clock.advance(YOUNG_S)
+        await collector.collect()
+
+    assert names(cri.there) == ["a"]
