@@ -5,8 +5,9 @@ plan: nodes -> routes, a plain function; apply: nodeagent.network. Reads Nodes; 
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network
+from typing import TypeVar
 
 from kube.api.core_v1 import Node
 from kube.informer import Informer
@@ -15,6 +16,8 @@ from nodeagent.network.network import PodNetwork
 from nodeagent.network.routes import NodeRoute
 from nodeagent.network_settings import network_settings
 from nodeagent.settings import AgentSettings
+
+T = TypeVar("T")
 
 NETWORK_LOOK_S = 0.05
 RETRY_S = 1.0
@@ -27,13 +30,24 @@ def gateway_of(pod_cidr: IPv4Network) -> IPv4Address:
 
 
 def routes_to(nodes: Iterable[Node], own_name: str) -> list[NodeRoute]:
-    """Return how the pods of all other nodes are reached; a node without address or range is left out."""
-    found = []
-    for node in nodes:
-        address = next((a.address for a in node.status.addresses if a.type == "InternalIP"), "")
-        if node.metadata.name != own_name and address and node.spec.pod_cidr:
-            found.append(NodeRoute(node.metadata.name, IPv4Address(address), IPv4Network(node.spec.pod_cidr)))
-    return sorted(found, key=lambda route: route.name)
+    """Return how the pods of all other nodes are reached; a node without IPv4 address or range is left out."""
+    routes = (_route_to(node) for node in nodes if node.metadata.name != own_name)
+    return sorted((route for route in routes if route is not None), key=lambda route: route.name)
+
+
+def _route_to(node: Node) -> NodeRoute | None:
+    told = (item.address for item in node.status.addresses if item.type == "InternalIP")
+    address = next((address for text in told if (address := _read(IPv4Address, text))), None)
+    pods = _read(IPv4Network, node.spec.pod_cidr)
+    return NodeRoute(node.metadata.name, address, pods) if address is not None and pods is not None else None
+
+
+def _read(cls: Callable[[str], T], text: str) -> T | None:
+    """Return what a text says, None where it says something else: what other nodes tell is whatever they like."""
+    try:
+        return cls(text)
+    except ValueError:
+        return None
 
 
 async def follow_nodes(settings: AgentSettings, nodes: Informer[Node], cri: Cri) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from kube.api.core_v1 import Node, NodeCondition, NodeStatus, NodeSystemInfo
+from kube.api.core_v1 import Node, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo
 from kube.objects import condition
 from kube.quantity import Quantity
 from nodeagent.cri.values import RuntimeCondition
@@ -86,11 +86,29 @@ def test_taints_are_read_as_kubectl_writes_them() -> None:
         parse_taint("nonsense")
 
 
-def test_routes_lead_to_all_other_nodes_that_have_a_range() -> None:
-    def node(name: str, cidr: str) -> Node:
-        made = new_node(replace_name(name), node_status(replace_name(name), NodeState(READY, CALM), NodeStatus(), NOW))
-        return replace(made, spec=replace(made.spec, pod_cidr=cidr))
+def node(name: str, cidr: str, *addresses: str) -> Node:
+    """Return a node with a range of pod addresses, and with addresses other than the usual one."""
+    made = new_node(replace_name(name), node_status(replace_name(name), NodeState(READY, CALM), NodeStatus(), NOW))
+    told = tuple(NodeAddress(type="InternalIP", address=address) for address in addresses)
+    status = replace(made.status, addresses=told or made.status.addresses)
+    return replace(made, spec=replace(made.spec, pod_cidr=cidr), status=status)
 
+
+@pytest.mark.parametrize(("cidr", "address"), [("10.0.2.0/24", "host-2"), ("fd00:2::/64", "192.0.2.2")])
+def test_a_node_that_can_not_be_reached_hides_no_other(cidr: str, address: str) -> None:
+    """Anybody who may write a Node can write anything there; this node must go on all the same."""
+    strange, usual = node("n2", cidr, address), node("n3", "10.0.3.0/24")
+
+    assert [route.name for route in routes_to([strange, usual], "n1")] == ["n3"]
+
+
+def test_a_node_with_addresses_of_both_families_is_reached_by_its_ipv4_one() -> None:
+    (route,) = routes_to([node("n2", "10.0.2.0/24", "fd00::2", "192.0.2.2")], "n1")
+
+    assert str(route.address) == "192.0.2.2"
+
+
+def test_routes_lead_to_all_other_nodes_that_have_a_range() -> None:
     routes = routes_to([node("n1", "10.0.1.0/24"), node("n2", "10.0.2.0/24"), node("n3", "")], "n1")
 
     assert [(route.name, str(route.address), str(route.pod_cidr)) for route in routes] == [
