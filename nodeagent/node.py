@@ -8,13 +8,13 @@ Source: kubernetes.io/docs/concepts/architecture/nodes.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 from msgspec.structs import replace
 
-from kube.api.coordination_v1 import Lease, LeaseSpec
+from kube.api.coordination_v1 import Lease
 from kube.api.core_v1 import Node, NodeStatus
 from kube.api.meta_v1 import ObjectMeta, OwnerReference
 from kube.client import Client, ConnectionLost, PatchType
@@ -187,18 +187,18 @@ class NodeKeeper:
             return False
         return True
 
-    async def keep_lease(self, on_beat: Callable[[], None] = lambda: None) -> None:
-        """Renew the Lease again and again, for ever."""
+    async def keep_lease(self) -> None:
+        """Renew the Lease again and again, for ever; a silent server is asked anew before the node seems lost."""
         lease: Lease | None = None
         while True:
             try:
-                lease = await self._renew(lease)
-            except (ApiError, ConnectionLost) as error:
-                _log.warning("node %s: lease not renewed: %s", self._identity.name, error)
+                async with asyncio.timeout(self._settings.lease_renew_s):
+                    lease = await self._renew(lease)
+            except (ApiError, ConnectionLost, TimeoutError) as error:
+                _log.warning("node %s: lease not renewed: %s", self._identity.name, error or "no answer in time")
                 lease = None
                 await self._clock.sleep(RETRY_S)
                 continue
-            on_beat()
             await self._clock.sleep(self._settings.lease_renew_s)
 
     async def _renew(self, lease: Lease | None) -> Lease:
@@ -208,28 +208,23 @@ class NodeKeeper:
             except ApiError as error:
                 if error.code != 404:
                     raise
-                return await self._client.create(self._new_lease())
+                fresh = Lease(metadata=ObjectMeta(name=self._identity.name, namespace=LEASES))
+                return await self._client.create(self._renewed(fresh))
+        return await self._client.update(self._renewed(lease))
+
+    def _renewed(self, lease: Lease) -> Lease:
+        """Return the Lease as of now; it is to go with the Node, which may have been made after it."""
+        node, meta = self._nodes.get(self._identity.name), lease.metadata
+        if node is not None and not meta.owner_references:
+            owner = OwnerReference(api_version="v1", kind="Node", name=node.metadata.name, uid=node.metadata.uid)
+            meta = replace(meta, owner_references=(owner,))
         spec = replace(
             lease.spec,
             holder_identity=self._identity.name,
             lease_duration_seconds=self._settings.lease_s,
             renew_time=to_micro_time(self._clock.now()),
         )
-        return await self._client.update(replace(lease, spec=spec))
-
-    def _new_lease(self) -> Lease:
-        node = self._nodes.get(self._identity.name)
-        owners: tuple[OwnerReference, ...] = ()
-        if node is not None:
-            owners = (OwnerReference(api_version="v1", kind="Node", name=node.metadata.name, uid=node.metadata.uid),)
-        return Lease(
-            metadata=ObjectMeta(name=self._identity.name, namespace=LEASES, owner_references=owners),
-            spec=LeaseSpec(
-                holder_identity=self._identity.name,
-                lease_duration_seconds=self._settings.lease_s,
-                renew_time=to_micro_time(self._clock.now()),
-            ),
-        )
+        return replace(lease, metadata=meta, spec=spec)
 
 
 def _ready_of(node: Node) -> str:
