@@ -6,6 +6,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -43,6 +44,9 @@ CONNECT_TIMEOUT_S: Final = 10.0
 ANSWER_TIMEOUT_S: Final = 60.0
 WATCH_SLACK_S: Final = 30.0
 SILENT_WATCH_S: Final = 600.0
+QUIET_S: Final = 30
+"""After so long without a word the kernel asks whether the other side is there; it has as long again to say so."""
+QUESTIONS: Final = 3
 LINE_MAX_BYTES: Final = 64 * 1024 * 1024
 NO_PRECONDITIONS: Final = Preconditions()
 
@@ -248,7 +252,7 @@ class HttpClient(Client):
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """Open a WebSocket (exec, attach, port-forward) with one of the subprotocols."""
         try:
-            socket = await self._opened().ws_connect(
+            channel = await self._opened().ws_connect(
                 self._url(path),
                 params=list(query),
                 protocols=protocols,
@@ -260,15 +264,17 @@ class HttpClient(Client):
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._lost(f"WebSocket {path}", error) from error
         try:
-            yield socket
+            yield channel
         finally:
-            await socket.close()
+            await channel.close()
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             is_secure = self.access.server.startswith("https")
             context: ssl.SSLContext | bool = tls_context(self.access) if is_secure else True
-            connector = aiohttp.TCPConnector(ssl=context, limit=0, keepalive_timeout=60)
+            connector = aiohttp.TCPConnector(
+                ssl=context, limit=0, keepalive_timeout=60, socket_factory=_watchful_socket
+            )
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
             self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True)
         return self._session
@@ -298,6 +304,17 @@ def path_of(kind: Kind, namespace: str = "", name: str = "", subresource: str = 
         parts += ["namespaces", quote(namespace, safe="")]
     parts += [kind.plural, *([quote(name, safe="")] if name else []), *([subresource] if subresource else [])]
     return "/".join(parts)
+
+
+def _watchful_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket that notices a server which is gone without a word, as when its machine lost its power."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, QUIET_S)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, QUIET_S // QUESTIONS)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, QUESTIONS)
+    return made
 
 
 async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,6 +1,7 @@
 """The client over HTTP: what only a wire can do wrong."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,13 +15,15 @@ from kube.api.meta_v1 import ObjectMeta
 from kube.client import ConnectionLost, EventType
 from kube.config import Access
 from kube.errors import ApiError
-from kube.http_client import HttpClient, lines_of, path_of
+from kube.http_client import QUIET_S, HttpClient, lines_of, path_of
 from kube.kinds import kind_of
 from kube.pki import Pair, Subject, issue, new_authority, save_pair
 from tests.kube.fake_client import FakeClient
 from tests.kube.fake_server import FakeServer
 
 PATIENCE_S = 5.0
+KEEPALIVE_TIMER = "02"
+"""Source: proc_net_tcp of the kernel's documentation."""
 
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -68,6 +71,30 @@ async def test_a_stream_that_ends_within_a_line_is_a_lost_connection() -> None:
 def test_paths_are_those_of_the_api() -> None:
     assert path_of(kind_of(ConfigMap)) == "/api/v1/configmaps"
     assert path_of(kind_of(ConfigMap), "a", "b/c", "status") == "/api/v1/namespaces/a/configmaps/b%2Fc/status"
+
+
+def asks_whether_the_other_side_lives_in_s(port: int) -> float | None:
+    """Return in how many seconds the kernel will ask the peer at a port of loopback, None while it won't."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        timer, _, ticks = words[5].partition(":")
+        if words[2] == f"0100007F:{port:04X}" and timer == KEEPALIVE_TIMER:
+            return int(ticks, 16) / os.sysconf("SC_CLK_TCK")
+    return None
+
+
+async def test_a_watch_on_which_nothing_comes_notices_that_its_server_is_gone() -> None:
+    """A machine that lost its power closes no connection, and a watch may rightly be silent for long."""
+    async with FakeServer(FakeClient()).serve() as address, HttpClient(Access(address)) as client:
+        port = int(address.rpartition(":")[2])
+        events = client.watch(ConfigMap, resource_version="100", timeout_s=30)
+        waiting = asyncio.ensure_future(anext(events))
+        async with asyncio.timeout(PATIENCE_S):
+            while (next_s := asks_whether_the_other_side_lives_in_s(port)) is None:
+                await asyncio.sleep(0.01)
+        waiting.cancel()
+
+    assert next_s <= QUIET_S
 
 
 async def test_an_event_of_many_megabytes_arrives() -> None:
