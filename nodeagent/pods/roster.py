@@ -134,9 +134,9 @@ class Roster:
 
         async def job() -> None:
             await worker.run()
-            is_known = self._pods.get(pod.metadata.name, pod.metadata.namespace) is not None
+            known = self._pods.get(pod.metadata.name, pod.metadata.namespace)
             self._room.mirrors.pop(worker.uid, None)
-            if worker.is_gone and (is_static(pod) or not is_known):
+            if worker.is_gone and (known is None or known.metadata.uid != worker.uid):
                 self._workers.pop(worker.uid, None)
 
         self._room.runner.start(worker.story, job)

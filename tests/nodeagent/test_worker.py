@@ -1,7 +1,9 @@
 """Pods live through their lives with a fake runtime behind the real CRI client: what is asked, and what is told."""
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -262,6 +264,16 @@ async def test_of_two_pods_of_one_name_that_were_made_in_one_second_the_later_is
 
     key = ObjectKey("default", "web")
     await until(lambda: (worker := node.roster.worker(key)) is not None and worker.pod.metadata.uid == "another")
+
+
+async def test_a_pod_that_is_gone_is_forgotten_though_another_has_its_name_by_now(node: Node) -> None:
+    node.api.put(pod())
+    await until(node.is_ready)
+    former = weakref.ref(next(node.roster.workers()))
+
+    node.api.put(pod(metadata={"uid": "another"}))
+
+    await until(lambda: gc.collect() >= 0 and former() is None)
 
 
 async def test_a_second_deletion_shortens_the_grace_period(node: Node) -> None:
