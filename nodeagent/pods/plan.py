@@ -40,6 +40,7 @@ from nodeagent.pods.view import (
 )
 
 DEFAULT_GRACE_S: Final = 30
+LEAST_GRACE_S: Final = 2
 START_PATIENCE: Final = timedelta(seconds=8)
 """How long the pause between two tries to start what was created gets, at most: the fourth or fifth."""
 TERMINAL: Final = ("Succeeded", "Failed")
@@ -47,10 +48,11 @@ TERMINAL: Final = ("Succeeded", "Failed")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do now, and when to look again though nothing happens (None: not needed)."""
+    """What to do now, and when to look again though nothing happens (None: not needed). is_ending: on the way out."""
 
     actions: tuple[Action, ...] = ()
     wake_at: datetime | None = None
+    is_ending: bool = False
 
 
 def plan(view: View, now: datetime) -> Plan:
@@ -62,7 +64,7 @@ def plan(view: View, now: datetime) -> Plan:
     deadline = _deadline(view.pod)
     if deadline is not None and ending is None:
         moments.append(deadline)
-    return Plan(actions, min(moments, default=None))
+    return Plan(actions, min(moments, default=None), ending is not None)
 
 
 def ending_of(view: View, now: datetime) -> Ending | None:
@@ -132,7 +134,7 @@ def _end(view: View, ending: Ending, now: datetime) -> Iterator[Action | datetim
         yield Cancel(key)
     running = view.record.running
     if running:
-        yield from _kill_in_order(view.pod, running, ending.grace_s)
+        yield from _kill_in_order(view, running, ending.grace_s, now)
         return
     if begun or view.is_clean:
         return
@@ -143,15 +145,24 @@ def _end(view: View, ending: Ending, now: datetime) -> Iterator[Action | datetim
         yield from retried(view, END, CleanUp(ending.is_deleted), now)
 
 
-def _kill_in_order(pod: Pod, running: Sequence[ContainerRecord], grace_s: int) -> Iterator[Action]:
+def _kill_in_order(view: View, running: Sequence[ContainerRecord], grace_s: int, now: datetime) -> Iterator[Action]:
     """Yield the kills that are due: all but sidecars first; then the sidecars one by one, the last first."""
-    sidecars = [container.name for container in pod.spec.init_containers if is_sidecar(container)]
+    sidecars = [container.name for container in view.pod.spec.init_containers if is_sidecar(container)]
     main = [record for record in running if record.name not in sidecars]
     for record in main:
         yield KillContainer(record.name, record.id, grace_s, f"Stopping container {record.name}")
     if not main:
         last = max(running, key=lambda record: sidecars.index(record.name))
-        yield KillContainer(last.name, last.id, grace_s, f"Stopping container {last.name}")
+        yield KillContainer(last.name, last.id, _rest_s(view, last, grace_s, now), f"Stopping container {last.name}")
+
+
+def _rest_s(view: View, sidecar: ContainerRecord, grace_s: int, now: datetime) -> int:
+    """Return how long a sidecar has to end: what the others have left of the pod's time, but always a moment."""
+    current = view.busy.get(sidecar.name)
+    if isinstance(current, KillContainer) and current.id == sidecar.id:
+        return min(current.grace_s, grace_s)
+    passed_s = (now - (view.ending_since or now)).total_seconds()
+    return max(min(grace_s, LEAST_GRACE_S), round(grace_s - passed_s))
 
 
 # Running: volumes, sandbox, init containers, containers.

@@ -213,6 +213,7 @@ class View:
     volumes_stale: what they are made of has changed. resources: those that containers and sandboxes were given, by id.
     resize_refusal: why the node doesn't give the pod the resources that it wants by now, None where it does.
     stopped: the sandboxes that this worker has had stopped, by id; what else isn't ready may still hold its network.
+    ending_since: when the pod was first found to be on the way to its end.
     """
 
     pod: Pod
@@ -231,6 +232,7 @@ class View:
     counts: Mapping[str, int] = field(default_factory=dict)
     is_clean: bool = False
     stopped: Collection[str] = ()
+    ending_since: datetime | None = None
     limits: BackoffLimits = _USUAL
 
     def is_stopped(self, sandbox: SandboxRecord) -> bool:

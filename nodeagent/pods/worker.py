@@ -87,6 +87,7 @@ class PodWorker:
         self._volumes_stale = False
         self._is_released = False
         self._stopped: set[str] = set()
+        self._ending_since: datetime | None = None
         self._has_vanished = False
         self._setbacks = Setbacks(room.settings.limits)
         self._busy: dict[str, _Operation] = {}
@@ -237,6 +238,7 @@ class PodWorker:
         view = self._view()
         self._prober.sync(view)
         decided = plan(view, now)
+        self._ending_since = (self._ending_since or now) if decided.is_ending else None
         self._wake_by(decided.wake_at)
         for action in decided.actions:
             self._begin(action)
@@ -280,6 +282,7 @@ class PodWorker:
             resize_refusal=self._resize_refused,
             eviction=self._eviction,
             stopped=self._stopped,
+            ending_since=self._ending_since,
             counts=self._notes.counts,
             is_clean=self._is_released and self.pod.metadata.deletion_timestamp is None,
             limits=self._room.settings.limits,

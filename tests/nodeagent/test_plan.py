@@ -282,6 +282,17 @@ def test_sidecars_stop_after_the_others_the_last_first() -> None:
     assert last.name == "b"
 
 
+@pytest.mark.parametrize(("began_s", "rest_s"), [(0, 7), (3, 4), (60, 2)])
+def test_a_sidecar_has_what_is_left_of_the_time_to_end(began_s: float, rest_s: int) -> None:
+    wanted = pod(init=(container("a", restartPolicy="Always"),), metadata=DELETED)
+    seen = found(record("a"), exited())
+
+    (kill,) = actions(wanted, seen, ending_since=after(-began_s))
+
+    assert kill == KillContainer("a", "a-0", rest_s, "Stopping container a")
+    assert actions(wanted, seen, ending_since=after(-began_s - 1), busy={"a": kill}) == [], "time alone hurries nobody"
+
+
 def test_a_start_under_way_is_given_up_when_the_pod_ends() -> None:
     wanted = pod(metadata=DELETED)
 

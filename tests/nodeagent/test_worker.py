@@ -595,3 +595,15 @@ async def test_a_pod_that_ends_before_it_was_told_of_keeps_its_address(node: Nod
 
     assert held_until is not None
     assert node.pod("brief").status.pod_ip == "10.0.0.7"
+
+
+async def test_sidecars_get_what_the_others_have_left_of_the_time_to_end(node: Node) -> None:
+    slow = container(lifecycle={"preStop": {"sleep": {"seconds": 1}}})
+    beside = container("beside", restartPolicy="Always")
+    node.api.put(pod("web", slow, init=(beside,), terminationGracePeriodSeconds=4))
+    await until(node.is_ready)
+
+    await node.api.delete(Pod, "web", namespace="default", grace_s=4)
+    await until(node.is_gone)
+
+    assert node.runtime.graces == [3, 3]
