@@ -1,6 +1,7 @@
 """Make the volumes of claims whose class names the built-in provisioner: a directory on the node of the claim's pod.
 
-Reads claims, StorageClasses and Nodes; creates PersistentVolumes that are kept for their claim. The directory itself is
+Reads claims, StorageClasses and Nodes; creates PersistentVolumes that are kept for their claim, and takes the mark of a
+claim's node away where that is gone. The directory itself is
 made, and removed with the volume, by the agent of that node (`nodeagent.local_volumes`).
 Source: kubernetes.io/docs/concepts/storage/storage-classes; docs/storage.md.
 """
@@ -27,7 +28,7 @@ from kube.api.storage_v1 import StorageClass
 from kube.controller import Controller
 from kube.errors import ApiError
 from kube.events import EventRecorder, reference_to
-from kube.objects import ObjectKey, is_terminating, key_of
+from kube.objects import ObjectKey, is_terminating, key_of, with_metadata
 from kube.volumes import (
     LOCAL_PATH,
     NODE_LABEL,
@@ -42,6 +43,11 @@ from kube.volumes import (
 )
 
 HOSTNAME: Final = "kubernetes.io/hostname"
+
+
+def _folder_of(node: Node | None) -> str | None:
+    """Return where a node keeps volumes, "" for nowhere, None where there is no such node."""
+    return node.metadata.annotations.get(LOCAL_PATH, "") if node is not None else None
 
 
 def refusal(claim: PersistentVolumeClaim, storage_class: StorageClass, node: Node | None) -> str:
@@ -103,6 +109,16 @@ class LocalPath:
         self.controller.hear(self._classes, self._of_class)
         self.controller.know(self._volumes)
         self.controller.know(self._nodes)
+        self._nodes.on_change(self._hear_node)
+
+    def _hear_node(self, old: Node | None, new: Node | None) -> None:
+        """Look at the claims that wait for a node when it comes or goes, or offers a directory by now."""
+        node = new or old
+        if node is not None and _folder_of(old) != _folder_of(new):
+            for claim in self._claims.all():
+                chosen = claim.metadata.annotations.get(SELECTED_NODE)
+                if chosen == node.metadata.name and not claim.spec.volume_name:
+                    self.controller.queue.add(key_of(claim))
 
     def _of_class(self, storage_class: StorageClass) -> Iterable[ObjectKey]:
         name = storage_class.metadata.name
@@ -129,9 +145,16 @@ class LocalPath:
         if why or node is None:
             told = f'failed to provision volume with StorageClass "{class_of(claim)}": {why}'
             self.events.record(claim, "Warning", "ProvisioningFailed", told)
+            if node is None and chosen:
+                await self._let_choose_anew(key, claim)
             return None
         await self._create(key, claim, volume_for(claim, storage_class, node))
         return None
+
+    async def _let_choose_anew(self, key: ObjectKey, claim: PersistentVolumeClaim) -> None:
+        """Have the scheduler look for another node: the one that it had chosen is gone."""
+        kept = {name: value for name, value in claim.metadata.annotations.items() if name != SELECTED_NODE}
+        self.controller.wrote(key, await self._world.client.update(with_metadata(claim, annotations=kept)))
 
     async def _grow(self, key: ObjectKey, claim: PersistentVolumeClaim) -> None:
         """Let a volume of ours be as large as its claim asks by now: nothing but the numbers has to change."""

@@ -14,7 +14,7 @@ from kube.api.core_v1 import Node, Taint, Toleration
 from scheduler.node_terms import compares, matches_term
 from scheduler.shape import Shape
 from scheduler.snapshot import NodeInfo, PlacedPod
-from scheduler.volumes import choices, reaches
+from scheduler.volumes import choices, offers_volumes, reaches
 
 UNSCHEDULABLE_TAINT: Final = "node.kubernetes.io/unschedulable"
 _REPELLING: Final = ("NoSchedule", "NoExecute")
@@ -87,6 +87,8 @@ def node_events(old: Node | None, new: Node) -> set[ClusterEvent]:
     events = set()
     if old.metadata.labels != new.metadata.labels:
         events.add(ClusterEvent.NODE_LABELS)
+    if offers_volumes(old) != offers_volumes(new):
+        events.add(ClusterEvent.STORAGE)
     if old.spec.taints != new.spec.taints:
         events.add(ClusterEvent.NODE_TAINTS)
     if old.spec.unschedulable and not new.spec.unschedulable:

@@ -30,7 +30,7 @@ from scheduler.queue import SchedulingQueue, Waiting
 from scheduler.shape import shape_of
 from scheduler.snapshot import Snapshot, placed_pod
 from scheduler.volume_binder import VolumeBinder, VolumesUnbound
-from scheduler.volumes import Choice, choices
+from scheduler.volumes import Choice, choices, offers_volumes
 
 FINISHED: Final = ("Succeeded", "Failed")
 BREATH: Final = 32
@@ -257,6 +257,7 @@ def _differs(old: Node, new: Node) -> bool:
     return (
         old.spec != new.spec
         or old.metadata.labels != new.metadata.labels
+        or offers_volumes(old) != offers_volumes(new)
         or old.status.allocatable != new.status.allocatable
         or old.status.capacity != new.status.capacity
     )

@@ -16,7 +16,7 @@ from kube.api.storage_v1 import StorageClass
 from kube.client import Client
 from kube.events import reference_to
 from kube.informers import Informers
-from kube.objects import with_metadata
+from kube.objects import revision_of, with_metadata
 from kube.volumes import BOUND_BY_CONTROLLER, SELECTED_NODE, claim_names, is_bound
 from scheduler.volumes import NO_VOLUMES, Choice, VolumeNeeds, needs_of_claims
 
@@ -69,27 +69,40 @@ class VolumeBinder:
 
     async def bind(self, chosen: Sequence[Choice], node: str) -> None:
         """Have the claims bound as chosen; return when they are. Raises ApiError, ConnectionLost, VolumesUnbound."""
-        for claim, volume in chosen:
-            if volume is not None and volume.spec.claim_ref is None:
-                await self._client.update(_kept_for(volume, claim))
-            elif volume is None and claim.metadata.annotations.get(SELECTED_NODE) != node:
-                annotations = {**claim.metadata.annotations, SELECTED_NODE: node}
-                await self._client.update(with_metadata(claim, annotations=annotations))
+        asked = [await self._ask(claim, volume, node) for claim, volume in chosen]
         try:
             async with asyncio.timeout(BIND_TIMEOUT_S):
-                for claim, _ in chosen:
+                for claim in asked:
                     await self._wait_bound(claim)
         except TimeoutError as error:
             raise VolumesUnbound(f"its claims were not bound within {BIND_TIMEOUT_S:g} s") from error
 
+    async def _ask(
+        self, claim: PersistentVolumeClaim, volume: PersistentVolume | None, node: str
+    ) -> PersistentVolumeClaim:
+        """Have one claim bound to a volume, or one made for it on the node; return it as it was left."""
+        if volume is not None and volume.spec.claim_ref is None:
+            await self._client.update(_kept_for(volume, claim))
+        elif volume is None and claim.metadata.annotations.get(SELECTED_NODE) != node:
+            annotations = {**claim.metadata.annotations, SELECTED_NODE: node}
+            return await self._client.update(with_metadata(claim, annotations=annotations))
+        return claim
+
     async def _wait_bound(self, claim: PersistentVolumeClaim) -> None:
+        """Wait until a claim is bound. claim: as it was left."""
         meta = claim.metadata
+        await self._claims.wait_seen(revision_of(claim))
         while True:
             found = self._claims.get(meta.name, meta.namespace)
             if found is None or found.metadata.uid != meta.uid:
                 raise VolumesUnbound(f'persistentvolumeclaim "{meta.name}" is gone')
             if is_bound(found):
                 return
+            chosen = meta.annotations.get(SELECTED_NODE)
+            if chosen and found.metadata.annotations.get(SELECTED_NODE) != chosen:
+                raise VolumesUnbound(
+                    f'no volume can be made on node "{chosen}" for persistentvolumeclaim "{meta.name}"'
+                )
             await self._claims.wait_seen(self._claims.revision + 1)
 
 

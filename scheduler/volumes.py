@@ -13,6 +13,7 @@ from kube.api.core_v1 import Node, NodeSelectorTerm, PersistentVolume, Persisten
 from kube.api.storage_v1 import StorageClass
 from kube.objects import is_terminating
 from kube.volumes import (
+    LOCAL_PATH,
     NO_PROVISIONER,
     SELECTED_NODE,
     claim_name,
@@ -158,11 +159,19 @@ def choices(needs: VolumeNeeds, node: Node) -> list[Choice] | None:
     return chosen
 
 
+def offers_volumes(node: Node) -> bool:
+    """Say whether the built-in provisioner can make volumes on a node."""
+    return bool(node.metadata.annotations.get(LOCAL_PATH))
+
+
 def _is_reached(volume: PersistentVolume, node: Node) -> bool:
     return reaches(VolumeNeeds((_terms(volume),)) if _terms(volume) else NO_VOLUMES, node)
 
 
 def _allows(storage_class: StorageClass, node: Node) -> bool:
+    """Say whether volumes of a class can be made on a node, as far as that can be known before it is tried."""
+    if storage_class.provisioner == LOCAL_PATH and not offers_volumes(node):
+        return False
     terms = storage_class.allowed_topologies
     labels = node.metadata.labels
     return not terms or any(

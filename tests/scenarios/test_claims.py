@@ -17,8 +17,8 @@ from kube.api.core_v1 import (
 )
 from kube.client import Client
 from kube.errors import ApiError
-from kube.objects import condition
-from kube.volumes import LOCAL_PATH, NO_PROVISIONER, NODE_LABEL
+from kube.objects import condition, with_metadata
+from kube.volumes import LOCAL_PATH, NO_PROVISIONER, NODE_LABEL, SELECTED_NODE
 from tests import make
 from tests.scenarios.rooms import Cluster, cluster
 
@@ -77,6 +77,31 @@ async def test_a_claim_gets_a_volume_on_the_node_of_its_first_pod(server_client:
         assert volume.metadata.labels[NODE_LABEL] == node
         assert volume.spec.local is not None
         assert volume.spec.local.path == f"/srv/{node}/{volume.metadata.name}"
+
+
+async def test_a_claim_whose_node_is_gone_before_its_volume_was_made_gets_one_elsewhere(server_client: Client) -> None:
+    """Else its pod would wait for a node that never comes back."""
+    async with started(server_client) as rooms:
+        claim = bare(make.claim(storage_class="fast"))
+        chosen = with_metadata(claim, annotations={SELECTED_NODE: "gone"})
+        await server_client.create(chosen)
+        await server_client.create(user("data"))
+
+        await bound(rooms)
+
+        await rooms.until(lambda: rooms.one(Pod, "user").spec.node_name, "the pod to be bound")
+
+
+async def test_a_pod_whose_claim_needs_a_directory_goes_to_a_node_that_has_one(server_client: Client) -> None:
+    async with started(server_client) as rooms:
+        await server_client.patch(Node, "node-0", {"metadata": {"annotations": {LOCAL_PATH: None}}})
+        for number in range(4):
+            await server_client.create(bare(make.claim(f"data-{number}", storage_class="fast")))
+            await server_client.create(user(f"data-{number}", name=f"user-{number}"))
+
+        for number in range(4):
+            volume = await bound(rooms, f"data-{number}")
+            assert volume.metadata.labels[NODE_LABEL] == "node-1"
 
 
 async def test_a_claim_that_is_deleted_stays_while_a_pod_has_it_and_then_its_volume_is_released(
