@@ -182,7 +182,7 @@ async def _delete(client: Client, kind: Kind, obj: Resource, remains: Remains) -
                 preconditions=Preconditions(uid=meta.uid),
             )
         except ApiError as error:
-            if error.code not in (404, 409):
+            if error.code != 404:
                 remains.failures.append(f"{kind.resource} {meta.name}: {error}")
             return
     if left is not None and is_terminating(left):

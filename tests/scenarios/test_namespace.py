@@ -1,14 +1,20 @@
 """What every namespace starts with, and how one ends."""
 
+from typing import Any, TypeVar
+
 from controllers.world import ControllerSettings
 from kube.api.apps_v1 import Deployment
 from kube.api.core_v1 import ConfigMap, Namespace, NamespaceSpec, Pod, ServiceAccount
 from kube.api.meta_v1 import ObjectMeta
 from kube.client import Client
+from kube.errors import stale
+from kube.kinds import Resource, kind_of
 from kube.objects import condition, is_terminating, with_metadata
 from tests import make
+from tests.kube.fake_client import FakeClient
 from tests.scenarios.rooms import cluster
 
+T = TypeVar("T", bound=Resource)
 SETTINGS = ControllerSettings(root_ca_pem="-----BEGIN CERTIFICATE-----\n")
 
 
@@ -103,3 +109,31 @@ async def test_what_pods_use_stays_until_the_last_pod_of_a_namespace_has_ended(s
         assert not is_terminating(rooms.one(ConfigMap, "used", "shop"))
         await server_client.patch(Pod, "ending", {"metadata": {"finalizers": []}}, namespace="shop")
         await rooms.until(lambda: rooms.get(Namespace, "shop", "") is None, "the namespace to go")
+
+
+class Contended(FakeClient):
+    """Gives the first deletion of a ConfigMap up, as a server does that others are always faster at."""
+
+    has_given_up = False
+
+    async def delete(self, cls: type[T], name: str, **options: Any) -> T | None:
+        """Refuse the first one."""
+        if cls is ConfigMap and not self.has_given_up:
+            self.has_given_up = True
+            raise stale(kind_of(ConfigMap), name)
+        return await super().delete(cls, name, **options)
+
+
+async def test_a_namespace_is_not_let_go_before_what_could_not_be_deleted_at_once() -> None:
+    client = Contended(ConfigMap(metadata=ObjectMeta(name="busy", namespace="shop")))
+    going = with_metadata(shop(), deletion_timestamp="2026-01-02T03:04:05Z", finalizers=("example.com/hold",))
+    async with cluster(client) as rooms:
+        client.put(going)
+
+        def is_let_go() -> bool:
+            found = rooms.get(Namespace, "shop", "")
+            return found is not None and not found.spec.finalizers
+
+        await rooms.until(is_let_go, "the namespace to be let go")
+
+        assert client.stored(ConfigMap) == []
