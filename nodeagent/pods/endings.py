@@ -85,7 +85,7 @@ async def delete(room: PodRoom, pod: Pod) -> None:
     try:
         await room.client.delete(Pod, meta.name, namespace=meta.namespace, grace_s=0, preconditions=only)
     except ApiError as error:
-        if error.code not in (404, 409):
+        if error.code != 404:
             raise OperationFailed("FailedDelete", str(error)) from error
     except ConnectionLost as error:
         raise OperationFailed("FailedDelete", str(error)) from error

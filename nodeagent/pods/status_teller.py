@@ -93,7 +93,7 @@ class StatusTeller:
             try:
                 await write_status(self._room.client, seen.pod, self._room.uid_in_api(seen.pod), self.told, wanted)
             except ApiError as error:
-                if error.code not in (404, 409):
+                if error.code != 404:
                     raise OperationFailed("FailedStatus", str(error)) from error
             except ConnectionLost as error:
                 raise OperationFailed("FailedStatus", str(error)) from error
@@ -117,8 +117,8 @@ class StatusTeller:
             try:
                 await write_status(self._room.client, pod, self._room.uid_in_api(pod), self.told, wanted)
             except ApiError as error:
-                if error.code in (404, 409):
-                    _log.info("%s: its object is another one by now: %s", self._story, error)
+                if error.code == 404:
+                    _log.info("%s: its object is gone: %s", self._story, error)
                     self.told = wanted
                     return
                 _log.warning("%s: status refused: %s", self._story, error)
