@@ -23,7 +23,7 @@ from controllers.pods import is_ready
 from kube.api.core_v1 import Pod, Service
 from kube.api.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from kube.api.meta_v1 import ObjectMeta
-from kube.objects import controller_reference, is_terminating, with_metadata
+from kube.objects import controller_reference, is_controlled_by, is_terminating, with_metadata
 
 SLICE_MAX: Final = 100
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
@@ -47,7 +47,7 @@ def plan(
 ) -> Changes:
     """Return what brings `slices`, all of this Service's that this controller manages, in line with `pods`.
 
-    zones: node name -> zone, where known.
+    Those of a former Service of its name go, as they would by the garbage collector. zones: node -> zone, where known.
     """
     serving = [pod for pod in pods if can_serve(pod, terminating_too=True)]
     wanted: dict[tuple[str, Ports], dict[str, Endpoint]] = {}
@@ -58,10 +58,13 @@ def plan(
                 group = wanted.setdefault((family, ports_of(service, pod)), {})
                 group[pod.metadata.uid] = endpoint_of(service, pod, address, zones)
     held: dict[tuple[str, Ports], list[EndpointSlice]] = {}
-    for item in slices:
-        if not is_terminating(item):
+    alive = [item for item in slices if not is_terminating(item)]
+    for item in alive:
+        if is_controlled_by(item, service.metadata.uid):
             held.setdefault((item.address_type, item.ports), []).append(item)
-    return _settle(service, wanted, held)
+    former = (item for item in alive if not is_controlled_by(item, service.metadata.uid))
+    changes = _settle(service, wanted, held)
+    return Changes(changes.create, changes.update, (*changes.delete, *former))
 
 
 def _settle(

@@ -53,6 +53,22 @@ def test_a_ready_pod_is_told_with_its_node_zone_port_and_name() -> None:
     assert (endpoint.target_ref.kind, endpoint.target_ref.name) == ("Pod", "p0")
 
 
+def test_slices_of_a_former_service_of_the_name_are_replaced_and_not_taken_over() -> None:
+    """The garbage collector is about to take them away: the new Service would lose its endpoints for a moment."""
+    pods = serving(2)
+    former = stored(plan(make.service(), pods, []).create)
+    service = with_metadata(make.service(), uid="uid-new")
+
+    changes = plan(service, pods, former)
+
+    assert (changes.update, changes.delete) == ((), tuple(former))
+    assert endpoint_names(changes.create) == ["p0", "p1"]
+    owner = controller_of(changes.create[0])
+    assert owner is not None
+    assert owner.uid == "uid-new"
+    assert len(plan(service, [], former).create) == 1, "the empty slice is a new one too"
+
+
 def conditions(service_publishes: bool, **pod: Any) -> tuple[bool | None, bool | None, bool | None]:
     service = make.service(publish_not_ready_addresses=service_publishes)
     (created,) = plan(service, serving(1, **pod), []).create
