@@ -1,22 +1,21 @@
 """Have a container's image on the node before it starts, by its pull policy.
 
 Keeps true: one pull of an image at a time; a policy of Never never asks a registry.
-Asks the runtime's image service; reads pull secrets.
+Asks the runtime's image service.
 Source: kubernetes.io/docs/concepts/containers/images.
 """
 
 import asyncio
-import json
 import math
-from base64 import b64decode
-from binascii import Error as Base64Error
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Final
 
 from kube import image_names
 from kube.api.core_v1 import Secret
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import ImageRecord
+from nodeagent.pods.pull_secrets import credentials
 from proto import cri_v1
 
 Tell = Callable[[str, str, str], None]
@@ -24,7 +23,6 @@ Tell = Callable[[str, str, str], None]
 
 SEEN_S: Final = 1.0
 """How long an image that was here is taken to be here still: pods of one kind often come together."""
-_DOCKER_HUB: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
 class ImageError(Exception):
@@ -79,7 +77,7 @@ class ImagePuller:
         tell("Normal", "Pulling", f'Pulling image "{name}"')
         began = asyncio.get_running_loop().time()
         try:
-            reference = await self._cri.pull(name, credentials(image_names.parse(name).registry, secrets), sandbox)
+            reference = await self._pull_by_any(name, credentials(name, secrets), sandbox)
             found = await self._cri.image(reference) or await self._cri.image(name)
         except CriError as error:
             told = f'failed to pull image "{name}": {error}'
@@ -92,6 +90,16 @@ class ImagePuller:
         size = f"Image size: {found.size_bytes} bytes."
         tell("Normal", "Pulled", f'Successfully pulled image "{name}" in {took_s:.3f}s. {size}')
         return found
+
+    async def _pull_by_any(
+        self, name: str, found: Sequence[cri_v1.AuthConfig], sandbox: cri_v1.PodSandboxConfig
+    ) -> str:
+        """Pull by the first credentials that work, by none where there are none; return what was pulled."""
+        *first, last = found or (None,)
+        for one in first:
+            with suppress(CriError):
+                return await self._cri.pull(name, one, sandbox)
+        return await self._cri.pull(name, last, sandbox)
 
 
 def _require_name(name: str, tell: Tell) -> None:
@@ -110,42 +118,3 @@ def default_policy(image: str) -> str:
     last = image.rsplit("/", 1)[-1]
     tag = last.partition("@")[0].partition(":")[2]
     return "Always" if "@" not in last and tag in ("", "latest") else "IfNotPresent"
-
-
-def credentials(registry: str, secrets: Iterable[Secret]) -> cri_v1.AuthConfig | None:
-    """Return what the pull secrets hold for a registry, None where they hold nothing."""
-    names = _DOCKER_HUB if registry in _DOCKER_HUB else (registry,)
-    for secret in secrets:
-        for server, entry in _entries(secret).items():
-            host = server.removeprefix("https://").removeprefix("http://").partition("/")[0]
-            if host in names and isinstance(entry, dict):
-                return _auth(registry, entry)
-    return None
-
-
-def _entries(secret: Secret) -> dict[str, Any]:
-    data = secret.data.get(".dockerconfigjson")
-    try:
-        if data is not None:
-            held = json.loads(data).get("auths", {})
-        else:
-            held = json.loads(secret.data.get(".dockercfg", b"{}"))
-    except (ValueError, AttributeError):
-        return {}  # A secret that isn't readable gives no credentials; the registry's refusal tells the rest.
-    return held if isinstance(held, dict) else {}
-
-
-def _auth(registry: str, entry: dict[str, Any]) -> cri_v1.AuthConfig:
-    user, password = entry.get("username", ""), entry.get("password", "")
-    if entry.get("auth"):
-        try:
-            user, _, password = b64decode(entry["auth"]).decode().partition(":")
-        except (Base64Error, UnicodeDecodeError):
-            user, password = entry.get("username", ""), entry.get("password", "")
-    return cri_v1.AuthConfig(
-        username=user,
-        password=password,
-        server_address=registry,
-        identity_token=entry.get("identitytoken", ""),
-        registry_token=entry.get("registrytoken", ""),
-    )

@@ -13,7 +13,7 @@ from nodeagent.pods.admission import rejection
 from nodeagent.pods.downward import PodFacts
 from nodeagent.pods.environment import ConfigError, References, environment, expand, service_variables
 from nodeagent.pods.host_paths import host_path
-from nodeagent.pods.images import credentials, default_policy
+from nodeagent.pods.images import default_policy
 from nodeagent.pods.payload_dir import write_files
 from nodeagent.pods.projections import File, VolumeError, volume_files
 from nodeagent.pods.resolver import DnsSettings, NameTooLongError, dns_of, hostname_of, hosts_file, parse_resolv_conf
@@ -265,17 +265,6 @@ def test_root_is_refused_where_the_pod_forbids_it() -> None:
 )
 def test_an_image_name_tells_its_policy(image: str, policy: str) -> None:
     assert default_policy(image) == policy
-
-
-def test_a_pull_secret_is_used_for_its_own_registry_only() -> None:
-    data = b'{"auths":{"https://reg.example/v1/":{"auth":"dTpw"}}}'
-    secret = Secret(data={".dockerconfigjson": data})
-
-    found = credentials("reg.example", [secret])
-
-    assert found is not None
-    assert (found.username, found.password) == ("u", "p")
-    assert credentials("other.example", [secret]) is None
 
 
 def files_of(volume: dict[str, Any], **fields: Any) -> dict[str, str]:
