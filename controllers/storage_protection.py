@@ -1,7 +1,8 @@
 """Keep a claim that a pod uses, and a volume that a claim has, until nobody needs them any more.
 
 The API server gives each its finalizer at its creation; here it is taken away again.
-Reads claims, volumes and Pods; writes the finalizers `kubernetes.io/pvc-protection` and `kubernetes.io/pv-protection`.
+Reads claims, volumes and Pods, the latter from the API itself before a claim goes; writes the finalizers
+`kubernetes.io/pvc-protection` and `kubernetes.io/pv-protection`.
 Source: kubernetes.io/docs/concepts/storage/persistent-volumes (storage object in use protection).
 """
 
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 
 from controllers.world import World, again_after_conflict
 from kube.api.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
+from kube.client import Selection
 from kube.controller import Controller
 from kube.kinds import Resource
 from kube.objects import ObjectKey, is_terminating, without_finalizer
@@ -46,6 +48,9 @@ class ClaimProtection:
         if claim is None or not is_held(claim, CLAIM_PROTECTION):
             return None
         if any(uses(pod, claim) for pod in self._pods.by_index("namespace", key.namespace)):
+            return None
+        there = await self._world.client.list(Pod, Selection(namespace=key.namespace))  # The cache may be behind.
+        if any(uses(pod, claim) for pod in there.items):
             return None
         freed = await self._world.client.update(without_finalizer(claim, CLAIM_PROTECTION))
         self.controller.wrote(key, freed)

@@ -1,22 +1,28 @@
 """The volumes that are made, and what keeps claims and volumes from going too early."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from controllers.ephemeral_claims import claim_for
 from controllers.local_path import refusal, volume_for
-from controllers.storage_protection import is_held, uses
+from controllers.storage_protection import ClaimProtection, is_held, uses
+from controllers.world import ControllerSettings, World
 from kube.api.core_v1 import (
     EphemeralVolumeSource,
+    PersistentVolumeClaim,
     PersistentVolumeClaimTemplate,
     PersistentVolumeClaimVolumeSource,
     Volume,
 )
 from kube.api.meta_v1 import LabelSelector
-from kube.objects import is_controlled_by, with_metadata
+from kube.informers import Informers
+from kube.objects import ObjectKey, is_controlled_by, with_metadata
 from kube.volumes import CLAIM_PROTECTION, LOCAL_PATH, is_held_by, mismatch
 from tests import make
+from tests.kube.fake_client import FakeClient
+from tests.kube.fake_clock import FakeClock, settle
 
 NODE = with_metadata(make.node(), annotations={LOCAL_PATH: "/srv/volumes"})
 CLASS = make.storage_class(waits=True, provisioner=LOCAL_PATH)
@@ -80,3 +86,20 @@ def test_the_claim_of_an_ephemeral_volume_belongs_to_its_pod() -> None:
     assert claim.metadata.name == "web-scratch"
     assert is_controlled_by(claim, pod.metadata.uid)
     assert claim_for(pod, DATA) is None
+
+
+async def test_a_claim_is_not_let_go_while_a_pod_has_it_of_which_the_cache_has_not_heard() -> None:
+    """Else the pod would be left without its data."""
+    client = FakeClient(make.claim(terminating=True, finalizers=(CLAIM_PROTECTION,)))
+    world = World(client, Informers(client), FakeClock(), ControllerSettings())
+    protection = ClaimProtection(world)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(world.informers.run())
+        await settle()
+        client.hold()
+        client.put(make.pod(node="node-a", volumes=(DATA,)))
+
+        await protection.reconcile(ObjectKey("default", "data"))
+        running.cancel()
+
+    assert client.stored(PersistentVolumeClaim)[0].metadata.finalizers == (CLAIM_PROTECTION,)
