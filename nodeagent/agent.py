@@ -258,17 +258,16 @@ class _Agent:
         )
 
     async def _connect(self, identity: NodeIdentity) -> None:
-        """Run what depends on the node's range of pod addresses: routes, proxy, DNS."""
+        """Start what depends on the node's range of pod addresses: routes, proxy, DNS; a fault of one is its own."""
         cidr = await self._pod_cidr()
         if self._settings.cri_endpoint:
             await connect_runtime(self._settings, self._cri, cidr)
         gateway = gateway_of(cidr)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(follow_nodes(self._settings, self._nodes, self._cri))
-            if self._settings.runs_proxy:
-                group.create_task(self._balance(identity.name, gateway))
-            if self._settings.runs_dns:
-                group.create_task(self._resolve(gateway))
+        self._runner.start("routes", lambda: follow_nodes(self._settings, self._nodes, self._cri))
+        if self._settings.runs_proxy:
+            self._runner.start("service proxy", lambda: self._balance(identity.name, gateway))
+        if self._settings.runs_dns:
+            self._runner.start("dns", lambda: self._resolve(gateway))
 
     async def _resolve(self, gateway: IPv4Address) -> None:
         settings = self._settings
