@@ -375,9 +375,7 @@ class PodWorker:
         try:
             match action:
                 case PrepareVolumes():
-                    self._volumes_stale = False
-                    await operations.prepare_volumes(self.pod, self.record)
-                    self._volumes_ready = True
+                    await self._prepare_volumes()
                 case CreateSandbox():
                     return await self._create_sandbox(action.attempt)
                 case StartContainer():
@@ -401,6 +399,15 @@ class PodWorker:
             if error.code != NOT_FOUND:
                 raise OperationFailed("RuntimeError", str(error)) from error
         return ""
+
+    async def _prepare_volumes(self) -> None:
+        self._volumes_stale = False
+        try:
+            await self._operations.prepare_volumes(self.pod, self.record)
+        except OperationFailed:
+            self._volumes_stale = True
+            raise
+        self._volumes_ready = True
 
     async def _create_sandbox(self, attempt: int) -> str:
         if attempt:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from kube import codec
 from kube.api import core_v1 as api_v1
@@ -387,6 +388,23 @@ async def test_a_changed_config_map_reaches_its_volume(node: Node) -> None:
     await node.api.patch(ConfigMap, stored.metadata.name, {"data": {"a": "2"}}, namespace="default")
 
     await until(lambda: file.read_text() == "2")
+
+
+async def test_a_volume_that_could_not_be_brought_up_to_date_is_tried_again(node: Node) -> None:
+    settings = codec.from_plain({"metadata": {"name": "cm", "namespace": "default"}, "data": {"key": "1"}}, ConfigMap)
+    node.api.put(settings)
+    node.api.put(pod(volumes=[{"name": "v", "configMap": {"name": "cm"}}]))
+    await until(node.is_ready)
+    volumes = node.room.dirs.pod("uid-web") / "volumes"
+    away = volumes.rename(volumes.with_name("away"))
+    volumes.touch()
+
+    node.api.put(replace(settings, data={"key": "2"}))
+    await until(lambda: "FailedMount" in node.reasons())
+    volumes.unlink()
+    away.rename(volumes)
+
+    await until(lambda: (volumes / "v" / "key").read_text() == "2")
 
 
 async def test_a_failing_liveness_probe_restarts_the_container(node: Node) -> None:
