@@ -1,4 +1,4 @@
-"""Remember what didn't work for one pod, and when it is tried again.
+"""Remember what didn't work for one pod and when it is tried again, and tell people who wait for it.
 
 Keeps true: each failure of one thing in a row waits twice as long as the one before, up to the node's limit. What is
 kept here may be lost at any moment: that costs a delay less, never a double run.
@@ -10,6 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from kube.api.core_v1 import Pod
+from nodeagent.pods.containers import find_container
+from nodeagent.pods.room import PodRoom
 from nodeagent.pods.view import VOLUMES, Backoff, BackoffLimits, Failure
 
 FIRST_RETRY_S: Final = 1.0
@@ -64,3 +67,31 @@ class Setbacks:
         failure = self._failures[key]
         told = f'Back-off pulling image "{image}": {PULL_FAILED}: {failure.message}'
         self._failures[key] = replace(failure, reason="ImagePullBackOff", message=told)
+
+
+def tell_restart_waits(room: PodRoom, pod: Pod, name: str) -> None:
+    """Tell people that a container which keeps ending is started anew after a pause alone."""
+    meta = pod.metadata
+    told = f"container {name} in pod {meta.name}_{meta.namespace}({meta.uid})"
+    room.tell(pod, "Warning", "BackOff", f"Back-off restarting failed {told}", name)
+
+
+def rename_pull_failures(
+    room: PodRoom, pod: Pod, setbacks: Setbacks, busy: Container[str], now: datetime
+) -> datetime | None:
+    """Call a failed pull that waits for its next try by its second name, a moment after it was told.
+
+    Return when the next one is due.
+    """
+    moments = []
+    for key, failure in setbacks.pulls(busy):
+        rename_at = min(failure.retry_at, failure.failed_at + PULL_TOLD)
+        if rename_at > now:
+            moments.append(rename_at)
+        elif failure.retry_at > now:
+            container = find_container(pod, key)
+            image = container.image if container is not None else ""
+            setbacks.rename_pull(key, image)
+            room.tell(pod, "Normal", "BackOff", f'Back-off pulling image "{image}"', key)
+            room.tell(pod, "Warning", "Failed", "Error: ImagePullBackOff", key)
+    return min(moments, default=None)

@@ -1,25 +1,21 @@
 """Carry one pod through its life, turn by turn: observe, plan, begin operations, have the status told.
 
-Keeps true: one turn at a time, at most one operation per key; whatever is remembered here may be lost at any moment.
+Keeps true: one turn at a time; whatever is remembered here may be lost at any moment.
 Reads the pod's object and the runtime; at the very end deletes the pod's object.
 Source: docs/pod-lifecycle.md.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from kube.api.core_v1 import Pod, ResourceRequirements
 from kube.objects import with_metadata
-from kube.runner import attempt
 from kube.times import to_time
 from nodeagent.cri.client import NOT_FOUND, CriError
 from nodeagent.cri.values import ContainerEvent, PodRecord
 from nodeagent.pods import endings
-from nodeagent.pods.containers import find_container
 from nodeagent.pods.failures import OperationFailed
 from nodeagent.pods.notes import Notes
 from nodeagent.pods.operations import Operations
@@ -28,13 +24,13 @@ from nodeagent.pods.probes import Prober
 from nodeagent.pods.resize import granted_pod, is_resized
 from nodeagent.pods.resizing import resize_container, resize_sandbox
 from nodeagent.pods.room import PodRoom
-from nodeagent.pods.setbacks import PULL_TOLD, Setbacks
+from nodeagent.pods.setbacks import Setbacks, rename_pull_failures, tell_restart_waits
 from nodeagent.pods.sight import Sight
 from nodeagent.pods.status_teller import StatusTeller
+from nodeagent.pods.under_way import UnderWay
 from nodeagent.pods.view import (
     END,
     Action,
-    Cancel,
     CleanUp,
     CreateSandbox,
     Ending,
@@ -48,7 +44,6 @@ from nodeagent.pods.view import (
     StartContainer,
     StopSandbox,
     View,
-    key_of_action,
 )
 
 LOOK_AGAIN: Final = timedelta(milliseconds=500)
@@ -59,14 +54,6 @@ FORCED_GRACE_S: Final = 2
 """What a pod gets to end in when its object was deleted by force."""
 
 Refusal = Callable[[Pod], Failure | None]
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Operation:
-    action: Action
-    task: asyncio.Task[None]
 
 
 class PodWorker:
@@ -90,7 +77,6 @@ class PodWorker:
         self._ending_since: datetime | None = None
         self._has_vanished = False
         self._setbacks = Setbacks(room.settings.limits)
-        self._busy: dict[str, _Operation] = {}
         self._notes = Notes(room.node.runtime)
         self._resize_refused: Failure | None = None
         self._wake = asyncio.Event()
@@ -98,6 +84,9 @@ class PodWorker:
         self._operations = Operations(room, pod, self._reference_changed)
         self._prober = Prober(room, self._wake.set)
         self._teller = StatusTeller(room, pod, self._wake.set)
+        self._under_way = UnderWay(
+            room, self.story, self._do, setbacks=self._setbacks, sight=self._sight, wake=self._wake.set
+        )
 
     @property
     def uid(self) -> str:
@@ -186,8 +175,7 @@ class PodWorker:
     def hear(self, event: ContainerEvent) -> None:
         """Hear that something happened in the runtime; what an operation brings about can wait for its end."""
         self._sight.hear(event)
-        is_starting = any(isinstance(o.action, StartContainer | CreateSandbox) for o in self._busy.values())
-        if event.is_stop or not is_starting:
+        if event.is_stop or not self._under_way.is_starting:
             self._wake.set()
 
     def look_again(self) -> None:
@@ -212,8 +200,7 @@ class PodWorker:
                     await self._sleep()
         finally:
             self._prober.stop()
-            for operation in list(self._busy.values()):
-                operation.task.cancel()
+            self._under_way.give_up()
 
     async def _sleep(self) -> None:
         delay_s = None
@@ -226,14 +213,14 @@ class PodWorker:
             pass
 
     async def _turn(self) -> None:
-        if self._sight.is_stale and END not in self._busy and not await self._sight.look():
+        if self._sight.is_stale and END not in self._under_way.actions and not await self._sight.look():
             self._wake_at = self._room.clock.now() + LOOK_AGAIN
             return
         self._take_note()
         now = self._room.clock.now()
         self._wake_at = None
         self._heed_tokens(now)
-        self._rename_pull_failures(now)
+        self._wake_by(rename_pull_failures(self._room, self.pod, self._setbacks, self._under_way.actions, now))
         self._ask_for_resources(now)
         view = self._view()
         self._prober.sync(view)
@@ -273,7 +260,7 @@ class PodWorker:
             probes=self._prober.verdicts,
             backoff=self._setbacks.backoff,
             failures=self._setbacks.failures,
-            busy={key: operation.action for key, operation in self._busy.items()},
+            busy=self._under_way.actions,
             messages=self._notes.messages,
             volumes_ready=self._volumes_ready,
             volumes_stale=self._volumes_stale,
@@ -300,74 +287,14 @@ class PodWorker:
             self._room.tell(self.pod, "Warning", f"Resize{refused.reason}", refused.message)
         self._wake_by(now + ASK_AGAIN)
 
-    def _rename_pull_failures(self, now: datetime) -> None:
-        """Call a failed pull that waits for its next try by its second name, a moment after it was told."""
-        for key, failure in self._setbacks.pulls(self._busy):
-            rename_at = min(failure.retry_at, failure.failed_at + PULL_TOLD)
-            if rename_at > now:
-                self._wake_by(rename_at)
-            elif failure.retry_at > now:
-                container = find_container(self.pod, key)
-                image = container.image if container is not None else ""
-                self._setbacks.rename_pull(key, image)
-                self._room.tell(self.pod, "Normal", "BackOff", f'Back-off pulling image "{image}"', key)
-                self._room.tell(self.pod, "Warning", "Failed", "Error: ImagePullBackOff", key)
-
     # Operations.
 
     def _begin(self, action: Action) -> None:
-        key = key_of_action(action)
-        current = self._busy.pop(key, None)
-        if current is not None:
-            current.task.cancel()
-        if isinstance(action, Cancel):
-            self._sight.forget()
-            self._wake.set()
-            return
         if isinstance(action, StartContainer | RemoveContainer) and action.backoff is not None:
             if action.name in self._setbacks.backoff:
-                meta = self.pod.metadata
-                told = f"container {action.name} in pod {meta.name}_{meta.namespace}({self.uid})"
-                self._room.tell(self.pod, "Warning", "BackOff", f"Back-off restarting failed {told}", action.name)
+                tell_restart_waits(self._room, self.pod, action.name)
             self._setbacks.backoff[action.name] = action.backoff
-
-        async def job() -> None:
-            await self._operate(key, action)
-
-        self._busy[key] = _Operation(action, self._room.runner.start(f"{self.story}: {key}", job))
-
-    async def _operate(self, key: str, action: Action) -> None:
-        failure: OperationFailed | None = None
-        made = ""
-
-        async def job() -> None:
-            nonlocal failure, made
-            try:
-                made = await self._do(action)
-            except OperationFailed as error:
-                failure = error
-
-        try:
-            unexpected = await attempt(f"{self.story}: {type(action).__name__} {key}", job)
-            if unexpected is not None:
-                failure = OperationFailed("InternalError", str(unexpected))
-            self._note(key, failure)
-            if made:
-                await self._sight.await_event(made)
-        finally:
-            current = self._busy.get(key)
-            if current is not None and current.action is action:
-                del self._busy[key]
-            if not isinstance(action, PrepareVolumes):
-                self._sight.note_done(made)
-            self._wake.set()
-
-    def _note(self, key: str, failure: OperationFailed | None) -> None:
-        if failure is None:
-            self._setbacks.forget(key)
-            return
-        delay = self._setbacks.note(key, failure.reason, str(failure), self._room.clock.now())
-        _log.info("%s: %s: %s: %s; next try in %gs", self.story, key, failure.reason, failure, delay.total_seconds())
+        self._under_way.begin(action)
 
     async def _do(self, action: Action) -> str:
         """Carry out an action; return the id of what runs by it, if anything does."""
