@@ -18,7 +18,7 @@ from nodeagent.node_status import NodeIdentity
 from nodeagent.pods.room import NodeTrouble
 from nodeagent.settings import AgentSettings
 from tests.kube.fake_client import FakeClient
-from tests.nodeagent.test_worker import until
+from tests.nodeagent.one_node import until
 
 T = TypeVar("T", bound=Resource)
 RENEW_S = 0.05

@@ -13,9 +13,7 @@ from tests.kube.fake_client import FakeClient
 from tests.kube.fake_clock import settle
 from tests.nodeagent.fake_cri import FakeRuntime
 from tests.nodeagent.make import container, pod
-from tests.nodeagent.test_worker import agent, runtime, until
-
-__all__ = ["runtime"]
+from tests.nodeagent.one_node import agent, until
 
 T = TypeVar("T", bound=Resource)
 A = TypeVar("A")

@@ -10,10 +10,8 @@ from nodeagent.pods.status import NodeFacts, pod_status
 from nodeagent.pods.view import Action, Backoff, Cancel, KillContainer, RemoveContainer, StartContainer, View
 from proto import cri_v1
 from tests.nodeagent.make import NOW, after, container, exited, found, pod, record
+from tests.nodeagent.one_node import Node, until
 from tests.nodeagent.test_plan import LIMITS, actions, planned
-from tests.nodeagent.test_worker import Node, node, runtime, until
-
-__all__ = ["node", "runtime"]
 
 RULES = [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}]
 

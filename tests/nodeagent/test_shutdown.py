@@ -23,7 +23,7 @@ from nodeagent.shutdown.periods import CRITICAL, Period, grace_of, grouped, pars
 from tests.kube.fake_client import FakeClient
 from tests.nodeagent.fake_cri import FakeRuntime
 from tests.nodeagent.make import container, pod
-from tests.nodeagent.test_worker import Node, agent, until
+from tests.nodeagent.one_node import Node, agent, until
 
 PERIODS = (Period(0, 5), Period(CRITICAL, 3))
 MANAGER = "org.freedesktop.login1.Manager"

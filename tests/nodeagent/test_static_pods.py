@@ -21,7 +21,7 @@ from nodeagent.pods.static_pods import (
 )
 from tests.kube.fake_client import FakeClient
 from tests.nodeagent.fake_cri import FakeRuntime
-from tests.nodeagent.test_worker import agent, until
+from tests.nodeagent.one_node import agent, until
 
 WEB = """
 apiVersion: v1

@@ -9,7 +9,7 @@ from nodeagent.pods.user_ranges import LENGTH, USUAL, IdRange, UserRangeError, U
 from tests.kube.fake_client import FakeClient
 from tests.nodeagent.fake_cri import FakeRuntime
 from tests.nodeagent.make import container, pod
-from tests.nodeagent.test_worker import agent, until
+from tests.nodeagent.one_node import agent, until
 
 FOUR = IdRange(LENGTH, 4 * LENGTH)
 

@@ -19,8 +19,8 @@ from nodeagent.pods.view import Action, Failure, ResizeContainer, ResizeSandbox,
 from tests.kube.fake_client import FakeClient
 from tests.nodeagent.fake_cri import FakeRuntime
 from tests.nodeagent.make import NOW, container, found, pod, record
+from tests.nodeagent.one_node import Node, agent, until
 from tests.nodeagent.test_status import NODE
-from tests.nodeagent.test_worker import Node, agent, until
 
 GIB = 1 << 30
 
