@@ -10,9 +10,7 @@ from kube.api.meta_v1 import ObjectMeta
 from kube.api.scheduling_v1 import PriorityClass
 from kube.client import Selection
 from kube.objects import condition
-from tests.nodeagent.test_real_node import NODE, Cluster, cluster, machine, sh, until
-
-__all__ = ["cluster", "machine"]
+from tests.nodeagent.real_node import NODE, Cluster, sh, until
 
 pytestmark = pytest.mark.root
 

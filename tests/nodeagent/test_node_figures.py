@@ -7,9 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.nodeagent.test_real_node import Cluster, authority_of, cluster, machine, sh, until
-
-__all__ = ["cluster", "machine"]
+from tests.nodeagent.real_node import Cluster, authority_of, sh, until
 
 pytestmark = pytest.mark.root
 

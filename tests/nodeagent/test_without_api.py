@@ -12,9 +12,7 @@ from kube.config import save_kubeconfig
 from kube.pki import Subject
 from nodeagent.cri.client import Cri, CriError
 from nodeagent.cri.values import SandboxRecord
-from tests.nodeagent.test_real_node import NODE, PREFIX, Cluster, Machine, access, cluster, free_port, machine, until
-
-__all__ = ["cluster", "machine"]
+from tests.nodeagent.real_node import NODE, PREFIX, Cluster, Machine, access, free_port, until
 
 pytestmark = pytest.mark.root
 
