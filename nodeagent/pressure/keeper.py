@@ -16,6 +16,7 @@ from typing import Final
 from kube.api.core_v1 import Node
 from kube.informer import Informer
 from nodeagent.cri.client import CriError
+from nodeagent.cri.values import ImageRecord
 from nodeagent.pods.disruption import mark_disrupted
 from nodeagent.pods.room import PodRoom
 from nodeagent.pods.roster import Roster
@@ -82,7 +83,7 @@ class PressureKeeper:
 
     async def _beyond_limits(self) -> list[Eviction]:
         """Return the pods that have more on disk than they may."""
-        limited = {worker.uid for worker in self._roster.workers() if is_limited(worker.pod)}
+        limited = {w.uid for w in self._roster.workers() if is_limited(w.pod) and not w.is_evicted}
         if not limited:
             return []
         pods = await self._meter.pods(with_storage=True, only=limited)
@@ -114,12 +115,19 @@ class PressureKeeper:
             self._room.recorder.record(node, "Warning", "EvictionThresholdMet", message)
 
     async def _drop_images(self) -> bool:
-        """Remove the images that no pod needs and that can be pulled again; return whether there were any."""
+        """Remove the images that no pod needs and that can be pulled again; return whether any is gone."""
         images = unneeded(await self._room.cri.images(), [(w.pod, w.record) for w in self._roster.workers()])
-        for image in images:
+        return any([await self._drop(image) for image in images])
+
+    async def _drop(self, image: ImageRecord) -> bool:
+        name = ", ".join(image.tags) or image.id
+        try:
             await self._room.cri.remove_image(image.id)
-            _log.info("pressure: removed image %s, which no pod uses", ", ".join(image.tags) or image.id)
-        return bool(images)
+        except CriError as error:
+            _log.warning("pressure: image %s can't be removed: %s", name, error)
+            return False
+        _log.info("pressure: removed image %s, which no pod uses", name)
+        return True
 
     async def _evict(self, leaving: Eviction) -> None:
         pod = leaving.pod
