@@ -6,6 +6,7 @@ plan: nodes -> routes, a plain function; apply: nodeagent.network. Reads Nodes; 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ from nodeagent.settings import AgentSettings
 T = TypeVar("T")
 
 NETWORK_LOOK_S = 0.05
-RETRY_S = 1.0
+RETRY_S = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -62,18 +63,32 @@ async def follow_nodes(settings: AgentSettings, nodes: Informer[Node], cri: Cri)
             changed.clear()
             wanted = routes_to(nodes.all(), settings.node_name)
             if wanted != written:
-                try:
-                    await network.sync_routes(wanted)
-                    written = wanted
-                    _log.info("routes: to %s", ", ".join(route.name for route in wanted) or "no other node")
-                except OSError as error:
-                    _log.warning("routes: not written, trying again: %s", error)
-                    await asyncio.sleep(RETRY_S)
-                    continue
-            await changed.wait()
+                written = wanted if await _write(network, wanted) else None
+            await _heard(changed, None if written is not None else RETRY_S)
     finally:
         stop()
         await network.close()
+
+
+async def _write(network: PodNetwork, wanted: list[NodeRoute]) -> bool:
+    """Write the routes; return whether all are there."""
+    try:
+        left_out = await network.sync_routes(wanted)
+    except OSError as error:
+        _log.warning("routes: not written, trying again: %s", error)
+        return False
+    if left_out:
+        _log.warning("routes: %s can't be reached, trying again", ", ".join(route.name for route in left_out))
+        return False
+    _log.info("routes: to %s", ", ".join(route.name for route in wanted) or "no other node")
+    return True
+
+
+async def _heard(changed: asyncio.Event, most_s: float | None) -> None:
+    """Return when something changed, or after `most_s`."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(most_s):
+            await changed.wait()
 
 
 async def _network_is_ready(cri: Cri) -> None:

@@ -23,7 +23,7 @@ from typing import Literal, TypeVar
 from nodeagent.network import checks, host_ports, namespaces, nftables, routes, rtnetlink, sysctl
 from nodeagent.network.addresses import AddressPool
 from nodeagent.network.host_ports import HostPort
-from nodeagent.network.netlink import NETFILTER, ROUTE, NetlinkSocket, socket_in
+from nodeagent.network.netlink import NETFILTER, ROUTE, NetlinkError, NetlinkSocket, socket_in
 from nodeagent.network.nftables import DESTINATION, SOURCE, Batch, Hook, Verdict
 from nodeagent.network.routes import NodeRoute, Uplink
 from nodeagent.network.rtnetlink import Link
@@ -142,9 +142,9 @@ class PodNetwork:
         """Return the address of every attached pod."""
         return await self._run(lambda: self._pool.owners() if self._pool is not None else {})
 
-    async def sync_routes(self, nodes: Sequence[NodeRoute]) -> None:
-        """Make the routes lead to exactly these other nodes."""
-        await self._run(lambda: self._sync_routes(nodes))
+    async def sync_routes(self, nodes: Sequence[NodeRoute]) -> list[NodeRoute]:
+        """Make the routes lead to exactly these other nodes; return those that can't be reached now."""
+        return await self._run(lambda: self._sync_routes(nodes))
 
     async def teardown(self) -> None:
         """Remove every link, route and rule of this node, found by name: no state is needed."""
@@ -351,19 +351,23 @@ class PodNetwork:
             grouped = [rtnetlink.set_group(name, group) for name in names]
             sock.request([*grouped, rtnetlink.delete_group(group)], tolerate=[errno.ENODEV])
 
-    def _sync_routes(self, nodes: Sequence[NodeRoute]) -> None:
+    def _sync_routes(self, nodes: Sequence[NodeRoute]) -> list[NodeRoute]:
         sock, settings = self._socket(ROUTE), self.settings
         bridge = rtnetlink.need_link(sock, settings.bridge)
-        overlay = rtnetlink.find_link(sock, settings.vxlan)
-        wanted = []
-        for node in nodes:
-            if settings.overlay == "vxlan":
-                index = rtnetlink.need_link(sock, settings.vxlan).index
-            else:
-                index, _ = rtnetlink.find_route_to(sock, node.address)
-            wanted.append((node, Uplink(index, is_overlay=settings.overlay == "vxlan")))
-        observed = routes.observe(sock, settings.cluster_cidr, overlay.index if overlay else None, [bridge.index])
-        routes.apply(sock, routes.plan(routes.paths_to(wanted), observed))
+        overlay = rtnetlink.need_link(sock, settings.vxlan).index if settings.overlay == "vxlan" and nodes else None
+        found = [(node, overlay or self._link_towards(node)) for node in nodes]
+        wanted = [(node, Uplink(link, is_overlay=overlay is not None)) for node, link in found if link is not None]
+        there = rtnetlink.find_link(sock, settings.vxlan)
+        observed = routes.observe(sock, settings.cluster_cidr, there.index if there else None, [bridge.index])
+        refused = routes.apply(sock, routes.plan(routes.paths_to(wanted), observed))
+        return [node for node, link in found if link is None or node.pod_cidr in refused]
+
+    def _link_towards(self, node: NodeRoute) -> int | None:
+        """Return the link that leads to a node, None where none does."""
+        try:
+            return rtnetlink.find_route_to(self._socket(ROUTE), node.address)[0]
+        except NetlinkError:
+            return None
 
     def _teardown(self) -> None:
         sock, settings = self._socket(ROUTE), self.settings

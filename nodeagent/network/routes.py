@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from nodeagent.network import rtnetlink
-from nodeagent.network.netlink import NetlinkSocket
+from nodeagent.network.netlink import NetlinkError, NetlinkSocket
 from nodeagent.network.rtnetlink import Neighbour, Route
 
 
@@ -93,13 +93,18 @@ def observe(
     return Paths(frozenset(routes), frozenset(neighbours))
 
 
-def apply(sock: NetlinkSocket, changes: Changes) -> None:
-    """Carry out the changes."""
+def apply(sock: NetlinkSocket, changes: Changes) -> frozenset[IPv4Network]:
+    """Carry out the changes; return the destinations to which the kernel takes no route."""
     deletions = [rtnetlink.delete_route(route) for route in changes.delete_routes]
     deletions += [rtnetlink.delete_neighbour(neighbour) for neighbour in changes.delete_neighbours]
     if deletions:
         sock.request(deletions, tolerate=[errno.ENOENT, errno.ESRCH])
-    additions = [rtnetlink.replace_neighbour(neighbour) for neighbour in changes.add_neighbours]
-    additions += [rtnetlink.replace_route(r.destination, r.link, r.gateway) for r in changes.add_routes]
-    if additions:
-        sock.request(additions)
+    if changes.add_neighbours:
+        sock.request([rtnetlink.replace_neighbour(neighbour) for neighbour in changes.add_neighbours])
+    refused = set()
+    for route in changes.add_routes:
+        try:
+            sock.request([rtnetlink.replace_route(route.destination, route.link, route.gateway)])
+        except NetlinkError:
+            refused.add(route.destination)
+    return frozenset(refused)

@@ -14,6 +14,7 @@ from nodeagent.network import namespaces
 from nodeagent.network.addresses import NoAddressLeft
 from nodeagent.network.netlink import NetlinkError
 from nodeagent.network.network import NetworkSettings, PodNetwork
+from nodeagent.network.routes import NodeRoute
 from nodeagent.network.rtnetlink import mac_bytes
 from tests.network.world import CLUSTER_CIDR, World, ask, open_socket
 
@@ -210,6 +211,19 @@ async def test_routes_to_a_node_that_has_gone_are_removed(world: World) -> None:
     assert "10.180.1.0/24" not in shell(path, "ip", "route")
     assert "10.180.0.0/24" in shell(path, "ip", "route")
     assert "10.150.0.0/16" in shell(path, "ip", "route")
+
+
+async def test_a_node_that_can_not_be_reached_keeps_no_other_from_it(world: World) -> None:
+    first, second = await world.add_node(), await world.add_node()
+    far = NodeRoute("far", IPv4Address("198.51.100.9"), IPv4Network("10.180.77.0/24"))
+    shell(first.host.netns_path, "ip", "route", "add", "unreachable", "198.51.100.0/24")
+    await first.network.sync_routes([])
+
+    left_out = await first.network.sync_routes([far, second.route])
+
+    assert [route.name for route in left_out] == ["far"]
+    assert "10.180.1.0/24" in shell(first.host.netns_path, "ip", "route")
+    assert await first.network.sync_routes([second.route]) == []
 
 
 async def test_a_service_range_that_has_a_route_already_is_refused_by_name(world: World) -> None:
