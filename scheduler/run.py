@@ -3,13 +3,14 @@
 Reads Nodes, Pods and what their claims are made of from the informers; writes bindings, and the condition PodScheduled
 of pods that fit nowhere. A pod whose claims waited for it is bound after them.
 Decides in `placement`, from a snapshot that the informers keep up to date; a pod takes its room in the snapshot as soon
-as its node is chosen, and gives it back if the binding fails.
+as its node is chosen, and gives it back if the binding fails. A fault with one pod holds no other up.
 Source: kubernetes.io/docs/concepts/scheduling-eviction/kube-scheduler, .../scheduling-framework
 """
 
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from kube.api.core_v1 import Binding, Node, ObjectReference, Pod, PodCondition
@@ -20,8 +21,8 @@ from kube.codec import to_plain
 from kube.errors import ApiError
 from kube.events import EventRecorder
 from kube.informers import Informers
-from kube.objects import condition, is_terminating
-from kube.runner import Runner
+from kube.objects import condition, is_terminating, key_of
+from kube.runner import Runner, attempt
 from kube.times import to_time
 from scheduler.filters import ClusterEvent, node_events, pod_events
 from scheduler.needs import requests_of
@@ -127,7 +128,8 @@ class Scheduler:
             if entry is None:
                 await self._wait()
                 continue
-            await self._decide(entry, group)
+            if await attempt(f"scheduling of {key_of(entry.pod)}", partial(self._decide, entry, group)):
+                self._give_back(entry)
             decided += 1
             if decided % BREATH == 0:
                 await asyncio.sleep(0)
@@ -181,7 +183,8 @@ class Scheduler:
     async def _bind_all(self) -> None:
         while True:
             entry, node = await self._chosen.get()
-            await self._bind(entry, node)
+            if await attempt(f"binding of {key_of(entry.pod)} to {node}", partial(self._bind, entry, node)):
+                self._give_back(entry)
 
     async def _bind(self, entry: Waiting, node: str) -> None:
         meta = entry.pod.metadata

@@ -73,7 +73,9 @@ async def test_a_pod_is_bound_and_the_event_says_where() -> None:
         assert (event.reason, event.message) == ("Scheduled", "Successfully assigned default/web to node-a")
 
 
-@pytest.mark.parametrize("failure", [ConnectionLost("gone"), errors.unavailable("the store is away")])
+@pytest.mark.parametrize(
+    "failure", [ConnectionLost("gone"), errors.unavailable("the store is away"), ValueError("the answer is no JSON")]
+)
 async def test_a_binding_that_fails_gives_the_room_back_and_is_tried_again(failure: Exception) -> None:
     async with stage(make.node()) as on:
         on.client.failures.append(failure)
