@@ -8,7 +8,6 @@ Source: sigs.k8s.io/yaml, as seen in what kubectl makes of a document; yaml.org/
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -18,6 +17,7 @@ import yaml
 NODES_PER_BYTE_MAX: Final = 20
 NODES_FREE: Final = 10_000
 DEPTH_MAX: Final = 200
+DIGITS_MAX: Final = 100  # More than 64 bits take in any notation, leading zeros aside.
 # Text as short as this can't nest so deeply that libyaml's recursion leaves the C stack (about 30,000 levels).
 BYTES_HARMLESS: Final = 4_000
 
@@ -29,7 +29,7 @@ class YamlError(ValueError):
 _BOOL: Final = re.compile(r"y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON|n|N|no|No|NO|false|False|FALSE|off|Off|OFF")
 _TRUE: Final = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
 _NULL: Final = re.compile(r"|~|null|Null|NULL")
-_INT: Final = re.compile(r"[-+]?(0|[1-9][0-9_]*|0o[0-7_]+|0[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+)")
+_INT: Final = re.compile(r"[-+]?(0|[1-9][0-9_]*|0o_*[0-7][0-7_]*|0[0-7_]+|0x_*[0-9a-fA-F][0-9a-fA-F_]*|0b_*[01][01_]*)")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL_FLOAT: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
@@ -180,7 +180,7 @@ def _scalar(node: Any) -> Any:
     if node.tag == _PREFIX + "binary":
         try:
             return base64.b64decode(text, validate=False).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise YamlError(f"{_line(node)}!!binary is not base64 of text ({error})") from error
     if node.style or (node.tag == _PREFIX + "str" and _was_tagged(node)):
         return text
@@ -199,8 +199,8 @@ def _resolved(text: str, node: Any) -> Any:
         return None
     if _BOOL.fullmatch(text):
         return text in _TRUE
-    if _INT.fullmatch(text):
-        return _whole(text.replace("_", ""))
+    if _INT.fullmatch(text) and (whole := _whole(text.replace("_", ""))) is not None:
+        return whole
     if _FLOAT.fullmatch(text):
         number = float(text.replace("_", ""))
         if abs(number) == float("inf"):
@@ -211,12 +211,14 @@ def _resolved(text: str, node: Any) -> Any:
     return text
 
 
-def _whole(text: str) -> int:
+def _whole(text: str) -> int | None:
+    """Return a whole number, None for one that 64 bits don't hold."""
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.removeprefix("+"))
-    for prefix, radix in (("0x", 16), ("0b", 2), ("0o", 8)):
-        if digits.startswith(prefix):
-            return sign * int(digits[2:], radix)
-    return sign * int(digits, 8 if digits.startswith("0") else 10)
+    if len(digits) > DIGITS_MAX:
+        return None
+    radix = {"0x": 16, "0b": 2, "0o": 8}.get(digits[:2])
+    number = sign * (int(digits[2:], radix) if radix else int(digits, 8 if digits.startswith("0") else 10))
+    return number if -(1 << 63) <= number < 1 << 64 else None
 
 
 def _line(node: Any) -> str:
