@@ -16,6 +16,8 @@ import yaml
 
 NODES_PER_BYTE_MAX: Final = 20
 NODES_FREE: Final = 10_000
+LETTERS_PER_BYTE_MAX: Final = 20
+LETTERS_FREE: Final = 1_000_000
 DEPTH_MAX: Final = 200
 DIGITS_MAX: Final = 100  # More than 64 bits take in any notation, leading zeros aside.
 # Text as short as this can't nest so deeply that libyaml's recursion leaves the C stack (about 30,000 levels).
@@ -110,21 +112,20 @@ def _compose_all(text: str | bytes) -> Iterator[Any]:
 
 
 class _Builder:
-    """Turns one document's nodes into plain data, counting them as aliases repeat them."""
+    """Turns one document's nodes into plain data, counting them and their letters as aliases repeat them."""
 
     def __init__(self, root: Any, size: int, doubled: list[str] | None) -> None:
         self._root = root
         self._doubled = doubled
-        self._left = NODES_FREE + size * NODES_PER_BYTE_MAX
+        self._nodes_left = NODES_FREE + size * NODES_PER_BYTE_MAX
+        self._letters_left = LETTERS_FREE + size * LETTERS_PER_BYTE_MAX
         self._open: set[int] = set()
 
     def build(self) -> Any:
         return self._value(self._root)
 
     def _value(self, node: Any) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            raise YamlError(f"{_line(node)}the document's aliases make it too large")
+        self._count(node)
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if id(node) in self._open:
@@ -137,6 +138,13 @@ class _Builder:
         finally:
             self._open.remove(id(node))
 
+    def _count(self, node: Any) -> None:
+        self._nodes_left -= 1
+        if isinstance(node, yaml.ScalarNode):
+            self._letters_left -= len(node.value)
+        if self._nodes_left < 0 or self._letters_left < 0:
+            raise YamlError(f"{_line(node)}the document's aliases make it too large")
+
     def _mapping(self, node: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
         inherited: list[dict[str, Any]] = []
@@ -144,6 +152,7 @@ class _Builder:
             if isinstance(key_node, yaml.ScalarNode) and key_node.value == "<<" and not key_node.style:
                 inherited += self._merged(value_node)
                 continue
+            self._count(key_node)
             key = _key(key_node)
             if key in found:
                 self._tell_doubled(f'{_line(key_node)}key "{key}" already set in map')

@@ -113,6 +113,21 @@ def test_aliases_cannot_blow_a_document_up() -> None:
         load(bomb)
 
 
+@pytest.mark.parametrize(
+    "repeated",
+    ["&a LONG, " + "*a, " * 10_000 + "]", "{? &a LONG : 1}" + ", {*a : 1}" * 10_000 + "]"],
+    ids=["value", "key"],
+)
+def test_aliases_cannot_repeat_a_long_text_without_end(repeated: str) -> None:
+    """Each costs a letter or two here, and all of the text where the document is written as JSON."""
+    with pytest.raises(YamlError, match="aliases make it too large"):
+        load("[" + repeated.replace("LONG", "x" * 10_000))
+
+
+def test_a_text_may_be_repeated_now_and_then() -> None:
+    assert load(f"[&a {'x' * 10_000}{', *a' * 100}]") == ["x" * 10_000] * 101
+
+
 def test_it_is_written_as_kubectl_writes_it() -> None:
     value = {
         "kind": "T",
