@@ -9,7 +9,7 @@ import secrets
 import time
 import uuid
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
@@ -27,6 +27,9 @@ from kube.errors import ApiError
 JSON: Final = "application/json"
 GZIP_FROM_BYTES: Final = 128 * 1024
 AUDIT_ID: Final = "Audit-Id"
+WARNINGS_MAX: Final = 4096
+"""How many letters of warnings an answer's head has; clients read no head of any length."""
+CUT_WARNING_MAX: Final = 256
 _USUAL: Final = {
     status: f"HTTP/1.1 {told}\r\n".encode()
     + b"Audit-Id: %b\r\nContent-Type: application/json\r\nCache-Control: no-cache, private\r\n"
@@ -147,7 +150,7 @@ def _head(
 ) -> bytes:
     audit_id = request.headers.get(AUDIT_ID) or _new_audit_id()
     if status in _USUAL and content_type is JSON and length is not None and not headers and not closes:
-        return _USUAL[status] % (audit_id.encode("latin-1", "replace"), _date().encode(), length)
+        return _USUAL[status] % (_bytes(audit_id), _date().encode(), length)
     lines = [
         f"HTTP/1.1 {status} {_PHRASES.get(status, '')}",
         f"{AUDIT_ID}: {audit_id}",
@@ -158,7 +161,12 @@ def _head(
         *[f"{name}: {value}" for name, value in headers],
         "Connection: close" if closes else "",
     ]
-    return ("\r\n".join(line for line in lines if line) + "\r\n\r\n").encode("latin-1", "replace")
+    return _bytes("\r\n".join(line for line in lines if line) + "\r\n\r\n")
+
+
+def _bytes(text: str) -> bytes:
+    """Return the text of a head as bytes; what came in a request and was none goes back as it was."""
+    return text.encode(errors="surrogateescape")
 
 
 _AUDIT_START: Final = str(uuid.uuid4())[:24]
@@ -234,9 +242,23 @@ def document_answer(document: Document, if_none_match: str) -> Answer:
 
 
 def warning_headers(warnings: Iterable[str]) -> list[tuple[str, str]]:
-    """Return a Warning header for each text."""
-    return [("Warning", f'299 - "{_quoted(text)}"') for text in warnings]
+    """Return a Warning header for each text; where they are long, they are cut, and the last ones left out."""
+    texts = list(dict.fromkeys(warnings))
+    if sum(map(len, texts)) > WARNINGS_MAX:
+        texts = [*_cut(texts)]
+    return [("Warning", f'299 - "{_quoted(text)}"') for text in texts]
+
+
+def _cut(texts: Iterable[str]) -> Iterator[str]:
+    left = WARNINGS_MAX
+    for text in texts:
+        if left <= 0:
+            return
+        yield text[:CUT_WARNING_MAX]
+        left -= min(len(text), CUT_WARNING_MAX)
 
 
 def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
+    """Return a text as it may stand in a header: whatever is no letter there (a line's end, say) as a blank."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return shown.replace("\\", "\\\\").replace('"', '\\"')
