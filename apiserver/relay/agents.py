@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 
 from apiserver.authentication import user_of_certificate
+from apiserver.relay.upgrade import MESSAGE_MAX_BYTES
 from apiserver.strategies.checks import is_ip
 from apiserver.strategy import Reader
 from kube.api.core_v1 import Node
@@ -120,7 +121,12 @@ class Agents:
         """Open a WebSocket to an agent. Raises ApiError."""
         try:
             async with self.session().ws_connect(
-                url, protocols=offered, compress=0, max_msg_size=0, autoclose=False, server_hostname=agent.node
+                url,
+                protocols=offered,
+                compress=0,
+                max_msg_size=MESSAGE_MAX_BYTES,
+                autoclose=False,
+                server_hostname=agent.node,
             ) as node:
                 yield node
         except aiohttp.WSServerHandshakeError as error:

@@ -3,7 +3,6 @@
 Source: the paths of a kubelet's server.
 """
 
-import asyncio
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final, cast
@@ -17,7 +16,7 @@ from apiserver.relay import port_forward, spdy_exec
 from apiserver.relay.agents import Agent, Agents, agent_of, as_error
 from apiserver.relay.channels import WAYS, Way, chosen_way
 from apiserver.relay.log_socket import serve_log_socket
-from apiserver.relay.upgrade import offered_protocols, opened_socket, wants_websocket
+from apiserver.relay.upgrade import offered_protocols, opened_socket, until_one_ends, wants_websocket
 from apiserver.responses import Answer, Ended, stream_head
 from apiserver.strategy import Reader
 from apiserver.watching import END_OF_CHUNKS
@@ -120,11 +119,7 @@ def _parts(action: str, pod: Pod, *container: str) -> list[str]:
 
 async def _relay(client: web.WebSocketResponse, node: aiohttp.ClientWebSocketResponse, way: Way) -> None:
     """Pass messages both ways until either side closes, then close the other with the same code."""
-    async with asyncio.TaskGroup() as group:
-        ways = [group.create_task(_to_node(client, node, way)), group.create_task(_to_client(node, client, way))]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for task in ways:
-            task.cancel()
+    await until_one_ends(_to_node(client, node, way), _to_client(node, client, way))
     await _close_alike(client, node)
     await _close_alike(node, client)
     if not client.closed:
@@ -137,8 +132,8 @@ _Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
 async def _close_alike(here: _Socket, there: _Socket) -> None:
-    """Close a side as the other was closed, if it was."""
-    if here.close_code is not None and not there.closed:
+    """Close a side as the other was closed, if it was: one that broke off has said nothing that could be passed on."""
+    if here.close_code not in (None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE) and not there.closed:
         await there.close(code=here.close_code if here.close_code >= 1000 else 1000)
 
 
