@@ -13,7 +13,7 @@ from aiohttp import web
 from apiserver.log_options import log_options
 from apiserver.options import Query, flag_of, text_of
 from apiserver.relay import port_forward, spdy_exec
-from apiserver.relay.agents import Agent, Agents, agent_of, as_error
+from apiserver.relay.agents import Agent, Agents, agent_of, as_error, refusal_text
 from apiserver.relay.channels import WAYS, Way, chosen_way
 from apiserver.relay.log_socket import serve_log_socket
 from apiserver.relay.upgrade import offered_protocols, opened_socket, until_one_ends, wants_websocket
@@ -67,7 +67,7 @@ class NodeRelay:
         try:
             async with self._agents.session().get(url, server_hostname=agent.node) as answer:
                 if answer.status != 200:
-                    raise as_error(answer.status, (await answer.text()).strip())
+                    raise as_error(answer.status, await refusal_text(answer))
                 if wants_websocket(request):
                     return await serve_log_socket(request, answer.content.iter_any())
                 transport.write(stream_head(request, "text/plain"))

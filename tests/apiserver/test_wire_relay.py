@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from apiserver.authentication import user_of_certificate
+from apiserver.relay.agents import REFUSAL_MAX_BYTES
 from apiserver.relay.upgrade import MESSAGE_MAX_BYTES
 from apiserver.server import ApiServer
 from tests.apiserver.agents import add_node, node_tls, serving
@@ -36,6 +37,7 @@ class PretendedAgent:
         self.dies = asyncio.Event()
         self.is_held_back = asyncio.Event()
         self.sends_on_to = ""
+        self.refuses_at_length = False
         self.asked: list[str] = []
         self.callers: list[str] = []
         self.streams = 0
@@ -48,6 +50,8 @@ class PretendedAgent:
         if self.sends_on_to:
             return web.Response(status=307, headers={"Location": self.sends_on_to})
         if request.path.startswith("/containerLogs/"):
+            if self.refuses_at_length:
+                return await self._refuse_for_ever(request)
             if "previous" in request.query:
                 return web.Response(status=400, text='previous terminated container "main" in pod "web" not found')
             if "follow" in request.query:
@@ -67,6 +71,12 @@ class PretendedAgent:
         finally:
             self.streams -= 1
         return socket
+
+    async def _refuse_for_ever(self, request: web.BaseRequest) -> web.StreamResponse:
+        refusal = web.StreamResponse(status=400)
+        await refusal.prepare(request)
+        while True:
+            await refusal.write(b"no" * 1000)
 
     async def _begun_log(self, request: web.BaseRequest) -> web.StreamResponse:
         log = web.StreamResponse()
@@ -151,6 +161,17 @@ async def test_what_the_agent_refuses_is_refused_with_its_words(wire: Wire, agen
 
     assert (reply.status, reply.reason) == (400, "BadRequest")
     assert reply.json["message"] == 'previous terminated container "main" in pod "web" not found'
+
+
+async def test_of_what_an_agent_refuses_with_no_more_is_kept_than_people_read(
+    wire: Wire, agent: PretendedAgent
+) -> None:
+    agent.refuses_at_length = True
+
+    async with asyncio.timeout(PATIENCE_S):
+        reply = await wire.send("GET", f"{PODS}/web/log?previous=true")
+
+    assert (reply.status, len(reply.json["message"])) == (400, REFUSAL_MAX_BYTES)
 
 
 @pytest.mark.parametrize(
