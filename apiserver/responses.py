@@ -14,7 +14,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from msgspec.structs import replace
 
@@ -27,6 +27,7 @@ from kube.errors import ApiError
 JSON: Final = "application/json"
 GZIP_FROM_BYTES: Final = 128 * 1024
 AUDIT_ID: Final = "Audit-Id"
+END_OF_CHUNKS: Final = b"0\r\n\r\n"
 WARNINGS_MAX: Final = 4096
 """How many letters of warnings an answer's head has; clients read no head of any length."""
 CUT_WARNING_MAX: Final = 256
@@ -134,9 +135,21 @@ class Ended(web.StreamResponse):
         """Nothing is left to write."""
 
 
+def knows_chunks(request: web.BaseRequest) -> bool:
+    """Say whether the client reads a body in chunks; for one of HTTP/1.0 it is the connection's end that ends it."""
+    return bool(request.version >= HttpVersion11)
+
+
 def stream_head(request: web.BaseRequest, content_type: str = JSON, headers: Headers = ()) -> bytes:
-    """Return the head of a chunked answer."""
-    return _head(request, 200, content_type, None, list(headers), closes=False)
+    """Return the head of an answer whose end is not known yet; it is chunked for those who know chunks."""
+    return _head(request, 200, content_type, None, list(headers), closes=not knows_chunks(request))
+
+
+def stream_end(request: web.BaseRequest) -> Ended:
+    """Return the end of such an answer."""
+    return (
+        Ended(END_OF_CHUNKS, keep_alive=request.keep_alive) if knows_chunks(request) else Ended(b"", keep_alive=False)
+    )
 
 
 def _head(
@@ -157,7 +170,7 @@ def _head(
         f"Content-Type: {content_type}",
         "Cache-Control: no-cache, private" if not any(name == "Cache-Control" for name, _ in headers) else "",
         f"Date: {_date()}",
-        "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}",
+        _framing(length, closes=closes),
         *[f"{name}: {value}" for name, value in headers],
         "Connection: close" if closes else "",
     ]
@@ -167,6 +180,12 @@ def _head(
 def _bytes(text: str) -> bytes:
     """Return the text of a head as bytes; what came in a request and was none goes back as it was."""
     return text.encode(errors="surrogateescape")
+
+
+def _framing(length: int | None, *, closes: bool) -> str:
+    if length is not None:
+        return f"Content-Length: {length}"
+    return "" if closes else "Transfer-Encoding: chunked"
 
 
 _AUDIT_START: Final = str(uuid.uuid4())[:24]

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import aiohttp
 from aiohttp import web
 
+from apiserver.forms import chunk
 from apiserver.log_options import log_options
 from apiserver.options import Query, flag_of, text_of
 from apiserver.relay import port_forward, spdy_exec
@@ -17,9 +18,8 @@ from apiserver.relay.agents import Agent, Agents, agent_of, as_error, refusal_te
 from apiserver.relay.channels import WAYS, Way, chosen_way
 from apiserver.relay.log_socket import serve_log_socket
 from apiserver.relay.upgrade import offered_protocols, opened_socket, until_one_ends, wants_websocket
-from apiserver.responses import Answer, Ended, stream_head
+from apiserver.responses import Answer, knows_chunks, stream_end, stream_head
 from apiserver.strategy import Reader
-from apiserver.watching import END_OF_CHUNKS
 from kube.api.core_v1 import Pod
 from kube.errors import bad_request, internal
 from kube.kinds import Resource
@@ -71,8 +71,9 @@ class NodeRelay:
                 if wants_websocket(request):
                     return await serve_log_socket(request, answer.content.iter_any())
                 transport.write(stream_head(request, "text/plain"))
+                framed = chunk if knows_chunks(request) else bytes
                 async for data in answer.content.iter_any():
-                    transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+                    transport.write(framed(data))
                     await request.writer.drain()
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
             if request.transport is None or transport.is_closing():
@@ -80,7 +81,7 @@ class NodeRelay:
             raise internal(f"error dialing backend: {error}") from error
         except aiohttp.ClientPayloadError:
             transport.abort()
-        return Ended(END_OF_CHUNKS, keep_alive=request.keep_alive)
+        return stream_end(request)
 
     async def _port_forward(self, request: web.BaseRequest, agent: Agent, pod: Pod, query: Query) -> web.StreamResponse:
         parts = _parts("portForward", pod)

@@ -163,6 +163,14 @@ async def test_what_the_agent_refuses_is_refused_with_its_words(wire: Wire, agen
     assert reply.json["message"] == 'previous terminated container "main" in pod "web" not found'
 
 
+async def test_a_client_of_http_1_0_gets_a_log_without_frames(server: ApiServer, agent: PretendedAgent) -> None:
+    async with connection(server) as (reader, writer), asyncio.timeout(PATIENCE_S):
+        writer.write(f"GET {PODS}/web/log HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+        answer = await reader.read()
+
+    assert answer.partition(b"\r\n\r\n")[2] == b"one\ntwo\n"
+
+
 async def test_of_what_an_agent_refuses_with_no_more_is_kept_than_people_read(
     wire: Wire, agent: PretendedAgent
 ) -> None:
