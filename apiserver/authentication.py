@@ -10,7 +10,7 @@ import csv
 import hmac
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from apiserver.identity import (
     User,
 )
 from apiserver.strategy import Reader
-from apiserver.tokens import AUDIENCES, Claims, TokenError, TokenKeeper, looks_signed
+from apiserver.tokens import AUDIENCES, Claims, TokenError, TokenKeeper
 from kube.api.core_v1 import Node, Pod, Secret, ServiceAccount
 from kube.api.meta_v1 import ObjectMeta
 from kube.errors import unauthorized
@@ -55,22 +55,18 @@ class Authenticator:
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise unauthorized()
-        user = self._of_table(token) or self._of_bootstrap(token, now)
-        if user is not None:
-            return user
-        if not looks_signed(token):
-            raise unauthorized()
         try:
-            return self.account_of(token, now, AUDIENCES)[0]
+            return self.holder_of(token, now, AUDIENCES)[0]
         except TokenError as error:
             raise unauthorized() from error
 
-    def account_of(self, token: str, now: datetime, audiences: Iterable[str]) -> tuple[User, tuple[str, ...]]:
-        """Return the service account that a signed token speaks for, and for whom it is meant. Raises TokenError."""
+    def holder_of(self, token: str, now: datetime, audiences: Sequence[str]) -> tuple[User, tuple[str, ...]]:
+        """Return whom a token speaks for, and for which of some audiences it is meant. Raises TokenError."""
+        user = self._table.get(token) or self._of_bootstrap(token, now)
+        if user is not None:
+            return user, _common(AUDIENCES, audiences)
         claims = self._keeper.check(token, now)
-        meant = tuple(audience for audience in claims.audiences if audience in tuple(audiences))
-        if not meant:
-            raise TokenError("token is meant for another audience")
+        meant = _common(claims.audiences, audiences)
         self._check_bound(claims, now)
         return account_user(claims), meant
 
@@ -91,9 +87,6 @@ class Authenticator:
         if found is None or found.metadata.uid != claims.bound.uid or _is_past(found.metadata, now):
             raise TokenError(f"the {claims.bound_kind} that the token is bound to is gone")
 
-    def _of_table(self, token: str) -> User | None:
-        return self._table.get(token)
-
     def _of_bootstrap(self, token: str, now: datetime) -> User | None:
         match = BOOTSTRAP_TOKEN.fullmatch(token)
         secret = self._objects.get(Secret, f"bootstrap-token-{match[1]}", "kube-system") if match else None
@@ -110,6 +103,14 @@ class Authenticator:
         if told.get("expiration") and _is_over(told["expiration"], now):
             return None
         return User(f"system:bootstrap:{match[1]}", (BOOTSTRAPPERS, *extra, AUTHENTICATED))
+
+
+def _common(meant: Iterable[str], audiences: Sequence[str]) -> tuple[str, ...]:
+    """Return for which of some audiences a token is meant. Raises TokenError where that is none."""
+    found = tuple(audience for audience in meant if audience in audiences)
+    if not found:
+        raise TokenError("token is meant for another audience")
+    return found
 
 
 def _is_past(meta: ObjectMeta, now: datetime) -> bool:

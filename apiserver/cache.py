@@ -108,10 +108,12 @@ class Cache:
             async with asyncio.timeout(timeout_s):
                 await seen
         except TimeoutError:
-            if waiting in self._waiting:  # Not if it came in the same moment.
+            return self.revision >= revision  # It may have come in the same moment.
+        finally:
+            if seen.cancelled() and waiting in self._waiting:  # The time is over, or the client has gone.
                 self._waiting.remove(waiting)
                 heapq.heapify(self._waiting)
-        return self.revision >= revision
+        return True
 
     async def catch_up(self) -> None:
         """Return when every write answered before this call, by any server, is known. Raises ApiError 503 or 504."""

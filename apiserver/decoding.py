@@ -7,7 +7,7 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts, section on field va
 
 import json
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -17,7 +17,7 @@ import msgspec
 from apiserver.protobuf.envelope import decode as decode_protobuf
 from apiserver.strictness import strange_fields
 from kube.api.meta_v1 import DeleteOptions
-from kube.codec import DecodeError, decode_plain, encode, from_plain
+from kube.codec import PROBLEMS_MAX, DecodeError, decode_plain, encode, from_plain, member_path
 from kube.errors import ApiError, bad_request, unsupported_media_type
 from kube.kinds import Kind, Resource
 from kube.yaml import YamlError, load_all
@@ -26,8 +26,6 @@ JSON: Final = "application/json"
 YAML: Final = "application/yaml"
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 BODY_TYPES: Final = (JSON, YAML, PROTOBUF)
-PROBLEMS_MAX: Final = 100
-"""How many unknown and duplicate fields one answer tells of."""
 SPECS_MAX: Final = 128
 _SPEC_BYTES: Final = range(512, 32 * 1024)
 """Which specs are kept when they have been read: what is shorter is read as fast as it is found."""
@@ -185,16 +183,24 @@ def strict_problems(plain: Any, text: bytes, wanted: type) -> Sequence[str]:
     text: JSON that `plain` was read from, b"" where keys can't stand twice.
     """
     strange = strange_fields(plain, wanted)
-    if text and may_repeat_keys(text, plain):
-        unknown = set(strange)
-        found = [
-            f'{"duplicate" if is_again else "unknown"} field "{path}"'
-            for path, is_again in keys_in_order(text)
-            if is_again or path in unknown
-        ]
-    else:
-        found = [f'unknown field "{path}"' for path in strange]
-    return list(dict.fromkeys(found))[:PROBLEMS_MAX]
+    if not (text and may_repeat_keys(text, plain)):
+        return first_told(f'unknown field "{path}"' for path in strange)
+    unknown = set(strange)
+    return first_told(
+        f'{"duplicate" if is_again else "unknown"} field "{path}"'
+        for path, is_again in keys_in_order(text)
+        if is_again or path in unknown
+    )
+
+
+def first_told(problems: Iterable[str]) -> list[str]:
+    """Return the first PROBLEMS_MAX different ones; the others are not even found."""
+    found: dict[str, None] = {}
+    for problem in problems:
+        found[problem] = None
+        if len(found) == PROBLEMS_MAX:
+            break
+    return list(found)
 
 
 def may_repeat_keys(text: bytes, plain: Any) -> bool:
@@ -206,8 +212,8 @@ def may_repeat_keys(text: bytes, plain: Any) -> bool:
 
 
 def duplicate_keys(text: bytes) -> list[str]:
-    """Return the paths of the keys that stand more than once in one object of a JSON text."""
-    return list(dict.fromkeys(path for path, is_again in keys_in_order(text) if is_again))
+    """Return the paths of the first PROBLEMS_MAX keys that stand more than once in one object of a JSON text."""
+    return first_told(path for path, is_again in keys_in_order(text) if is_again)
 
 
 def keys_in_order(text: bytes) -> Iterator[tuple[str, bool]]:
@@ -223,7 +229,7 @@ def _keys_in(value: Any, path: str) -> Iterator[tuple[str, bool]]:
     if isinstance(value, _Pairs):
         seen = set()
         for key, inner in value:
-            here = f"{path}.{key}" if path else key
+            here = member_path(path, key)
             yield here, key in seen
             seen.add(key)
             yield from _keys_in(inner, here)

@@ -67,6 +67,17 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+def unchunked(chunks: bytes) -> bytes:
+    """Return what stands in some whole chunks."""
+    parts, place = [], 0
+    while place < len(chunks):
+        start = chunks.index(b"\r\n", place) + 2
+        end = start + int(chunks[place : start - 2], 16)
+        parts.append(chunks[start:end])
+        place = end + 2
+    return b"".join(parts)
+
+
 def _line(event: EventType, obj: bytes) -> bytes:
     return b'{"type":"%b","object":%b}\n' % (event.value.encode(), obj)
 

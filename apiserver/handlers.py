@@ -20,6 +20,7 @@ from apiserver.forms import PLAIN, Form, Shape, form_for
 from apiserver.identity import User
 from apiserver.item import Item
 from apiserver.managing import manager_name
+from apiserver.metrics import Metrics
 from apiserver.options import (
     ListOptions,
     Query,
@@ -119,9 +120,10 @@ def _over_limit() -> ApiError:
 class Handlers:
     """What is done for each method."""
 
-    def __init__(self, pipeline: Pipeline, relay: NodeRelay, proxy: Proxy) -> None:
-        """relay: to the node agents. proxy: to what runs in the cluster."""
+    def __init__(self, pipeline: Pipeline, relay: NodeRelay, proxy: Proxy, metrics: Metrics) -> None:
+        """relay: to the node agents. proxy: to what runs in the cluster. metrics: count the watches."""
         self._pipeline = pipeline
+        self._metrics = metrics
         self._relay = relay
         self._proxy = proxy
         self._methods: Mapping[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
@@ -200,7 +202,7 @@ class Handlers:
             selection = replace(selection, name=target.name)
         cache = self._pipeline.readings.cache
         form = call.form(Shape.WATCH)
-        with self._pipeline.components.watching(call.user):
+        with self._metrics.watching(target.kind.plural), self._pipeline.components.watching(call.user):
             if wants_websocket(call.request):
                 return await serve_watch_socket(call.request, cache, target.kind, selection, form=form, options=options)
             headers = warning_headers(call.warnings)

@@ -68,6 +68,7 @@ class Shell:
         keeper: TokenKeeper,
         *,
         health: Health,
+        metrics: Metrics,
         authority_pem: str,
     ) -> None:
         """health: what /readyz tells. authority_pem: whom the cluster trusts; joining nodes ask for it."""
@@ -77,7 +78,7 @@ class Shell:
         self._authenticator = authenticator
         self._keeper = keeper
         self._health = health
-        self.metrics = Metrics()
+        self._metrics = metrics
 
     def server(self, bounds: Bounds) -> HttpServer:
         """Return a server for connections, each of whose requests comes to `handle`."""
@@ -121,7 +122,7 @@ class Shell:
             await present(answer, request, query)
         group, name = (target.kind.group, target.kind.plural) if target else ("", "")
         code = answer.status if isinstance(answer, Answer) else 200
-        self.metrics.count(request.method, group, name, code, time.perf_counter() - started)
+        self._metrics.count(request.method, group, name, code, time.perf_counter() - started)
         return answer
 
     def _user_of(self, request: web.BaseRequest) -> User:
@@ -147,7 +148,7 @@ class Shell:
                 return text_answer(self._authority_pem)
             case "/metrics":
                 cache = self._pipeline.readings.cache
-                return text_answer(self.metrics.text(cache.counts(), cache.revision))
+                return text_answer(self._metrics.text(cache.counts(), cache.revision))
             case "/openid/v1/jwks":
                 return Answer(200, encode(self._keeper.public_keys()), "application/jwk-set+json")
             case "/.well-known/openid-configuration":

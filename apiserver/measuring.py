@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
-import msgspec
 
 from apiserver.item import Item
 from apiserver.reading import CachedObjects
-from apiserver.relay.agents import Agents, agent_of
+from apiserver.relay.agents import Agents, agent_of, read_at_most
 from apiserver.usage import Summary, node_metrics, pod_metrics
 from kube.api.core_v1 import Node
 from kube.api.metrics_v1beta1 import NodeMetrics, PodMetrics
 from kube.clock import Clock
-from kube.codec import decode, encode
+from kube.codec import DecodeError, decode, encode
 from kube.errors import ApiError
 from kube.kinds import Kind, kind_of
 from kube.objects import key_of
@@ -32,6 +31,7 @@ WINDOW_MAX_S: Final = 120.0
 """How old the earlier of two readings may be; else a new pair is taken."""
 FIRST_WINDOW_S: Final = 1.0
 ANSWER_S: Final = 5.0
+SUMMARY_MAX_BYTES: Final = 16 * 1024 * 1024
 
 MEASURED: Final = (kind_of(NodeMetrics), kind_of(PodMetrics))
 
@@ -105,7 +105,7 @@ class Measuring:
             timeout = aiohttp.ClientTimeout(total=ANSWER_S)
             async with self._agents.session().get(url, server_hostname=name, timeout=timeout) as answer:
                 answer.raise_for_status()
-                return decode(await answer.read(), Summary)
-        except (ApiError, aiohttp.ClientError, TimeoutError, msgspec.MsgspecError) as error:
+                return decode(await read_at_most(answer, SUMMARY_MAX_BYTES), Summary)
+        except (ApiError, aiohttp.ClientError, TimeoutError, DecodeError) as error:
             _log.info("node %s: tells nothing of what it uses: %s", name, error or type(error).__name__)
             return None

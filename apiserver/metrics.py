@@ -7,6 +7,7 @@ import resource
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ class Metrics:
         self._requests: Counter[RequestLabels] = Counter()
         self._durations: dict[str, list[int]] = {}
         self._seconds: Counter[str] = Counter()
-        self.watches: Counter[str] = Counter()
+        self._watches: Counter[str] = Counter()
 
     def count(self, verb: str, group: str, resource_name: str, code: int, seconds: float) -> None:
         """Note a request that has been answered."""
@@ -33,6 +34,15 @@ class Metrics:
             buckets = self._durations[verb] = [0] * (len(BUCKETS_S) + 1)
         buckets[bisect_left(BUCKETS_S, seconds)] += 1
         self._seconds[verb] += seconds  # type: ignore[assignment]
+
+    @contextmanager
+    def watching(self, resource_name: str) -> Iterator[None]:
+        """Count a watch for as long as the block."""
+        self._watches[resource_name] += 1
+        try:
+            yield
+        finally:
+            self._watches[resource_name] -= 1
 
     def text(self, objects: Mapping[str, int], revision: int) -> str:
         """Return everything as text. objects: how many there are of each resource."""
@@ -47,7 +57,7 @@ class Metrics:
         for verb, buckets in sorted(self._durations.items()):
             yield from _histogram("apiserver_request_duration_seconds", verb, buckets, self._seconds[verb])
         yield "# TYPE apiserver_longrunning_requests gauge"
-        for name, count in sorted(self.watches.items()):
+        for name, count in sorted(self._watches.items()):
             yield f"apiserver_longrunning_requests{_labels((('resource', name), ('verb', 'WATCH')))} {count}"
         yield "# TYPE apiserver_storage_objects gauge"
         for name, count in sorted(objects.items()):

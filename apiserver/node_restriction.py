@@ -11,7 +11,7 @@ from typing import Final
 from apiserver.authorization import references
 from apiserver.strategies.pod_admission import MIRROR_ANNOTATION
 from kube.api.coordination_v1 import Lease
-from kube.api.core_v1 import Node, PersistentVolume, Pod
+from kube.api.core_v1 import Node, PersistentVolume, Pod, Volume
 from kube.errors import forbidden
 from kube.kinds import Kind, Resource
 from kube.objects import without_finalizer
@@ -78,10 +78,18 @@ def _pod_objections(node: str, pod: Pod) -> Iterator[str]:
         yield "cannot create pods that reference a service account"
     if references(pod, "secrets") or references(pod, "configmaps"):
         yield "cannot create pods that reference secrets or configmaps"
-    if any(volume.persistent_volume_claim or volume.projected or volume.csi for volume in spec.volumes):
-        yield "cannot create pods that reference persistentvolumeclaims, projected or CSI volumes"
+    if any(map(_reaches_beyond, spec.volumes)):
+        yield "cannot create pods that reference persistentvolumeclaims, or volumes that come of other objects"
+    if spec.resource_claims:
+        yield "cannot create pods that reference resourceclaims"
     if any((owner.kind, owner.name) != ("Node", node) for owner in pod.metadata.owner_references):
         yield "can only create pods whose owner is itself"
+
+
+def _reaches_beyond(volume: Volume) -> bool:
+    """Say whether a volume needs other objects: claims, those made for it too, Secrets, or what a driver reads."""
+    claims = volume.persistent_volume_claim, volume.ephemeral
+    return any((*claims, volume.projected, volume.csi, volume.azure_file, volume.glusterfs))
 
 
 def _node_objections(node: str, new: Node, old: Node | None) -> Iterator[str]:

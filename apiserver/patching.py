@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from apiserver.decoding import (
     duplicate_keys,
+    first_told,
     keys_in_order,
     may_repeat_keys,
     media_type_of,
@@ -19,7 +20,7 @@ from apiserver.decoding import (
 )
 from apiserver.versions import as_served
 from kube.client import PatchType
-from kube.codec import DecodeError, decode_plain, encode, from_plain, to_plain
+from kube.codec import DecodeError, decode_plain, encode, from_plain, member_path, to_plain
 from kube.errors import (
     ApiError,
     bad_request,
@@ -158,7 +159,7 @@ class Patch:
         if self._type is not PatchType.JSON:
             return tuple(f'duplicate field "{path}"' for path in duplicate_keys(body)) if may_repeat else ()
         unknown = {
-            f"[{place}].{key}"
+            member_path(f"[{place}]", key)
             for place, operation in enumerate(self._patch)
             if isinstance(operation, dict)
             for key in operation.keys() - _OPERATION_KEYS
@@ -166,9 +167,11 @@ class Patch:
         if not (unknown or may_repeat):
             return ()
         return tuple(
-            f'json patch {"duplicate" if is_again else "unknown"} field "{path}"'
-            for path, is_again in keys_in_order(body)
-            if path in unknown or (is_again and path.count(".") == 1)
+            first_told(
+                f'json patch {"duplicate" if is_again else "unknown"} field "{path}"'
+                for path, is_again in keys_in_order(body)
+                if path in unknown or (is_again and path.count(".") == 1)
+            )
         )
 
     def _patched(self, document: Any, wanted: type) -> Any:

@@ -254,7 +254,7 @@ class Pipeline:
         user, target = permit.of("create")
         now = self.clock.now()
         if self.reviews.answers(target.kind):
-            return self.reviews.answer(target.kind, body, user, now)
+            return self.reviews.answer(target.kind, target.namespace, body, user, now)
         if target.kind == BINDING:
             target = Target(POD, target.namespace, body.metadata.name, "binding")
         write = replace(_write(user, target, options), is_conditional=False)

@@ -9,12 +9,12 @@ import secrets
 import time
 import uuid
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from msgspec.structs import replace
 
@@ -27,6 +27,10 @@ from kube.errors import ApiError
 JSON: Final = "application/json"
 GZIP_FROM_BYTES: Final = 128 * 1024
 AUDIT_ID: Final = "Audit-Id"
+END_OF_CHUNKS: Final = b"0\r\n\r\n"
+WARNINGS_MAX: Final = 4096
+"""How many letters of warnings an answer's head has; clients read no head of any length."""
+CUT_WARNING_MAX: Final = 256
 _USUAL: Final = {
     status: f"HTTP/1.1 {told}\r\n".encode()
     + b"Audit-Id: %b\r\nContent-Type: application/json\r\nCache-Control: no-cache, private\r\n"
@@ -131,9 +135,21 @@ class Ended(web.StreamResponse):
         """Nothing is left to write."""
 
 
+def knows_chunks(request: web.BaseRequest) -> bool:
+    """Say whether the client reads a body in chunks; for one of HTTP/1.0 it is the connection's end that ends it."""
+    return bool(request.version >= HttpVersion11)
+
+
 def stream_head(request: web.BaseRequest, content_type: str = JSON, headers: Headers = ()) -> bytes:
-    """Return the head of a chunked answer."""
-    return _head(request, 200, content_type, None, list(headers), closes=False)
+    """Return the head of an answer whose end is not known yet; it is chunked for those who know chunks."""
+    return _head(request, 200, content_type, None, list(headers), closes=not knows_chunks(request))
+
+
+def stream_end(request: web.BaseRequest) -> Ended:
+    """Return the end of such an answer."""
+    return (
+        Ended(END_OF_CHUNKS, keep_alive=request.keep_alive) if knows_chunks(request) else Ended(b"", keep_alive=False)
+    )
 
 
 def _head(
@@ -147,18 +163,29 @@ def _head(
 ) -> bytes:
     audit_id = request.headers.get(AUDIT_ID) or _new_audit_id()
     if status in _USUAL and content_type is JSON and length is not None and not headers and not closes:
-        return _USUAL[status] % (audit_id.encode("latin-1", "replace"), _date().encode(), length)
+        return _USUAL[status] % (_bytes(audit_id), _date().encode(), length)
     lines = [
         f"HTTP/1.1 {status} {_PHRASES.get(status, '')}",
         f"{AUDIT_ID}: {audit_id}",
         f"Content-Type: {content_type}",
         "Cache-Control: no-cache, private" if not any(name == "Cache-Control" for name, _ in headers) else "",
         f"Date: {_date()}",
-        "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}",
+        _framing(length, closes=closes),
         *[f"{name}: {value}" for name, value in headers],
         "Connection: close" if closes else "",
     ]
-    return ("\r\n".join(line for line in lines if line) + "\r\n\r\n").encode("latin-1", "replace")
+    return _bytes("\r\n".join(line for line in lines if line) + "\r\n\r\n")
+
+
+def _bytes(text: str) -> bytes:
+    """Return the text of a head as bytes; what came in a request and was none goes back as it was."""
+    return text.encode(errors="surrogateescape")
+
+
+def _framing(length: int | None, *, closes: bool) -> str:
+    if length is not None:
+        return f"Content-Length: {length}"
+    return "" if closes else "Transfer-Encoding: chunked"
 
 
 _AUDIT_START: Final = str(uuid.uuid4())[:24]
@@ -234,9 +261,23 @@ def document_answer(document: Document, if_none_match: str) -> Answer:
 
 
 def warning_headers(warnings: Iterable[str]) -> list[tuple[str, str]]:
-    """Return a Warning header for each text."""
-    return [("Warning", f'299 - "{_quoted(text)}"') for text in warnings]
+    """Return a Warning header for each text; where they are long, they are cut, and the last ones left out."""
+    texts = list(dict.fromkeys(warnings))
+    if sum(map(len, texts)) > WARNINGS_MAX:
+        texts = [*_cut(texts)]
+    return [("Warning", f'299 - "{_quoted(text)}"') for text in texts]
+
+
+def _cut(texts: Iterable[str]) -> Iterator[str]:
+    left = WARNINGS_MAX
+    for text in texts:
+        if left <= 0:
+            return
+        yield text[:CUT_WARNING_MAX]
+        left -= min(len(text), CUT_WARNING_MAX)
 
 
 def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
+    """Return a text as it may stand in a header: whatever is no letter there (a line's end, say) as a blank."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return shown.replace("\\", "\\\\").replace('"', '\\"')

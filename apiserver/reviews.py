@@ -18,6 +18,7 @@ from kube.api import authentication_v1, authorization_v1
 from kube.api.core_v1 import Node, Pod, Secret, ServiceAccount
 from kube.errors import FieldError, bad_request, forbidden, invalid, invalid_object, not_found
 from kube.kinds import Kind, Resource, kind_of
+from kube.objects import with_metadata
 from kube.times import to_time
 
 TOKEN_SECONDS: Final = 3600
@@ -61,9 +62,11 @@ class Reviews:
         """Say whether a kind is a question that is answered here."""
         return kind.kind in self._answers and kind.group in ("authentication.k8s.io", "authorization.k8s.io")
 
-    def answer(self, kind: Kind, question: Resource, user: User, now: datetime) -> Resource:
-        """Return the question with its status."""
-        answered: Resource = self._answers[kind.kind](question, user, now)
+    def answer(self, kind: Kind, namespace: str, question: Resource, user: User, now: datetime) -> Resource:
+        """Return the question with its status. namespace: in which it is asked, "" for none. Raises ApiError."""
+        if question.metadata.namespace not in ("", namespace):
+            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        answered: Resource = self._answers[kind.kind](with_metadata(question, namespace=namespace), user, now)
         return answered
 
     def _who(self, review: authentication_v1.SelfSubjectReview, user: User, now: datetime) -> Any:
@@ -71,9 +74,11 @@ class Reviews:
         return replace(review, metadata=replace(review.metadata, creation_timestamp=to_time(now)), status=status)
 
     def _token(self, review: authentication_v1.TokenReview, _user: User, now: datetime) -> Any:
+        if not review.spec.token:
+            raise bad_request("token is required for TokenReview in authentication")
         wanted = review.spec.audiences or AUDIENCES
         try:
-            user, meant = self._authenticator.account_of(review.spec.token, now, wanted)
+            user, meant = self._authenticator.holder_of(review.spec.token, now, wanted)
         except TokenError as error:
             status = authentication_v1.TokenReviewStatus(error=str(error))
         else:
@@ -82,13 +87,16 @@ class Reviews:
 
     def _access(self, review: Any, _user: User, _now: datetime) -> Any:
         spec = review.spec
+        if errors := _access_errors(review):
+            asked: type[Resource] = type(review)
+            raise invalid_object(kind_of(asked), "", errors)
         subject = User(spec.user, tuple(spec.groups), spec.uid, spec.extra)
-        return replace(review, status=self._judge(spec, subject, review.metadata.namespace))
+        return replace(review, status=self._judge(spec, subject))
 
     def _self_access(self, review: Any, user: User, _now: datetime) -> Any:
-        return replace(review, status=self._judge(review.spec, user, ""))
+        return replace(review, status=self._judge(review.spec, user))
 
-    def _judge(self, spec: Any, subject: User, namespace: str) -> authorization_v1.SubjectAccessReviewStatus:
+    def _judge(self, spec: Any, subject: User) -> authorization_v1.SubjectAccessReviewStatus:
         resource, path = spec.resource_attributes, spec.non_resource_attributes
         if (resource is None) == (path is None):
             raise bad_request("spec: exactly one of nonResourceAttributes or resourceAttributes must be specified")
@@ -100,7 +108,7 @@ class Reviews:
                 resource.group,
                 resource.resource,
                 resource.subresource,
-                resource.namespace or namespace,
+                resource.namespace,
                 resource.name,
                 selector,
             )
@@ -202,6 +210,21 @@ class Reviews:
                 f"the UID in the bound object reference ({reference.uid}) does not match the UID in record"
             )
         return reference.kind, Bound(found.metadata.name, found.metadata.uid), node
+
+
+def _access_errors(review: Any) -> list[FieldError]:
+    """Return what is wrong with a question about somebody: it is about nobody, or about more than its namespace."""
+    spec, namespace = review.spec, review.metadata.namespace
+    errors = []
+    if not spec.user and not spec.groups:
+        errors.append(invalid("spec.user", spec.user, "at least one of user or group must be specified"))
+    if namespace and spec.resource_attributes is not None and spec.resource_attributes.namespace != namespace:
+        asked = spec.resource_attributes.namespace
+        errors.append(invalid("spec.resourceAttributes.namespace", asked, "must match metadata.namespace"))
+    if namespace and spec.non_resource_attributes is not None:
+        path = spec.non_resource_attributes.path
+        errors.append(invalid("spec.nonResourceAttributes", path, "disallowed on this kind of request"))
+    return errors
 
 
 def _paths(*, known: bool) -> tuple[str, ...]:

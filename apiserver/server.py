@@ -28,6 +28,7 @@ from apiserver.http import Shell, server_tls
 from apiserver.identity import User
 from apiserver.local import LocalClient, component
 from apiserver.measuring import Measuring
+from apiserver.metrics import Metrics
 from apiserver.pipeline import Pipeline
 from apiserver.reading import CachedObjects, Readings
 from apiserver.relay.agents import Agents, agent_tls
@@ -170,9 +171,18 @@ class ApiServer:
         proxy = Proxy(objects, agents)
         stack.push_async_callback(proxy.close)
         health = Health({"ping": lambda: ""}, {"store": self._store_wrong, "bootstrap": self._bootstrap_wrong})
-        handlers = Handlers(self.pipeline, NodeRelay(objects, agents), proxy)
+        metrics = Metrics()
+        handlers = Handlers(self.pipeline, NodeRelay(objects, agents), proxy, metrics)
         authority_pem = keys.authority.certificate_pem
-        return Shell(self.pipeline, handlers, authenticator, keeper, health=health, authority_pem=authority_pem)
+        return Shell(
+            self.pipeline,
+            handlers,
+            authenticator,
+            keeper,
+            health=health,
+            metrics=metrics,
+            authority_pem=authority_pem,
+        )
 
     def _store_wrong(self) -> str:
         return "" if self._cache.is_following else "the store has not been read, or does not answer"

@@ -20,7 +20,7 @@ class _Recursive(Exception):  # noqa: N818 - a fact about a type.
 
 
 def strange_fields(plain: Any, wanted: type) -> list[str]:
-    """Return the paths of all fields in `plain` that `wanted` doesn't have."""
+    """Return the paths of the first PROBLEMS_MAX fields in `plain` that `wanted` doesn't have."""
     twin = _twin_of(wanted)
     if twin is not None:
         try:

@@ -80,12 +80,22 @@ class _Rate:
     at: datetime
 
 
-def _reading(cpu: _Cpu) -> _Reading:
-    return _Reading(parse_time(cpu.time), cpu.usage_core_nano_seconds)
+def _reading(moment: str, cpu_ns: int) -> _Reading | None:
+    """Return a reading, None where a node doesn't say of when it is."""
+    try:
+        return _Reading(parse_time(moment), cpu_ns)
+    except ValueError:
+        return None
 
 
-def _rate(before: _Reading, after: _Reading) -> _Rate | None:
+def _now(cpu: _Cpu) -> _Reading | None:
+    return _reading(cpu.time, cpu.usage_core_nano_seconds)
+
+
+def _rate(before: _Reading | None, after: _Reading | None) -> _Rate | None:
     """Return how much was used between two readings, None where they don't tell: a container was started anew."""
+    if before is None or after is None:
+        return None
     span = after.at - before.at
     if span < SPAN_MIN or after.cpu_ns < before.cpu_ns:
         return None
@@ -95,7 +105,7 @@ def _rate(before: _Reading, after: _Reading) -> _Rate | None:
 
 def node_metrics(node: Node, before: Summary, after: Summary) -> NodeMetrics | None:
     """Return what a node uses, None where it can't be told yet."""
-    rate = _rate(_reading(before.node.cpu), _reading(after.node.cpu))
+    rate = _rate(_now(before.node.cpu), _now(after.node.cpu))
     if rate is None:
         return None
     return NodeMetrics(
@@ -122,8 +132,8 @@ def pod_metrics(pods: Mapping[ObjectKey, Pod], before: Summary, after: Summary) 
 def _container_rate(before: _Container | None, after: _Container) -> _Rate | None:
     """Return what a container uses; one that wasn't there before is measured from its start."""
     if before is not None and before.start_time == after.start_time:
-        return _rate(_reading(before.cpu), _reading(after.cpu))
-    return _rate(_Reading(parse_time(after.start_time), 0), _reading(after.cpu)) if after.start_time else None
+        return _rate(_now(before.cpu), _now(after.cpu))
+    return _rate(_reading(after.start_time, 0), _now(after.cpu))
 
 
 def _pod_metrics(pod: Pod, told: _Pod, rates: list[_Rate]) -> PodMetrics:

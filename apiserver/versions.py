@@ -6,12 +6,12 @@ Source: kubernetes.io/docs/reference/kubernetes-api, both versions of each.
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from apiserver.autoscaler_versions import new_autoscaler, old_autoscaler
 from kube.api import autoscaling_v1, autoscaling_v2, core_v1, events_v1
 from kube.kinds import KINDS, Kind, Resource, kind_of
+from kube.memo import by_text
 
 _STORED_AS: Final[Mapping[Kind, Kind]] = {
     kind_of(events_v1.Event): kind_of(core_v1.Event),
@@ -45,7 +45,7 @@ def in_version(obj: Resource, api_version: str) -> Resource | None:
     return as_served(stored, kind) if kind else None
 
 
-@lru_cache(maxsize=1024)
+@by_text(1024)
 def _kind_at(stored: Kind, api_version: str) -> Kind | None:
     return next((kind for kind in KINDS if kind.api_version == api_version and stored_kind(kind) == stored), None)
 

@@ -5,14 +5,13 @@ Source: kubernetes.io/docs/reference/using-api/api-concepts, section on watches;
 
 import asyncio
 import random
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
 from aiohttp import web
 
 from apiserver.cache import Cache
-from apiserver.forms import Form
+from apiserver.forms import Form, unchunked
 from apiserver.options import ListOptions
 from apiserver.relay.upgrade import offered_protocols, opened_socket
 from apiserver.selection import Selection
@@ -44,14 +43,9 @@ class EventFrames:
         self._transport.abort()
 
 
-def lines_of(chunks: bytes) -> Iterator[bytes]:
-    """Yield the lines in some chunks of an HTTP/1.1 body."""
-    place = 0
-    while place < len(chunks):
-        start = chunks.index(b"\r\n", place) + 2
-        end = start + int(chunks[place : start - 2], 16)
-        yield from chunks[start:end].splitlines(keepends=True)
-        place = end + 2
+def lines_of(chunks: bytes) -> list[bytes]:
+    """Return the lines in some chunks of an HTTP/1.1 body."""
+    return unchunked(chunks).splitlines(keepends=True)
 
 
 def text_frame(text: bytes) -> bytes:

@@ -15,10 +15,10 @@ from aiohttp import web
 
 from apiserver.cache import Cache
 from apiserver.fanout import Told
-from apiserver.forms import Form, chunk
+from apiserver.forms import Form, chunk, unchunked
 from apiserver.options import ListOptions
 from apiserver.reading import parse_revision
-from apiserver.responses import Ended, Headers, stream_head
+from apiserver.responses import Headers, knows_chunks, stream_end, stream_head
 from apiserver.selection import Selection
 from kube.codec import encode
 from kube.errors import ApiError
@@ -27,7 +27,6 @@ from kube.kinds import Kind
 BUFFER_BYTES: Final = 16 * 1024 * 1024
 FIRST_SLICE: Final = 200
 DEFAULT_TIMEOUT_S: Final = (1800.0, 3600.0)
-END_OF_CHUNKS: Final = b"0\r\n\r\n"
 
 
 class Outlet(Protocol):
@@ -41,6 +40,20 @@ class Outlet(Protocol):
 
     def abort(self) -> None:
         """Cut the connection."""
+
+
+class Unframed:
+    """Where a watch's chunks go for a client of HTTP/1.0, which knows no chunks: as they are within."""
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        """transport: the head of the answer is written to it already."""
+        self._transport = transport
+        self.get_write_buffer_size = transport.get_write_buffer_size
+        self.abort = transport.abort
+
+    def write(self, data: bytes) -> None:
+        """Send what is in some chunks."""
+        self._transport.write(unchunked(data))
 
 
 class WatchSink:
@@ -105,24 +118,27 @@ async def serve_watch(
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client has gone")
-    sink = WatchSink(transport, wants_bookmarks=options.bookmarks)
+    outlet: Outlet = transport if knows_chunks(request) else Unframed(transport)
+    sink = WatchSink(outlet, wants_bookmarks=options.bookmarks)
     try:
         first, revision = cache.watch(kind, selection, form, sink, since=since)
     except ApiError as error:
-        transport.write(stream_head(request, headers=headers) + as_event(error))
-        return Ended(END_OF_CHUNKS, keep_alive=request.keep_alive)
+        told = as_event(error)
+        transport.write(stream_head(request, headers=headers))
+        outlet.write(told)
+        return stream_end(request)
     try:
         transport.write(stream_head(request, headers=headers))
-        await send_first(request, transport, form, first)
+        await send_first(request, outlet, form, first)
         if options.initial_events and options.bookmarks:
-            transport.write(form.bookmark(revision, ends_initial=True))
+            outlet.write(form.bookmark(revision, ends_initial=True))
         sink.begin()
         await asyncio.sleep(options.timeout_s or random.uniform(*DEFAULT_TIMEOUT_S))
         if options.bookmarks:
             sink.send(form.bookmark(cache.revision))
     finally:
         cache.unwatch(kind, selection, sink)
-    return Ended(END_OF_CHUNKS, keep_alive=request.keep_alive)
+    return stream_end(request)
 
 
 def as_event(error: ApiError) -> bytes:
@@ -132,10 +148,10 @@ def as_event(error: ApiError) -> bytes:
     return chunk(b'{"type":"ERROR","object":%b}\n' % encode(error.status))
 
 
-async def send_first(request: web.BaseRequest, transport: Outlet, form: Form, first: Sequence[Told]) -> None:
+async def send_first(request: web.BaseRequest, outlet: Outlet, form: Form, first: Sequence[Told]) -> None:
     """Write what a watch begins with, no faster than the client reads."""
     for part in _slices(first):
-        transport.write(form.payload(part))
+        outlet.write(form.payload(part))
         await request.writer.drain()
 
 

@@ -11,6 +11,7 @@ import typing
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from types import UnionType
 from typing import Any, Final, TypeVar
 
@@ -39,6 +40,10 @@ def _to_wire(value: Any) -> Any:
     raise TypeError(f"{type(value)}: has no form on the wire")
 
 
+PROBLEMS_MAX: Final = 100
+"""How many fields one answer tells of as unknown or doubled."""
+PATH_MAX: Final = 1000
+NAME_MAX: Final = 200
 DEPTH_MAX: Final = 200  # Far more than any kind needs, and far less than what walks of Python's stack can bear.
 _TOO_DEEP: Final = f"the body is not JSON that can be read: it is nested too deeply; at most {DEPTH_MAX} levels are"
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=_to_wire)
@@ -207,8 +212,17 @@ def _with_range(bound: re.Match[str]) -> str:
 
 
 def unknown_fields(plain: Any, wanted: type) -> list[str]:
-    """Return the paths of all fields in `plain` that `wanted` doesn't have, in the order in which they stand."""
-    return list(_unknown(plain, wanted, ""))
+    """Return the paths of the first PROBLEMS_MAX fields in `plain` that `wanted` doesn't have, as they stand there."""
+    return list(islice(_unknown(plain, wanted, ""), PROBLEMS_MAX))
+
+
+def member_path(path: str, name: str) -> str:
+    """Return the path of a member of what is at `path` ("" for the whole), to be told to people: what is long is cut.
+
+    One body may have a long name and below it hundreds of thousands of keys, each of which would repeat it.
+    """
+    name = name if len(name) <= NAME_MAX else f"{name[:NAME_MAX]}..."
+    return name if not path else path if len(path) > PATH_MAX else f"{path}.{name}"
 
 
 def _unknown(plain: Any, wanted: Any, path: str) -> Iterator[str]:
@@ -216,7 +230,7 @@ def _unknown(plain: Any, wanted: Any, path: str) -> Iterator[str]:
         fields = _fields(wanted)
         item_type = _map_value(wanted) if fields is None else None
         for key, value in plain.items():
-            here = f"{path}.{key}" if path else key
+            here = member_path(path, key)
             if fields is None:
                 if item_type is not None:
                     yield from _unknown(value, item_type, here)

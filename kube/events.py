@@ -25,6 +25,7 @@ REMEMBERED_MAX: Final = 4096
 BURST: Final = 25
 REFILL_PER_S: Final = 1 / 300
 MESSAGE_MAX: Final = 1024
+NAME_MAX: Final = 40
 LULL_S: Final = 0.1
 LULL_MAX_S: Final = 1.0
 
@@ -200,7 +201,8 @@ def reference_to(obj: Resource, field_path: str = "") -> ObjectReference:
 
 def _event_metadata(about: ObjectReference, now: datetime) -> ObjectMeta:
     stamp = int(now.timestamp() * 1_000_000)
-    return ObjectMeta(generate_name=f"{about.name[:40]}.{stamp:x}.", namespace=about.namespace or "default")
+    name = about.name[:NAME_MAX].rstrip("-.")  # Neither may end a part of a name.
+    return ObjectMeta(generate_name=f"{name}.{stamp:x}.", namespace=about.namespace or "default")
 
 
 def _sameness(event: Event) -> _Sameness:

@@ -16,15 +16,12 @@ from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
-import msgspec
 
 from kube import codec
-from kube.api.meta_v1 import ListMeta, Status
 from kube.client import (
     EVERYTHING,
     Client,
     ConnectionLost,
-    EventType,
     Page,
     PatchType,
     Preconditions,
@@ -33,7 +30,7 @@ from kube.client import (
     WatchEvent,
 )
 from kube.config import Access
-from kube.errors import ApiError
+from kube.http_answers import LINE_MAX_BYTES, is_status, lines_of, object_of, page_of, refusal, watch_event
 from kube.kinds import Kind, Resource, kind_of
 from kube.tls import tls_context
 
@@ -47,26 +44,9 @@ SILENT_WATCH_S: Final = 600.0
 QUIET_S: Final = 30
 """After so long without a word the kernel asks whether the other side is there; it has as long again to say so."""
 QUESTIONS: Final = 3
-LINE_MAX_BYTES: Final = 64 * 1024 * 1024
 NO_PRECONDITIONS: Final = Preconditions()
 
 JSON: Final = "application/json"
-
-
-class _ListEnvelope(msgspec.Struct, frozen=True, gc=False):
-    """A list whose items are decoded one by one, by the type that the caller wants."""
-
-    metadata: ListMeta = ListMeta()
-    items: list[msgspec.Raw] | None = None
-
-
-class _EventEnvelope(msgspec.Struct, frozen=True, gc=False):
-    type: str
-    object: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-class _OnlyMetadata(msgspec.Struct, frozen=True, gc=False):
-    metadata: ListMeta = ListMeta()
 
 
 class HttpClient(Client):
@@ -85,7 +65,7 @@ class HttpClient(Client):
 
     async def get(self, cls: type[T], name: str, *, namespace: str = "") -> T:
         """Return one object."""
-        return self._decoded(await self.request_raw("GET", path_of(kind_of(cls), namespace, name)), cls)
+        return object_of(await self.request_raw("GET", path_of(kind_of(cls), namespace, name)), cls)
 
     async def list(
         self,
@@ -102,10 +82,7 @@ class HttpClient(Client):
         query |= {"continue": continue_token} if continue_token else {}
         query |= {"resourceVersion": resource_version} if resource_version else {}
         body = await self.request_raw("GET", path_of(kind_of(cls), selection.namespace), query=query)
-        envelope = codec.decode(body, _ListEnvelope)
-        kind = kind_of(cls)
-        items = [_stamped(codec.decode(bytes(item), cls), kind) for item in envelope.items or ()]
-        return Page(items, envelope.metadata.resource_version, envelope.metadata.continue_)
+        return page_of(body, cls)
 
     async def watch(
         self,
@@ -123,18 +100,18 @@ class HttpClient(Client):
         read_timeout_s = timeout_s + WATCH_SLACK_S if timeout_s else SILENT_WATCH_S
         async with self.stream(path, query=query, read_timeout_s=read_timeout_s) as pieces:
             async for line in lines_of(pieces):
-                yield _watch_event(line, cls)
+                yield watch_event(line, cls)
 
     async def create(self, obj: T, *, dry_run: bool = False) -> T:
         """Store a new object."""
         query = {"dryRun": "All"} if dry_run else {}
         path = path_of(kind_of(type(obj)), obj.metadata.namespace)
-        return self._decoded(await self.request_raw("POST", path, query=query, body=codec.encode(obj)), type(obj))
+        return object_of(await self.request_raw("POST", path, query=query, body=codec.encode(obj)), type(obj))
 
     async def update(self, obj: T, *, subresource: str = "") -> T:
         """Replace an object, or its status."""
         path = path_of(kind_of(type(obj)), obj.metadata.namespace, obj.metadata.name, subresource)
-        return self._decoded(await self.request_raw("PUT", path, body=codec.encode(obj)), type(obj))
+        return object_of(await self.request_raw("PUT", path, body=codec.encode(obj)), type(obj))
 
     async def patch(
         self,
@@ -154,7 +131,7 @@ class HttpClient(Client):
         path = path_of(kind_of(cls), namespace, name, subresource)
         body = codec.encode(patch)
         answer = await self.request_raw("PATCH", path, query=query, body=body, content_type=patch_type.value)
-        return self._decoded(answer, cls)
+        return object_of(answer, cls)
 
     async def delete(
         self,
@@ -174,13 +151,13 @@ class HttpClient(Client):
         options |= {"preconditions": set_ones} if (set_ones := {k: v for k, v in conditions.items() if v}) else {}
         path = path_of(kind_of(cls), namespace, name)
         answer = await self.request_raw("DELETE", path, body=codec.encode(options))
-        return None if _is_status(answer) else self._decoded(answer, cls)
+        return None if is_status(answer) else object_of(answer, cls)
 
     async def create_subresource(self, cls: type[T], name: str, subresource: str, body: A, *, namespace: str = "") -> A:
         """Post `body` to an object's subresource."""
         path = path_of(kind_of(cls), namespace, name, subresource)
         answer = await self.request_raw("POST", path, body=codec.encode(body))
-        return body if _is_status(answer) else codec.decode(answer, type(body))
+        return body if is_status(answer) else codec.decode(answer, type(body))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -212,7 +189,7 @@ class HttpClient(Client):
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._lost(f"{method} {path}", error) from error
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise _refusal(response.status, answer)
+            raise refusal(response.status, answer)
         return answer
 
     @asynccontextmanager
@@ -234,7 +211,7 @@ class HttpClient(Client):
             raise self._lost(f"GET {path}", error) from error
         try:
             if response.status >= HTTPStatus.BAD_REQUEST:
-                raise _refusal(response.status, await response.read())
+                raise refusal(response.status, await response.read())
             yield self._pieces(response, path)
         finally:
             response.close()
@@ -260,7 +237,7 @@ class HttpClient(Client):
                 max_msg_size=LINE_MAX_BYTES,
             )
         except aiohttp.WSServerHandshakeError as error:
-            raise _refusal(error.status, error.message.encode()) from error
+            raise refusal(error.status, error.message.encode()) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._lost(f"WebSocket {path}", error) from error
         try:
@@ -292,9 +269,6 @@ class HttpClient(Client):
         told = str(error) or type(error).__name__
         return ConnectionLost(f"{what}: no answer from {self.access.server} ({told})")
 
-    def _decoded(self, body: bytes, cls: type[T]) -> T:
-        return _stamped(codec.decode(body, cls), kind_of(cls))
-
 
 @lru_cache(maxsize=4096)
 def path_of(kind: Kind, namespace: str = "", name: str = "", subresource: str = "") -> str:
@@ -317,83 +291,6 @@ def _watchful_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     return made
 
 
-async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the lines of a stream, without their ends, however it was cut. Raises ConnectionLost for an endless one."""
-    parts: list[bytes] = []
-    size = 0
-    async for piece in pieces:
-        head, *rest = piece.split(b"\n")
-        parts.append(head)
-        size += len(head)
-        if size > LINE_MAX_BYTES:
-            raise ConnectionLost(f"a line is longer than {LINE_MAX_BYTES} bytes; the stream is not a watch")
-        for following in rest:
-            if line := b"".join(parts):
-                yield line
-            parts, size = [following], len(following)
-    if line := b"".join(parts):
-        raise ConnectionLost(f"the stream ended in the middle of a line ({len(line)} bytes)")
-
-
-def _watch_event(line: bytes, cls: type[T]) -> WatchEvent[T]:
-    try:
-        envelope = codec.decode(line, _EventEnvelope)
-        raw = bytes(envelope.object)
-        if envelope.type == "ERROR":
-            raise ApiError(codec.decode(raw, Status))
-        event = EventType(envelope.type)
-        if event is EventType.BOOKMARK:
-            return WatchEvent(event, None, codec.decode(raw, _OnlyMetadata).metadata.resource_version)
-        obj = _stamped(codec.decode(raw, cls), kind_of(cls))
-    except ValueError as error:
-        raise ConnectionLost(f"the watch sent what is no event: {line[:100]!r} ({error})") from error
-    return WatchEvent(event, obj, obj.metadata.resource_version)
-
-
 def _selectors(selection: Selection) -> dict[str, str]:
     query = {"labelSelector": selection.label_selector, "fieldSelector": selection.field_selector}
     return {name: text for name, text in query.items() if text}
-
-
-def _stamped(obj: T, kind: Kind) -> T:
-    """Return the object with its kind, which servers leave out of the items of lists."""
-    if obj.kind == kind.kind and obj.api_version == kind.api_version:
-        return obj
-    changed: Any = obj
-    stamped: T = msgspec.structs.replace(changed, kind=kind.kind, api_version=kind.api_version)
-    return stamped
-
-
-def _is_status(body: bytes) -> bool:
-    plain = codec.decode_plain(body)
-    return isinstance(plain, dict) and plain.get("kind") == "Status"
-
-
-def _refusal(code: int, body: bytes) -> ApiError:
-    """Return the error that an answer holds; one of our own where a proxy or another program answered."""
-    try:
-        status = codec.decode(body, Status)
-    except codec.DecodeError:
-        status = Status()
-    if status.kind == "Status" and status.code:
-        return ApiError(status)
-    text = body.decode(errors="replace").strip()[:500] or HTTPStatus(code).phrase
-    return ApiError(Status(status="Failure", code=code, reason=_REASONS.get(code, ""), message=text))
-
-
-_REASONS: Final = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    409: "Conflict",
-    410: "Expired",
-    413: "RequestEntityTooLarge",
-    415: "UnsupportedMediaType",
-    422: "Invalid",
-    429: "TooManyRequests",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-    504: "Timeout",
-}

@@ -8,13 +8,32 @@ What is decorated are plain functions of a value and of hashable things beside i
 """
 
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
 from kube.codec import encode
 
 CONTENT_MAX_BYTES: Final = 32 * 1024
+TEXT_MAX: Final = 1024
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def by_text(size: int, longest: int = TEXT_MAX) -> Callable[[F], F]:
+    """Keep what a function made of its last `size` arguments, the last of which is text (or bytes) as clients send it.
+
+    What is longer than `longest` is not kept: a stranger could fill the memory with it.
+    """
+
+    def decorate(derive: F) -> F:
+        kept: Any = lru_cache(maxsize=size)(derive)
+
+        def remembered(*arguments: Any) -> Any:
+            return kept(*arguments) if len(arguments[-1]) <= longest else derive(*arguments)
+
+        return cast("F", remembered)
+
+    return decorate
 
 
 def by_identity(size: int) -> Callable[[F], F]:

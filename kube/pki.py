@@ -26,6 +26,7 @@ AUTHORITY_LIFETIME: Final = timedelta(days=3650)
 LEAF_LIFETIME: Final = timedelta(days=365)
 SKEW: Final = timedelta(hours=1)
 
+_STRANGE: Final = (x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 _USAGES: Final = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
 
 
@@ -203,7 +204,8 @@ def _request(request_pem: str) -> x509.CertificateSigningRequest:
     try:
         request = x509.load_pem_x509_csr(request_pem.encode())
         is_valid = request.is_signature_valid
-    except (ValueError, InvalidSignature, UnsupportedAlgorithm) as error:
+        list(request.extensions)  # Which are read here for the first time.
+    except (ValueError, InvalidSignature, UnsupportedAlgorithm, *_STRANGE) as error:
         raise ValueError(f"the signing request: can't be read ({error}); send a PEM CERTIFICATE REQUEST") from error
     if not is_valid:
         raise ValueError("the signing request: is not signed by the key that it names")

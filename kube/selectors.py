@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 from typing import Final
 
 from kube.api import meta_v1
+from kube.memo import by_text
 from kube.names import check_label_key, check_label_value
 
 
@@ -179,7 +179,7 @@ _TOKEN: Final = re.compile(r"\s*(==|!=|[=!<>(),]|[^\s=!<>(),]+)")
 _NOT_WORDS: Final = frozenset({"", "=", "==", "!=", "!", "<", ">", "(", ")", ","})
 
 
-@lru_cache(maxsize=1024)
+@by_text(1024)
 def parse_label_selector(text: str) -> LabelSelector:
     """Return the selector of a text form such as "app=web,tier in (a,b),!old". Raises SelectorError."""
     words = _TOKEN.findall(text)
@@ -311,7 +311,7 @@ _FIELD_TERM: Final = re.compile(r"((?:[^\\,]|\\.|\\$)*)(,|$)", re.DOTALL)
 _FIELD_OPERATOR: Final = re.compile(r"!=|==|=")
 
 
-@lru_cache(maxsize=1024)
+@by_text(1024)
 def parse_field_selector(text: str) -> FieldSelector:
     """Return the selector of a text form such as "spec.nodeName=a,status.phase!=Failed". Raises SelectorError."""
     terms = [match[1] for match in _FIELD_TERM.finditer(text)]

@@ -8,7 +8,6 @@ Source: sigs.k8s.io/yaml, as seen in what kubectl makes of a document; yaml.org/
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -17,7 +16,10 @@ import yaml
 
 NODES_PER_BYTE_MAX: Final = 20
 NODES_FREE: Final = 10_000
+LETTERS_PER_BYTE_MAX: Final = 20
+LETTERS_FREE: Final = 1_000_000
 DEPTH_MAX: Final = 200
+DIGITS_MAX: Final = 100  # More than 64 bits take in any notation, leading zeros aside.
 # Text as short as this can't nest so deeply that libyaml's recursion leaves the C stack (about 30,000 levels).
 BYTES_HARMLESS: Final = 4_000
 
@@ -29,7 +31,7 @@ class YamlError(ValueError):
 _BOOL: Final = re.compile(r"y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON|n|N|no|No|NO|false|False|FALSE|off|Off|OFF")
 _TRUE: Final = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
 _NULL: Final = re.compile(r"|~|null|Null|NULL")
-_INT: Final = re.compile(r"[-+]?(0|[1-9][0-9_]*|0o[0-7_]+|0[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+)")
+_INT: Final = re.compile(r"[-+]?(0|[1-9][0-9_]*|0o_*[0-7][0-7_]*|0[0-7_]+|0x_*[0-9a-fA-F][0-9a-fA-F_]*|0b_*[01][01_]*)")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL_FLOAT: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
@@ -110,21 +112,20 @@ def _compose_all(text: str | bytes) -> Iterator[Any]:
 
 
 class _Builder:
-    """Turns one document's nodes into plain data, counting them as aliases repeat them."""
+    """Turns one document's nodes into plain data, counting them and their letters as aliases repeat them."""
 
     def __init__(self, root: Any, size: int, doubled: list[str] | None) -> None:
         self._root = root
         self._doubled = doubled
-        self._left = NODES_FREE + size * NODES_PER_BYTE_MAX
+        self._nodes_left = NODES_FREE + size * NODES_PER_BYTE_MAX
+        self._letters_left = LETTERS_FREE + size * LETTERS_PER_BYTE_MAX
         self._open: set[int] = set()
 
     def build(self) -> Any:
         return self._value(self._root)
 
     def _value(self, node: Any) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            raise YamlError(f"{_line(node)}the document's aliases make it too large")
+        self._count(node)
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if id(node) in self._open:
@@ -137,6 +138,13 @@ class _Builder:
         finally:
             self._open.remove(id(node))
 
+    def _count(self, node: Any) -> None:
+        self._nodes_left -= 1
+        if isinstance(node, yaml.ScalarNode):
+            self._letters_left -= len(node.value)
+        if self._nodes_left < 0 or self._letters_left < 0:
+            raise YamlError(f"{_line(node)}the document's aliases make it too large")
+
     def _mapping(self, node: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
         inherited: list[dict[str, Any]] = []
@@ -144,6 +152,7 @@ class _Builder:
             if isinstance(key_node, yaml.ScalarNode) and key_node.value == "<<" and not key_node.style:
                 inherited += self._merged(value_node)
                 continue
+            self._count(key_node)
             key = _key(key_node)
             if key in found:
                 self._tell_doubled(f'{_line(key_node)}key "{key}" already set in map')
@@ -180,7 +189,7 @@ def _scalar(node: Any) -> Any:
     if node.tag == _PREFIX + "binary":
         try:
             return base64.b64decode(text, validate=False).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise YamlError(f"{_line(node)}!!binary is not base64 of text ({error})") from error
     if node.style or (node.tag == _PREFIX + "str" and _was_tagged(node)):
         return text
@@ -199,8 +208,8 @@ def _resolved(text: str, node: Any) -> Any:
         return None
     if _BOOL.fullmatch(text):
         return text in _TRUE
-    if _INT.fullmatch(text):
-        return _whole(text.replace("_", ""))
+    if _INT.fullmatch(text) and (whole := _whole(text.replace("_", ""))) is not None:
+        return whole
     if _FLOAT.fullmatch(text):
         number = float(text.replace("_", ""))
         if abs(number) == float("inf"):
@@ -211,12 +220,14 @@ def _resolved(text: str, node: Any) -> Any:
     return text
 
 
-def _whole(text: str) -> int:
+def _whole(text: str) -> int | None:
+    """Return a whole number, None for one that 64 bits don't hold."""
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.removeprefix("+"))
-    for prefix, radix in (("0x", 16), ("0b", 2), ("0o", 8)):
-        if digits.startswith(prefix):
-            return sign * int(digits[2:], radix)
-    return sign * int(digits, 8 if digits.startswith("0") else 10)
+    if len(digits) > DIGITS_MAX:
+        return None
+    radix = {"0x": 16, "0b": 2, "0o": 8}.get(digits[:2])
+    number = sign * (int(digits[2:], radix) if radix else int(digits, 8 if digits.startswith("0") else 10))
+    return number if -(1 << 63) <= number < 1 << 64 else None
 
 
 def _line(node: Any) -> str:

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 
 from apiserver.authentication import user_of_certificate
+from apiserver.relay.upgrade import MESSAGE_MAX_BYTES
 from apiserver.strategies.checks import is_ip
 from apiserver.strategy import Reader
 from kube.api.core_v1 import Node
@@ -29,6 +30,7 @@ NODE_PORT: Final = 10250
 NODE_NAME: Final = "system:node:"
 CONNECT_TIMEOUT_S: Final = 10.0
 KEPT_S: Final = 15
+REFUSAL_MAX_BYTES: Final = 64 * 1024
 ADDRESS_TYPES: Final = ("InternalIP", "Hostname", "ExternalIP")
 
 
@@ -120,7 +122,12 @@ class Agents:
         """Open a WebSocket to an agent. Raises ApiError."""
         try:
             async with self.session().ws_connect(
-                url, protocols=offered, compress=0, max_msg_size=0, autoclose=False, server_hostname=agent.node
+                url,
+                protocols=offered,
+                compress=0,
+                max_msg_size=MESSAGE_MAX_BYTES,
+                autoclose=False,
+                server_hostname=agent.node,
             ) as node:
                 yield node
         except aiohttp.WSServerHandshakeError as error:
@@ -132,9 +139,24 @@ class Agents:
         """Return why an agent refuses a stream: asked without an upgrade, as aiohttp drops what a refused one says."""
         try:
             async with self.session().get(url, server_hostname=agent.node) as answer:
-                return (await answer.text()).strip()
+                return await refusal_text(answer)
         except (aiohttp.ClientError, TimeoutError):
             return ""
+
+
+async def read_at_most(answer: aiohttp.ClientResponse, most_bytes: int) -> bytes:
+    """Return the beginning of what an agent answers: a node doesn't say how much this server keeps of it."""
+    read = bytearray()
+    async for piece in answer.content.iter_any():
+        read += piece
+        if len(read) >= most_bytes:
+            break
+    return bytes(read[:most_bytes])
+
+
+async def refusal_text(answer: aiohttp.ClientResponse) -> str:
+    """Return in what words an agent refuses."""
+    return (await read_at_most(answer, REFUSAL_MAX_BYTES)).decode(errors="replace").strip()
 
 
 def _going_nowhere_else() -> aiohttp.TraceConfig:

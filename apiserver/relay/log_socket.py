@@ -3,14 +3,14 @@
 Source: the WebSocket subprotocols binary.k8s.io and base64.binary.k8s.io; without any, the first is meant.
 """
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator
 from typing import Final
 
+import aiohttp
 from aiohttp import web
 
-from apiserver.relay.upgrade import offered_protocols, opened_socket
+from apiserver.relay.upgrade import offered_protocols, opened_socket, until_one_ends
 from kube.errors import bad_request
 
 _BINARY: Final = "binary.k8s.io"
@@ -25,11 +25,7 @@ async def serve_log_socket(request: web.BaseRequest, pieces: AsyncIterator[bytes
         told = ", ".join(offered)[:200]
         raise bad_request(f"unable to upgrade: {told} offered; use {_BINARY} or {_BASE64}")
     client = await opened_socket(request, [protocol] if protocol else [])
-    async with asyncio.TaskGroup() as group:
-        ways = [group.create_task(_send(client, pieces, protocol)), group.create_task(_closed(client))]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for task in ways:
-            task.cancel()
+    await until_one_ends(_send(client, pieces, protocol), _closed(client))
     await client.close()
     return client
 
@@ -37,8 +33,11 @@ async def serve_log_socket(request: web.BaseRequest, pieces: AsyncIterator[bytes
 async def _send(client: web.WebSocketResponse, pieces: AsyncIterator[bytes], protocol: str) -> None:
     """Send an empty message, by which the client knows that it is connected, and then what there is."""
     await _send_piece(client, b"", protocol)
-    async for piece in pieces:
-        await _send_piece(client, piece, protocol)
+    try:
+        async for piece in pieces:
+            await _send_piece(client, piece, protocol)
+    except aiohttp.ClientPayloadError:
+        await client.close(code=aiohttp.WSCloseCode.INTERNAL_ERROR, message=b"the node's agent broke off")
 
 
 async def _send_piece(client: web.WebSocketResponse, piece: bytes, protocol: str) -> None:

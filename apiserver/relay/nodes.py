@@ -3,7 +3,6 @@
 Source: the paths of a kubelet's server.
 """
 
-import asyncio
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final, cast
@@ -11,16 +10,16 @@ from typing import Any, Final, cast
 import aiohttp
 from aiohttp import web
 
+from apiserver.forms import chunk
 from apiserver.log_options import log_options
 from apiserver.options import Query, flag_of, text_of
 from apiserver.relay import port_forward, spdy_exec
-from apiserver.relay.agents import Agent, Agents, agent_of, as_error
+from apiserver.relay.agents import Agent, Agents, agent_of, as_error, refusal_text
 from apiserver.relay.channels import WAYS, Way, chosen_way
 from apiserver.relay.log_socket import serve_log_socket
-from apiserver.relay.upgrade import offered_protocols, opened_socket, wants_websocket
-from apiserver.responses import Answer, Ended, stream_head
+from apiserver.relay.upgrade import offered_protocols, opened_socket, until_one_ends, wants_websocket
+from apiserver.responses import Answer, knows_chunks, stream_end, stream_head
 from apiserver.strategy import Reader
-from apiserver.watching import END_OF_CHUNKS
 from kube.api.core_v1 import Pod
 from kube.errors import bad_request, internal
 from kube.kinds import Resource
@@ -68,12 +67,13 @@ class NodeRelay:
         try:
             async with self._agents.session().get(url, server_hostname=agent.node) as answer:
                 if answer.status != 200:
-                    raise as_error(answer.status, (await answer.text()).strip())
+                    raise as_error(answer.status, await refusal_text(answer))
                 if wants_websocket(request):
                     return await serve_log_socket(request, answer.content.iter_any())
                 transport.write(stream_head(request, "text/plain"))
+                framed = chunk if knows_chunks(request) else bytes
                 async for data in answer.content.iter_any():
-                    transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+                    transport.write(framed(data))
                     await request.writer.drain()
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
             if request.transport is None or transport.is_closing():
@@ -81,7 +81,7 @@ class NodeRelay:
             raise internal(f"error dialing backend: {error}") from error
         except aiohttp.ClientPayloadError:
             transport.abort()
-        return Ended(END_OF_CHUNKS, keep_alive=request.keep_alive)
+        return stream_end(request)
 
     async def _port_forward(self, request: web.BaseRequest, agent: Agent, pod: Pod, query: Query) -> web.StreamResponse:
         parts = _parts("portForward", pod)
@@ -120,11 +120,7 @@ def _parts(action: str, pod: Pod, *container: str) -> list[str]:
 
 async def _relay(client: web.WebSocketResponse, node: aiohttp.ClientWebSocketResponse, way: Way) -> None:
     """Pass messages both ways until either side closes, then close the other with the same code."""
-    async with asyncio.TaskGroup() as group:
-        ways = [group.create_task(_to_node(client, node, way)), group.create_task(_to_client(node, client, way))]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for task in ways:
-            task.cancel()
+    await until_one_ends(_to_node(client, node, way), _to_client(node, client, way))
     await _close_alike(client, node)
     await _close_alike(node, client)
     if not client.closed:
@@ -137,8 +133,8 @@ _Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
 async def _close_alike(here: _Socket, there: _Socket) -> None:
-    """Close a side as the other was closed, if it was."""
-    if here.close_code is not None and not there.closed:
+    """Close a side as the other was closed, if it was: one that broke off has said nothing that could be passed on."""
+    if here.close_code not in (None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE) and not there.closed:
         await there.close(code=here.close_code if here.close_code >= 1000 else 1000)
 
 

@@ -108,12 +108,14 @@ class _Session:
                 self._inboxes[pair].put(_END_OF_DATA)
             case Dropped(pair) if pair in self._tasks:
                 self._tasks[pair].cancel()
+                self._forget(pair)  # Here, for a task that is cancelled before it has begun does nothing at all.
 
     async def _forward(self, pair: int, port: int) -> None:
         """Serve one connection to its end."""
+        inbox = self._inboxes[pair]
         try:
             async with self._connect(port, NODE_PROTOCOLS) as node, asyncio.TaskGroup() as group:
-                inward = group.create_task(self._to_node(self._inboxes[pair], node))
+                inward = group.create_task(self._to_node(inbox, node))
                 await self._to_client(pair, node)
                 inward.cancel()
             if node.close_code not in (None, *_WELL_ENDED):
@@ -121,10 +123,14 @@ class _Session:
         except ApiError as error:
             self._pairs.fail(pair, f"error forwarding port {port}: {error}")
         finally:
-            del self._tasks[pair]
+            self._forget(pair)
+        await self._flush()
+
+    def _forget(self, pair: int) -> None:
+        """Let go of a connection that is over; once more does no harm."""
+        if self._tasks.pop(pair, None) is not None:
             self._inboxes.pop(pair).clear()
             self._pairs.finish(pair)
-        await self._flush()
 
     async def _to_node(self, inbox: Inbox, node: aiohttp.ClientWebSocketResponse) -> None:
         while True:

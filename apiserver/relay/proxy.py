@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 from yarl import URL
 
 from apiserver.connections import invite_body
@@ -23,9 +23,8 @@ from apiserver.relay.links import Links
 from apiserver.relay.places import Place, place_of
 from apiserver.relay.proxy_headers import Headers, is_upgrade, to_client, to_server, value_of
 from apiserver.relay.proxy_upgrade import passed_through
-from apiserver.responses import Answer, Ended
+from apiserver.responses import END_OF_CHUNKS, Answer, Ended, knows_chunks
 from apiserver.strategy import Reader
-from apiserver.watching import END_OF_CHUNKS
 from kube.errors import unavailable
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -139,7 +138,9 @@ async def _body(request: web.BaseRequest) -> AsyncIterator[bytes]:
 
 
 async def _answered(passage: Passage, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    """Pass an answer on. Raises ClientError before anything of it was."""
+    """Pass an answer on. Raises ClientError before anything of it was, ApiError for one that nobody asked for."""
+    if answer.status == 101:
+        raise unavailable("error trying to reach service: it switched protocols, which it was not asked for", 0)
     headers = to_client([(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.raw_headers])
     links = passage.links()
     pieces: AsyncIterator[bytes] = answer.content.iter_any()
@@ -205,7 +206,7 @@ async def _written(
         raise ConnectionResetError("the client has gone")
     keeps, chunked = request.keep_alive, False
     if _has_body(request, answer.status) and not value_of(headers, "content-length"):
-        chunked = request.version >= HttpVersion11
+        chunked = knows_chunks(request)
         keeps = keeps and chunked  # Else it is the connection's end that ends the answer.
     framing = [("Transfer-Encoding", "chunked")] if chunked else []
     lines = [f"{name}: {value}" for name, value in (*headers, *framing, *([] if keeps else [("Connection", "close")]))]

@@ -15,7 +15,7 @@ from aiohttp import web
 from apiserver.relay.agents import CONNECT_TIMEOUT_S
 from apiserver.relay.places import Place
 from apiserver.relay.proxy_headers import Headers, value_of
-from apiserver.relay.upgrade import RawLine
+from apiserver.relay.upgrade import RawLine, until_one_ends
 from apiserver.responses import Answer, Ended
 from kube.errors import bad_request, internal, unavailable
 
@@ -58,7 +58,8 @@ async def passed_through(
         head = await _answer(reader)
         if head.status != 101:
             return await _refusal(head, reader)
-        await _pass(RawLine.begun(request, head.raw), reader, writer)
+        line = RawLine.begun(request, head.raw)
+        await until_one_ends(_to_server(line, writer), _to_client(reader, line))
     finally:
         writer.close()
         with suppress(OSError, TimeoutError):
@@ -101,22 +102,12 @@ async def _refusal(head: Head, reader: asyncio.StreamReader) -> web.StreamRespon
     return Answer(head.status, body, value_of(head.headers, "content-type") or "text/plain", closes=True)
 
 
-async def _pass(line: RawLine, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    async with asyncio.TaskGroup() as group:
-        ways = [group.create_task(_to_server(line, writer)), group.create_task(_to_client(reader, line))]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in ways:
-            way.cancel()
-
-
 async def _to_server(line: RawLine, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await line.read():
-            writer.write(data)
-            await writer.drain()
+    while data := await line.read():
+        writer.write(data)
+        await writer.drain()
 
 
 async def _to_client(reader: asyncio.StreamReader, line: RawLine) -> None:
-    with suppress(OSError):
-        while data := await reader.read(PIECE_BYTES):
-            await line.write(data)
+    while data := await reader.read(PIECE_BYTES):
+        await line.write(data)

@@ -7,13 +7,16 @@ connection is lost.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from typing import Any, Final, Protocol, Self
 
 import aiohttp
 from aiohttp import web
 
 READ_AHEAD_BYTES: Final = 256 * 1024
+MESSAGE_MAX_BYTES: Final = 32 * 1024 * 1024
+"""What one message of a WebSocket may hold, as in Kubernetes: it is kept until its end has come."""
 PING_S: Final = 30.0
 
 
@@ -124,10 +127,24 @@ def offered_protocols(request: web.BaseRequest) -> list[str]:
 async def opened_socket(request: web.BaseRequest, protocols: Iterable[str]) -> web.WebSocketResponse:
     """Answer a WebSocket's request and return the socket. protocols: what we speak."""
     socket = web.WebSocketResponse(
-        protocols=tuple(protocols), compress=False, max_msg_size=0, autoclose=False, heartbeat=PING_S
+        protocols=tuple(protocols), compress=False, max_msg_size=MESSAGE_MAX_BYTES, autoclose=False, heartbeat=PING_S
     )
     await socket.prepare(request)
     return socket
+
+
+async def until_one_ends(*ways: Awaitable[None]) -> None:
+    """Pass things on in several ways until one of them ends, and cancel the others. A side that has gone ends its."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_until_gone(way)) for way in ways]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+
+
+async def _until_gone(way: Awaitable[None]) -> None:
+    with suppress(OSError):
+        await way
 
 
 def switching(protocol: str, *more: str) -> bytes:

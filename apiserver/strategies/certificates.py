@@ -184,6 +184,7 @@ def _with_times(
 
 def _conditions_errors(new: CertificateSigningRequest, old: CertificateSigningRequest) -> Errors:
     """Check what is said of a request: each thing once, and nothing that is final is taken back."""
+    kept: set[str] = set()
     for index, item in enumerate(new.status.conditions):
         here = f"status.conditions[{index}]"
         if not item.type:
@@ -192,9 +193,9 @@ def _conditions_errors(new: CertificateSigningRequest, old: CertificateSigningRe
             yield not_supported(f"{here}.status", item.status, ("True",))
         elif item.status not in _STATUSES:
             yield not_supported(f"{here}.status", item.status, _STATUSES)
-        if any(item.type == other.type for other in new.status.conditions[:index]):
+        if item.type in kept:
             yield duplicate(f"{here}.type", item.type)
-    kept = {item.type for item in new.status.conditions}
+        kept.add(item.type)
     for kind in dict.fromkeys(item.type for item in old.status.conditions if item.type in _FINAL):
         if kind not in kept:
             yield forbidden_field("status.conditions", f'updates may not remove a condition of type "{kind}"')
@@ -224,7 +225,8 @@ def _signer_errors(obj: CertificateSigningRequest) -> list[FieldError]:
 def _usage_errors(obj: CertificateSigningRequest) -> list[FieldError]:
     if not obj.spec.usages:
         return [required("spec.usages")]
-    twice = [(index, usage) for index, usage in enumerate(obj.spec.usages) if usage in obj.spec.usages[:index]]
+    first = {usage: index for index, usage in reversed([*enumerate(obj.spec.usages)])}
+    twice = [(index, usage) for index, usage in enumerate(obj.spec.usages) if first[usage] < index]
     if twice:
         return [duplicate(f"spec.usages[{index}]", usage) for index, usage in twice]
     unknown = [(index, usage) for index, usage in enumerate(obj.spec.usages) if usage not in _USAGES]

@@ -6,13 +6,13 @@ Source: kubernetes.io/docs/reference/kubernetes-api, the constraints of each fie
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from kube import names
 from kube.api.meta_v1 import LabelSelector
 from kube.errors import FieldError, forbidden_field, immutable, invalid, not_supported, required
+from kube.memo import by_text
 
 Check = Callable[[str], list[str]]
 Errors = Iterator[FieldError]
@@ -25,7 +25,7 @@ _NOT_NEGATIVE: Final = "must be greater than or equal to 0"
 _KNOWN_GOOD_MAX: Final = 16_384
 
 
-@lru_cache(maxsize=_KNOWN_GOOD_MAX)
+@by_text(_KNOWN_GOOD_MAX)
 def problems(check: Check, value: str) -> tuple[str, ...]:
     """Return what a rule of kube.names has against a text."""
     return tuple(check(value))
@@ -127,7 +127,7 @@ def percent_at_most_100(path: str, value: int | str | None) -> Errors:
         yield invalid(path, value, "must not be greater than 100%")
 
 
-@lru_cache(maxsize=_KNOWN_GOOD_MAX)
+@by_text(_KNOWN_GOOD_MAX)
 def is_ip(text: str) -> bool:
     """Say whether a text is an IPv4 or IPv6 address."""
     try:

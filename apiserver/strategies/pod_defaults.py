@@ -5,7 +5,6 @@ Source: kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1, t
 """
 
 import re
-from functools import lru_cache
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
@@ -41,7 +40,7 @@ from kube.api.core_v1 import (
     Volume,
     VolumeProjection,
 )
-from kube.memo import by_content, by_identity
+from kube.memo import by_content, by_identity, by_text
 from kube.objects import with_defaults
 from kube.quantity import Quantity
 from kube.requests import container_requests
@@ -145,7 +144,7 @@ def _default_container(container: AnyContainer) -> AnyContainer:
     )
 
 
-@lru_cache(maxsize=1024)
+@by_text(1024)
 def pull_policy(image: str) -> str:
     """Return when to pull an image whose author did not say: always for a tag that moves, else where it is missing."""
     if not _IMAGE.fullmatch(image):

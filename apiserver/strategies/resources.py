@@ -105,16 +105,18 @@ def _is_whole_pages(name: str, amount: Quantity) -> bool:
 def claims_errors(claims: tuple[ResourceClaim, ...], known: Collection[str], path: str) -> Errors:
     """Check which of its pod's claims a container uses. known: the names of those."""
     seen: set[tuple[str, str]] = set()
+    used: set[str] = set()
     for index, claim in enumerate(claims):
         here = f"{path}[{index}]"
         if not claim.name:
             yield required(here)
             continue
         key = (claim.name, claim.request)
-        if key in seen or (claim.name, "") in seen or (not claim.request and claim.name in {name for name, _ in seen}):
+        if key in seen or (claim.name, "") in seen or (not claim.request and claim.name in used):
             yield duplicate(here, "/".join(part for part in key if part))
         yield from named_if_set(f"{here}.request", claim.request, names.check_dns_label)
         seen.add(key)
+        used.add(claim.name)
         if claim.name not in known:
             told = f": {', '.join(sorted(known))}" if known else " which is empty"
             yield missing_reference(here, claim.name, f"must be one of the names in pod.spec.resourceClaims{told}")

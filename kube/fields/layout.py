@@ -375,8 +375,9 @@ class ValuesLayout(Layout):
 
     def diff(self, old: Any, new: Any) -> Found:
         """Tell what joined and what left."""
-        changed = {value_element(item): LEAF for item in new if item not in old}
-        removed = {value_element(item): LEAF for item in old if item not in new}
+        before, after = set(old), set(new)
+        changed = {value_element(item): LEAF for item in new if item not in before}
+        removed = {value_element(item): LEAF for item in old if item not in after}
         return changed or None, removed or None
 
     def child(self, element: str) -> Layout | None:

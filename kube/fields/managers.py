@@ -6,14 +6,14 @@ Source: kubernetes.io/docs/reference/using-api/server-side-apply, the section on
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
 
 from kube.api.meta_v1 import ManagedFieldsEntry
 from kube.api.scalars import NO_FIELDS
-from kube.fields.sets import EMPTY, FieldSet, FieldSetError, from_text, to_text, union
+from kube.fields.sets import EMPTY, SHARED_MAX_BYTES, FieldSet, FieldSetError, from_text, to_text, union
+from kube.memo import by_text
 
 APPLY: Final = "Apply"
 UPDATE: Final = "Update"
@@ -106,7 +106,7 @@ def _place(entry: ManagedFieldsEntry) -> tuple[str, ...]:
     return (entry.operation, entry.time or "", entry.manager, entry.api_version, entry.subresource)
 
 
-@lru_cache(maxsize=8192)
+@by_text(8192, SHARED_MAX_BYTES)
 def shared(text: bytes) -> msgspec.Raw:
     """Return the one value that all objects with the same set of fields hold."""
     return msgspec.Raw(text) if text else NO_FIELDS

@@ -13,17 +13,18 @@ Source: KEP-555; the type FieldsV1 in kubernetes.io/docs/reference/kubernetes-ap
 """
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from kube.memo import by_identity
+from kube.memo import by_identity, by_text
 
 FieldSet: TypeAlias = Mapping[str, Any]
 """A node: path elements to nodes."""
 
 BRANCHES_MAX: Final = 128
+SHARED_MAX_BYTES: Final = 16 * 1024
+"""Up to what length of its JSON a set is kept for all objects that have the same."""
 SELF: Final = "."
 EMPTY: Final[FieldSet] = {}
 LEAF: Final[FieldSet] = {}
@@ -49,7 +50,7 @@ def _branch_text(node: FieldSet) -> bytes:
     return _ENCODER.encode(node)
 
 
-@lru_cache(maxsize=8192)
+@by_text(8192, SHARED_MAX_BYTES)
 def from_text(text: bytes) -> FieldSet:
     """Return the set that JSON holds. Raises FieldSetError."""
     try:

@@ -5,6 +5,7 @@ is removed. What somebody else manages and would get another value is a conflict
 Source: KEP-555; kubernetes.io/docs/reference/using-api/server-side-apply
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -140,13 +141,14 @@ def _merge_items(live: list[Any], config: list[Any], layout: ItemsLayout | Value
         for name, item in zip(wanted, config, strict=True)
     ]
     merged: list[Any] = []
-    meeting = [place for place, name in enumerate(wanted) if name in held]
+    applied = set(wanted)
+    meeting = deque(place for place, name in enumerate(wanted) if name in held)
     done = 0
     for name, item in zip(names, live, strict=True):
-        if name not in wanted:
+        if name not in applied:
             merged.append(item)
         elif meeting and wanted[meeting[0]] == name:
-            until = meeting.pop(0) + 1
+            until = meeting.popleft() + 1
             merged += mine[done:until]
             done = until
     return merged + mine[done:]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from kube.codec import encode, is_deeper_than
+from kube.codec import encode, is_deeper_than, to_plain
 
 OPERATIONS_MAX: Final = 10_000
 DEPTH_MAX: Final = 200
@@ -35,55 +35,120 @@ def apply_json_patch(document: Any, patch: Sequence[Mapping[str, Any]]) -> Any:
         raise JsonPatchError(f"a JSON patch is a list of operations, not {_type_name(patch)}")
     if len(patch) > OPERATIONS_MAX:
         raise JsonPatchError(f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(patch)}")
-    copied_bytes = 0
+    copy = _Copy(document)
     for number, operation in enumerate(patch):
         try:
-            copied_bytes += _copied_bytes(document, operation)
-            if copied_bytes > COPIED_MAX_BYTES:
-                raise JsonPatchError(f"copies more than {COPIED_MAX_BYTES} bytes in all")
-            document = _operate(document, operation)
+            _operate(copy, operation)
         except JsonPatchError as error:
             raise type(error)(f"operation {number}: {error}") from error
-    if is_deeper_than(document, DEPTH_MAX):
+    if is_deeper_than(copy.root, DEPTH_MAX):
         raise JsonPatchError(f"the result is nested too deeply; at most {DEPTH_MAX} levels are taken")
-    return document
+    return copy.root
 
 
-def _copied_bytes(document: Any, operation: Any) -> int:
-    """Return how much an operation copies: a few copies of copies would make more than any memory holds."""
-    if not isinstance(operation, Mapping) or operation.get("op") != "copy":
-        return 0
-    return len(encode(_value_at(document, _pointer(operation, "from"))))
-
-
-def _operate(document: Any, operation: Mapping[str, Any]) -> Any:
+def _operate(copy: "_Copy", operation: Mapping[str, Any]) -> None:
     if not isinstance(operation, Mapping):
         raise JsonPatchError(f"must be an object, not {_type_name(operation)}")
     path = _pointer(operation, "path")
     match operation.get("op"):
         case "add":
-            return _add(document, path, _value(operation))
+            copy.add(path, _value(operation))
         case "remove":
-            return _remove(document, path)
+            copy.remove(path)
         case "replace":
-            _value_at(document, path)
-            return _set(document, path, _value(operation))
+            _value_at(copy.root, path)
+            copy.put(path, _value(operation))
         case "move":
             source = _pointer(operation, "from")
             if path[: len(source)] == source and path != source:
                 raise JsonPatchError(f'move: "{operation["from"]}" can\'t be moved into itself')
-            value = _find(document, source)
-            return _add(_remove(document, source), path, value) if path != source else document
+            value = _find(copy.root, source)
+            if path != source:
+                copy.remove(source)
+                copy.add(path, value)
         case "copy":
-            return _add(document, path, _value_at(document, _pointer(operation, "from")))
+            copy.add(path, copy.duplicate(_pointer(operation, "from")))
         case "test":
-            if not _same(_value_at(document, path), operation.get("value")):
+            if not _same(_value_at(copy.root, path), operation.get("value")):
                 raise JsonPatchTestFailed(f"testing value {operation['path']} failed")
-            return document
         case None:
             raise JsonPatchError('has no "op"; one of add, remove, replace, move, copy, test')
         case unknown:
             raise JsonPatchError(f"unexpected kind: {unknown}; one of add, remove, replace, move, copy, test")
+
+
+class _Copy:
+    """A document that changes, and the one that it was at first doesn't: what would change is copied, once.
+
+    A copy of a long list for each operation would keep everybody else waiting.
+    """
+
+    def __init__(self, document: Any) -> None:
+        self.root = document
+        self._own: dict[int, Any] = {}
+        """The lists and objects that nobody else has, by their ids."""
+        self._duplicated_bytes = 0
+
+    def add(self, path: tuple[str, ...], value: Any) -> None:
+        """Insert a value into a list, or set that of an object's key."""
+        if not path:
+            self.root = value
+            return
+        parent, token = self._opened(path[:-1]), path[-1]
+        if isinstance(parent, dict):
+            parent[token] = value
+        elif isinstance(parent, list):
+            parent.insert(len(parent) if token == "-" else _index(parent, token, path, len(parent)), value)  # noqa: S105
+        else:
+            raise _missing(path)
+
+    def remove(self, path: tuple[str, ...]) -> None:
+        """Take away what is at a path."""
+        if not path:
+            self.root = None
+            return
+        _find(self.root, path)
+        parent = self._opened(path[:-1])
+        del parent[_key(parent, path)]
+
+    def put(self, path: tuple[str, ...], value: Any) -> None:
+        """Set what is at a path, or the value of a key that its object hasn't yet."""
+        if not path:
+            self.root = value
+            return
+        parent = self._opened(path[:-1])
+        parent[_key(parent, path)] = value
+
+    def duplicate(self, path: tuple[str, ...]) -> Any:
+        """Return a copy of what is at a path: a few copies of copies would make more than any memory holds."""
+        text = encode(_value_at(self.root, path))
+        self._duplicated_bytes += len(text)
+        if self._duplicated_bytes > COPIED_MAX_BYTES:
+            raise JsonPatchError(f"copies more than {COPIED_MAX_BYTES} bytes in all")
+        return to_plain(_value_at(self.root, path))
+
+    def _opened(self, path: tuple[str, ...]) -> Any:
+        """Return what is at a path, to be changed in place."""
+        self.root = here = self._owned(self.root)
+        for depth in range(1, len(path) + 1):
+            inner = _child(here, path[depth - 1], path[:depth])
+            mine = self._owned(inner)
+            if mine is not inner:
+                here[_key(here, path[:depth])] = mine
+            here = mine
+        return here
+
+    def _owned(self, value: Any) -> Any:
+        if not isinstance(value, dict | list) or id(value) in self._own:
+            return value
+        mine = value.copy()
+        self._own[id(mine)] = mine
+        return mine
+
+
+def _key(parent: Any, path: tuple[str, ...]) -> Any:
+    """Return by what the last step of a path is found in its list or object."""
+    return _index(parent, path[-1], path, len(parent) - 1) if isinstance(parent, list) else path[-1]
 
 
 def _value(operation: Mapping[str, Any]) -> Any:
@@ -138,49 +203,6 @@ def _index(items: list[Any], token: str, path: tuple[str, ...], last: int) -> in
     if not 0 <= at <= last:
         raise JsonPatchError(f"{_shown(path)}: the list has {len(items)} items")
     return at
-
-
-def _changed(document: Any, path: tuple[str, ...], depth: int, new: Any) -> Any:
-    """Return a copy of `document` down `path[:depth]`, with `new` in the place of what is there."""
-    if depth == 0:
-        return new
-    parents = [document]
-    for level in range(depth - 1):
-        parents.append(_child(parents[-1], path[level], path[: level + 1]))
-    for level in range(depth - 1, -1, -1):
-        parent, token = parents[level], path[level]
-        copy = parent.copy()
-        copy[token if isinstance(parent, dict) else _index(parent, token, path, len(parent) - 1)] = new
-        new = copy
-    return new
-
-
-def _set(document: Any, path: tuple[str, ...], value: Any) -> Any:
-    return _changed(document, path, len(path), value)
-
-
-def _add(document: Any, path: tuple[str, ...], value: Any) -> Any:
-    if not path:
-        return value
-    parent = _find(document, path[:-1])
-    token = path[-1]
-    if isinstance(parent, dict):
-        return _changed(document, path, len(path) - 1, {**parent, token: value})
-    if isinstance(parent, list):
-        at = len(parent) if token == "-" else _index(parent, token, path, len(parent))  # noqa: S105 - no secret.
-        return _changed(document, path, len(path) - 1, [*parent[:at], value, *parent[at:]])
-    raise _missing(path)
-
-
-def _remove(document: Any, path: tuple[str, ...]) -> Any:
-    if not path:
-        return None
-    _find(document, path)
-    parent = _find(document, path[:-1])
-    if isinstance(parent, dict):
-        return _changed(document, path, len(path) - 1, {k: v for k, v in parent.items() if k != path[-1]})
-    at = _index(parent, path[-1], path, len(parent) - 1)
-    return _changed(document, path, len(path) - 1, [*parent[:at], *parent[at + 1 :]])
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -170,17 +170,17 @@ def _check_order(wanted: Sequence[Any], order: Sequence[Any], path: str) -> None
 
 def _surviving_items(old: list[Any], patch: list[Any], key: str, path: str) -> list[Any]:
     """Return the items that the directives of a patch leave."""
-    kept = list(old)
+    gone: set[Any] = set()
+    is_replaced = False
     for item in patch:
         directive = item.get(DIRECTIVE) if isinstance(item, dict) else None
         if directive == "replace":
-            kept = []
+            is_replaced = True
         elif directive == "delete":
-            gone = _key_value(item, key, path)
-            kept = [other for other in kept if _key_of(other, key) != gone]
+            gone.add(_key_value(item, key, path))
         elif directive is not None:
             raise StrategicPatchError(f"{path}: {DIRECTIVE} {directive!r} of a list's item; use delete or replace")
-    return kept
+    return [] if is_replaced else [item for item in old if _key_of(item, key) not in gone]
 
 
 def _in_order(

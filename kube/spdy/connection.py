@@ -127,8 +127,10 @@ class Connection:
         return number
 
     def accept(self, stream: int, headers: Headers | None = None) -> None:
-        """Take a stream that the peer wants. Raises StreamError."""
-        state = self._known(stream)
+        """Take a stream that the peer wanted; one that it has dropped meanwhile stays so. Raises StreamError."""
+        state = self._streams.get(stream)
+        if state is None:
+            return
         if state.is_accepted or stream % 2 == self._parity:
             raise StreamError(f"stream {stream}: it waits for no answer of ours")
         state.is_accepted = True

@@ -173,3 +173,16 @@ async def test_a_revision_that_never_comes_is_not_waited_for_for_ever() -> None:
             await cache.wait_seen(10**9)
 
     assert cache.waiting == 0
+
+
+async def test_who_gives_up_waiting_for_a_revision_leaves_nothing_behind() -> None:
+    """A client that hangs up is no longer waiting, and no revision that comes will ever say so."""
+    cache = Cache(MemoryStore())
+
+    async with running(cache), asyncio.TaskGroup() as group:
+        waiter = group.create_task(cache.wait_seen(10**9))
+        while not cache.waiting:
+            await asyncio.sleep(0)
+        waiter.cancel()
+
+    assert cache.waiting == 0

@@ -1,6 +1,7 @@
 """What is looked for in a body, and when."""
 
 import json
+import tracemalloc
 from typing import Any, cast
 
 import pytest
@@ -81,3 +82,26 @@ def _told(text: str, validation: str) -> str:
         return ", ".join(read(text, validation).warnings)
     except ApiError as error:
         return str(error)
+
+
+def test_what_a_long_name_holds_is_told_without_repeating_it() -> None:
+    """The paths of all keys below a long name would be many thousand times the body."""
+    below = ",".join(['"a":1'] * 10_000 + [f'"b{number}":1' for number in range(1000)])
+    body = f'{{"metadata":{{"name":"web","{"k" * 20_000}":{{{below}}}}}}}'
+
+    tracemalloc.start()
+    try:
+        warnings = read(body).warnings
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    cut = f"metadata.{'k' * 200}..."
+    assert warnings == (f'unknown field "{cut}"', f'duplicate field "{cut}.a"')
+    assert peak_bytes < 20_000_000
+
+
+def test_a_hundred_problems_are_told_and_no_more() -> None:
+    body = json.dumps(crowd_pod("web", **{f"odd{number}": 1 for number in range(1000)}))
+
+    assert list(read(body).warnings) == [f'unknown field "odd{number}"' for number in range(100)]

@@ -57,6 +57,15 @@ def test_pairs_of_old_clients_are_known_by_the_order_of_their_streams() -> None:
     assert talk.steps() == [Wanted(3, 80), Wanted(7, 80)]
 
 
+def test_a_pair_that_is_opened_and_dropped_in_one_breath_is_both() -> None:
+    talk = Talk()
+    talk.open("error")
+    data = talk.open("data")
+    talk.client.reset(data, Reset.CANCEL)
+
+    assert talk.steps() == [Wanted(data, 80), Dropped(data)]
+
+
 @pytest.mark.parametrize(
     ("kind", "port"), [("data", ""), ("data", "0"), ("data", "65536"), ("error", "http"), ("odd", "80"), ("", "80")]
 )

@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientError
 
 from apiserver.server import ApiServer, StartError
 from apiserver.settings import ApiServerSettings
+from apiserver.tokens import AUDIENCES
 from kube.errors import ApiError
 from kube.pki import LEAF_LIFETIME, Subject, issue, save_pair
 from tests.apiserver.wire import Wire, config_map, pod
@@ -146,6 +148,75 @@ async def test_access_reviews_tell_what_may_be_done(wire: Wire) -> None:
     hers = await wire.send("POST", f"{group}/subjectaccessreviews", {"spec": spec})
 
     assert (mine.status, mine.json["status"]["allowed"], hers.json["status"]["allowed"]) == (201, True, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "spec", "code"),
+    [
+        ("subjectaccessreviews", {"resourceAttributes": {"verb": "get", "resource": "pods"}}, 422),
+        ("namespaces/a/localsubjectaccessreviews", {"user": "ada", "nonResourceAttributes": {"path": "/version"}}, 422),
+        ("namespaces/a/localsubjectaccessreviews", {"user": "ada", "resourceAttributes": {"namespace": "b"}}, 422),
+        ("namespaces/a/localsubjectaccessreviews", {"user": "ada", "resourceAttributes": {"namespace": "a"}}, 201),
+    ],
+)
+async def test_a_question_about_somebody_names_them_and_stays_in_its_namespace(
+    wire: Wire, path: str, spec: dict[str, object], code: int
+) -> None:
+    assert (await wire.send("POST", f"/apis/authorization.k8s.io/v1/{path}", {"spec": spec})).status == code
+
+
+async def test_a_question_is_about_the_namespace_in_which_it_is_asked(wire: Wire) -> None:
+    review = {"metadata": {"namespace": "b"}, "spec": {"user": "ada", "resourceAttributes": {"namespace": "b"}}}
+
+    reply = await wire.send("POST", "/apis/authorization.k8s.io/v1/namespaces/a/localsubjectaccessreviews", review)
+
+    assert (reply.status, reply.reason) == (400, "BadRequest")
+
+
+async def test_a_review_knows_tokens_of_every_sort(server: ApiServer, wire: Wire) -> None:
+    path = "/apis/authentication.k8s.io/v1/tokenreviews"
+    issued = await wire.send("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", {"spec": {}})
+    secret = {
+        "metadata": {"name": "bootstrap-token-abcdef"},
+        "type": "bootstrap.kubernetes.io/token",
+        "stringData": {
+            "token-id": "abcdef",
+            "token-secret": "0123456789abcdef",
+            "usage-bootstrap-authentication": "true",
+        },
+    }
+    assert (await wire.send("POST", "/api/v1/namespaces/kube-system/secrets", secret)).status == 201
+
+    async def asked(token: str, *audiences: str) -> dict[str, Any]:
+        reply = await wire.send("POST", path, {"spec": {"token": token, "audiences": audiences}})
+        assert reply.status == 201
+        return {"authenticated": False, **reply.json["status"]}
+
+    account = await asked(issued.json["status"]["token"])
+    joining = await asked("abcdef.0123456789abcdef", AUDIENCES[0], "others")
+    others = [await asked("abcdef.0123456789abcdef", "others"), await asked("nonsense")]
+    nothing = await wire.send("POST", path, {"spec": {}})
+
+    assert (account["user"]["username"], account["audiences"]) == (
+        "system:serviceaccount:default:default",
+        [*AUDIENCES],
+    )
+    assert (joining["user"]["username"], joining["audiences"]) == ("system:bootstrap:abcdef", [AUDIENCES[0]])
+    assert [each["authenticated"] for each in others] == [False, False]
+    assert nothing.status == 400
+
+
+async def test_a_token_is_good_in_one_form_alone(server: ApiServer, wire: Wire) -> None:
+    """With letters in it that mean nothing there would be any number of good ones, and each is kept in memory."""
+    issued = await wire.send("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", {"spec": {}})
+    token = issued.json["status"]["token"]
+
+    answers = []
+    for form in (token, f"{token}!!!!", f"{token[:-4]}!{token[-4:]}"):
+        async with Wire.connect(server, token=form) as account:
+            answers.append((await account.send("GET", "/api")).status)
+
+    assert answers == [200, 401, 401]
 
 
 async def test_who_impersonates_gives_up_all_that_he_was(wire: Wire) -> None:

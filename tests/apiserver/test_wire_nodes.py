@@ -55,6 +55,35 @@ async def test_an_agent_makes_no_pods_that_would_show_it_secrets(here: Wire, wir
     assert (honest.status, read.status) == (201, 403)
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]},
+        {
+            "volumes": [
+                {
+                    "name": "v",
+                    "ephemeral": {
+                        "volumeClaimTemplate": {
+                            "spec": {
+                                "accessModes": ["ReadWriteOnce"],
+                                "resources": {"requests": {"storage": "1Gi"}},
+                            }
+                        }
+                    },
+                }
+            ]
+        },
+        {"resourceClaims": [{"name": "gpu", "resourceClaimName": "gpu"}]},
+        {"resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "gpu"}]},
+    ],
+    ids=["claim", "claim made for it", "devices", "devices claimed for it"],
+)
+async def test_an_agent_makes_no_pods_that_would_claim_anything(here: Wire, spec: dict[str, Any]) -> None:
+    """What is claimed for a pod is made by controllers, who may do more than a node."""
+    assert (await here.send("POST", PODS, mirror_pod(**spec))).status == 403
+
+
 async def test_an_agent_registers_no_other_node_and_renews_no_other_lease(here: Wire) -> None:
     other = await here.send("POST", NODES, {"metadata": {"name": "there"}})
     generated = await here.send("POST", NODES, {"metadata": {"generateName": "there-"}})

@@ -81,6 +81,18 @@ async def test_a_watch_ends_with_the_connection_where_the_client_asked_for_that(
     assert answer.endswith(b"0\r\n\r\n")
 
 
+async def test_a_client_of_http_1_0_gets_a_watch_without_frames(server: ApiServer, wire: Wire) -> None:
+    """nginx is one, if nobody tells it otherwise."""
+    await wire.send("POST", MAPS, config_map())
+    head = "HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"
+
+    answer = await raw(server, f"GET {MAPS}?watch=1&timeoutSeconds=1 {head}".encode())
+
+    top, _, lines = answer.partition(b"\r\n\r\n")
+    assert (b"Transfer-Encoding" in top, b"Connection: close" in top) == (False, True)
+    assert [json.loads(line)["type"] for line in lines.splitlines()] == ["ADDED"]
+
+
 async def test_the_head_of_a_watch_is_not_to_be_had(wire: Wire) -> None:
     """What follows a HEAD's answer is the next answer, so a stream must not begin there."""
     reply = await wire.send("HEAD", f"{MAPS}?watch=true&timeoutSeconds=1")

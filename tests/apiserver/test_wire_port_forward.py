@@ -12,7 +12,7 @@ from aiohttp import web
 
 from apiserver.relay.port_forward import AHEAD_BYTES, TUNNELLED
 from apiserver.server import ApiServer
-from kube.spdy.connection import Connection
+from kube.spdy.connection import Connection, Reset
 from kube.spdy.events import DataReceived, Event, StreamEnded, StreamReset
 from tests.apiserver.agents import add_node, add_pod, node_tls, serving
 from tests.apiserver.wire import Wire
@@ -243,6 +243,25 @@ async def test_what_a_pod_does_not_take_is_not_read_from_the_client(wire: Wire, 
                 break
 
     assert is_held_back
+
+
+async def test_what_was_sent_to_connections_that_were_dropped_at_once_is_forgotten(
+    wire: Wire, agent: PretendedAgent
+) -> None:
+    """Else it would count for ever in what waits for the pods, and in the end nothing more would be read."""
+    piece = bytes(40_000)
+    async with forwarding(wire, "tunnelled") as client:
+        for number in range(AHEAD_BYTES // len(piece) + 2):
+            headers = {"port": "8080", "requestid": f"dropped-{number}"}
+            client.spdy.open({**headers, "streamtype": "error"}, fin=True)
+            data = client.spdy.open({**headers, "streamtype": "data"})
+            client.spdy.send(data, piece)
+            client.spdy.reset(data, Reset.CANCEL)
+            await client.flush()
+        good, _ = await client.pair(8080)
+        client.spdy.send(good, b"still here")
+        await client.flush()
+        await client.until(DataReceived(good, b"still here"))
 
 
 async def test_a_pod_whose_node_is_gone_is_told_per_connection(wire: Wire) -> None:

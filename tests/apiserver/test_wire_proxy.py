@@ -79,7 +79,8 @@ class Backend:
                     await socket.send_bytes(b"heard " + message.data)
                 return socket
             case "/teapot":
-                return web.Response(status=418, text="short and stout", headers={"Access-Control-Allow-Origin": "*"})
+                status = int(request.query.get("status", "418"))
+                return web.Response(status=status, text="short and stout", headers={"Access-Control-Allow-Origin": "*"})
         told = {
             "method": request.method,
             "target": request.raw_path,
@@ -251,6 +252,13 @@ async def test_a_packed_body_arrives_as_it_was_sent(wire: Wire, backend: Backend
 async def test_an_answer_that_breaks_off_breaks_off(wire: Wire, backend: Backend) -> None:
     with pytest.raises(aiohttp.ClientPayloadError):
         await wire.send("GET", f"{POD}/half")
+
+
+async def test_a_server_that_switches_protocols_unasked_is_not_heard(wire: Wire, backend: Backend) -> None:
+    """The client would go on in a protocol of which it knows nothing."""
+    reply = await wire.send("GET", f"{POD}/teapot?status=101")
+
+    assert (reply.status, "switched protocols" in reply.json["message"]) == (503, True)
 
 
 async def test_a_websocket_passes_through(server: ApiServer, wire: Wire, backend: Backend) -> None:

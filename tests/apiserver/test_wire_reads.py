@@ -164,12 +164,14 @@ async def test_a_server_tells_its_health_and_version_to_anybody(server: ApiServe
     assert metrics.status == 403
 
 
-async def test_metrics_count_requests_and_objects(wire: Wire) -> None:
+async def test_metrics_count_requests_watches_and_objects(wire: Wire) -> None:
     await wire.send("GET", MAPS)
 
-    text = (await wire.send("GET", "/metrics")).body.decode()
+    async with wire.lines(f"{MAPS}?watch=1"):
+        text = (await wire.send("GET", "/metrics")).body.decode()
 
     assert 'apiserver_request_total{code="200",group="",resource="configmaps",verb="GET"} 1' in text
+    assert 'apiserver_longrunning_requests{resource="configmaps",verb="WATCH"} 1' in text
     assert 'apiserver_storage_objects{resource="namespaces"} 4' in text
 
 

@@ -2,20 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from apiserver.authentication import user_of_certificate
+from apiserver.relay.agents import REFUSAL_MAX_BYTES
+from apiserver.relay.upgrade import MESSAGE_MAX_BYTES
 from apiserver.server import ApiServer
 from tests.apiserver.agents import add_node, node_tls, serving
 from tests.apiserver.wire import Wire, connection, pod
 
 PODS = "/api/v1/namespaces/default/pods"
 PATIENCE_S = 10.0
+HELD_S = 0.3
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
 UPGRADE = (
     b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -24,10 +28,16 @@ UPGRADE = (
 
 
 class PretendedAgent:
-    """A node's agent that serves one log and echoes what exec sends."""
+    """A node's agent that serves one log and echoes what exec sends; or dies, once `dies` is set, where it is asked to.
+
+    is_held_back: set when nobody takes what it sends.
+    """
 
     def __init__(self) -> None:
+        self.dies = asyncio.Event()
+        self.is_held_back = asyncio.Event()
         self.sends_on_to = ""
+        self.refuses_at_length = False
         self.asked: list[str] = []
         self.callers: list[str] = []
         self.streams = 0
@@ -40,16 +50,53 @@ class PretendedAgent:
         if self.sends_on_to:
             return web.Response(status=307, headers={"Location": self.sends_on_to})
         if request.path.startswith("/containerLogs/"):
+            if self.refuses_at_length:
+                return await self._refuse_for_ever(request)
             if "previous" in request.query:
                 return web.Response(status=400, text='previous terminated container "main" in pod "web" not found')
+            if "follow" in request.query:
+                return await self._begun_log(request)
             return web.Response(text="one\ntwo\n")
         socket = web.WebSocketResponse(protocols=(V5, V4))
         await socket.prepare(request)
         self.streams += 1
         try:
-            return await self._echo(socket)
+            match request.query.get("command"):
+                case "die":
+                    await self._die(request)
+                case "flood":
+                    await self._flood(socket)
+                case _:
+                    return await self._echo(socket)
         finally:
             self.streams -= 1
+        return socket
+
+    async def _refuse_for_ever(self, request: web.BaseRequest) -> web.StreamResponse:
+        refusal = web.StreamResponse(status=400)
+        await refusal.prepare(request)
+        while True:
+            await refusal.write(b"no" * 1000)
+
+    async def _begun_log(self, request: web.BaseRequest) -> web.StreamResponse:
+        log = web.StreamResponse()
+        log.content_length = 1000
+        await log.prepare(request)
+        await log.write(b"one\n")
+        await self._die(request)
+        return log
+
+    async def _die(self, request: web.BaseRequest) -> None:
+        await self.dies.wait()
+        assert request.transport is not None
+        request.transport.abort()
+
+    async def _flood(self, socket: web.WebSocketResponse) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(socket.send_bytes(b"\x01" + bytes(60_000)), HELD_S)
+            except TimeoutError:
+                self.is_held_back.set()
 
     async def _echo(self, socket: web.WebSocketResponse) -> web.StreamResponse:
         async for message in socket:
@@ -116,6 +163,25 @@ async def test_what_the_agent_refuses_is_refused_with_its_words(wire: Wire, agen
     assert reply.json["message"] == 'previous terminated container "main" in pod "web" not found'
 
 
+async def test_a_client_of_http_1_0_gets_a_log_without_frames(server: ApiServer, agent: PretendedAgent) -> None:
+    async with connection(server) as (reader, writer), asyncio.timeout(PATIENCE_S):
+        writer.write(f"GET {PODS}/web/log HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+        answer = await reader.read()
+
+    assert answer.partition(b"\r\n\r\n")[2] == b"one\ntwo\n"
+
+
+async def test_of_what_an_agent_refuses_with_no_more_is_kept_than_people_read(
+    wire: Wire, agent: PretendedAgent
+) -> None:
+    agent.refuses_at_length = True
+
+    async with asyncio.timeout(PATIENCE_S):
+        reply = await wire.send("GET", f"{PODS}/web/log?previous=true")
+
+    assert (reply.status, len(reply.json["message"])) == (400, REFUSAL_MAX_BYTES)
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -168,6 +234,58 @@ async def test_exec_passes_both_ways_and_ends_as_the_agent_ends_it(wire: Wire, a
     assert (echoed, status[:1]) == (b"\x01hello", b"\x03")
     assert (end.type, socket.close_code) == (aiohttp.WSMsgType.CLOSE, 1000)
     assert agent.asked[0].startswith("/exec/default/web/main?command=cat&command=-&")
+
+
+async def test_a_log_that_breaks_off_ends_its_socket(
+    wire: Wire, agent: PretendedAgent, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        wire.socket(f"{PODS}/web/log?follow=1", ("binary.k8s.io",)) as socket,
+        asyncio.timeout(PATIENCE_S),
+    ):
+        heard = [await socket.receive_bytes() for _ in range(2)]
+        agent.dies.set()
+        end = await socket.receive()
+
+    assert (heard, end.type, socket.close_code) == ([b"", b"one\n"], aiohttp.WSMsgType.CLOSE, 1011)
+    assert caplog.record_tuples == []
+
+
+async def test_an_agent_that_dies_while_it_is_sent_something_ends_the_exec(
+    wire: Wire, agent: PretendedAgent, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with wire.socket(f"{PODS}/web/exec?command=die&stdin=1", (V5,)) as socket, asyncio.timeout(PATIENCE_S):
+        with suppress(TimeoutError):
+            while True:
+                await asyncio.wait_for(socket.send_bytes(bytes(60_000)), HELD_S)
+        agent.dies.set()
+        end = await socket.receive()
+
+    assert (end.type, socket.close_code) == (aiohttp.WSMsgType.CLOSE, 1011)
+    assert caplog.record_tuples == []
+
+
+async def test_a_client_that_vanishes_from_its_output_is_no_fault_of_the_server(
+    server: ApiServer, agent: PretendedAgent, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        async with connection(server) as (_, writer):
+            writer.write(UPGRADE % f"{PODS}/web/exec?command=flood&stdout=1".encode())
+            await agent.is_held_back.wait()
+        while agent.streams:
+            await asyncio.sleep(0.02)
+
+    assert caplog.record_tuples == []
+
+
+async def test_a_message_without_an_end_is_not_kept(wire: Wire) -> None:
+    """A watch takes nothing from its client, which could fill the memory with one message else."""
+    async with wire.socket("/api/v1/pods?watch=1") as socket, asyncio.timeout(PATIENCE_S):
+        header = b"\x82\xff" + (MESSAGE_MAX_BYTES + 1).to_bytes(8, "big") + bytes(4)
+        cast("Any", socket)._response.connection.transport.write(header)
+        await socket.receive()
+
+    assert socket.closed
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,16 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from apiserver.measuring import SUMMARY_MAX_BYTES
 from apiserver.server import ApiServer
 from kube.codec import encode
-from tests.apiserver.agents import add_node, add_pod, node_tls, serving
+from tests.apiserver.agents import Handler, add_node, add_pod, node_tls, serving
 from tests.apiserver.kubectl import binary, kubectl_for
 from tests.apiserver.wire import TABLE, Wire
 
@@ -94,6 +95,27 @@ async def test_a_silent_node_is_left_out_and_the_others_are_told(server: ApiServ
         nodes = (await wire.send("GET", f"{GROUP}/nodes")).json["items"]
 
     assert [node["metadata"]["name"] for node in nodes] == ["here"]
+
+
+NONSENSE = (b"{", b"[]", b'{"node":{}}', b'{"node":{"cpu":{"time":"now"}}}', b" " * (SUMMARY_MAX_BYTES + 1) + b"{}")
+
+
+async def test_nodes_that_tell_nonsense_are_left_out_too(server: ApiServer, wire: Wire, tmp_path: Path) -> None:
+    def telling(nonsense: bytes) -> Handler:
+        async def answer(_request: web.BaseRequest) -> web.StreamResponse:
+            return web.Response(body=nonsense, content_type="application/json")
+
+        return answer
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(measured(server, wire, tmp_path))
+        for number, nonsense in enumerate(NONSENSE):
+            tls = node_tls(server, tmp_path, f"odd-{number}")
+            port = await stack.enter_async_context(serving(telling(nonsense), tls=tls))
+            await add_node(wire, port, f"odd-{number}")
+        nodes = await wire.send("GET", f"{GROUP}/nodes")
+
+    assert [node["metadata"]["name"] for node in nodes.json["items"]] == ["here"]
 
 
 async def test_kubectl_top_of_every_version_shows_it(server: ApiServer, wire: Wire, tmp_path: Path) -> None:

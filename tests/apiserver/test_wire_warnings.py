@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.apiserver.wire import Reply, Wire, config_map, deployment, pod
+from apiserver.server import ApiServer
+from tests.apiserver.wire import JSON, Reply, Wire, config_map, connection, deployment, pod
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
@@ -114,3 +115,28 @@ async def test_a_deletion_that_leaves_dependents_to_the_default_is_warned_of(wir
     assert (tried.status, tried.warnings) == (200, "")
     assert "child pods are preserved by default when jobs are deleted" in deleted.warnings
     assert deleted.json["metadata"]["finalizers"] == ["orphan"]
+
+
+async def test_a_warning_has_nothing_in_it_that_a_header_can_not_have(server: ApiServer) -> None:
+    """A client that reads the head of an answer by the book would refuse all of the answer."""
+    body = json.dumps({**config_map(), "odd\0\nkind: é": 1}).encode()
+    head = (
+        f"POST {MAPS} HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\nConnection: close\r\nContent-Length: {len(body)}"
+    )
+
+    async with connection(server) as (reader, writer):
+        writer.write(f"{head}\r\n\r\n".encode() + body)
+        answer = await reader.read()
+
+    assert b'\r\nWarning: 299 - "unknown field \\"odd  kind: \xc3\xa9\\""\r\n' in answer
+
+
+async def test_many_long_warnings_are_cut_and_the_last_of_them_left_out(wire: Wire) -> None:
+    """kubectl takes heads of up to a megabyte."""
+    odd = {f"{number:02}{'x' * 198}": 1 for number in range(100)}
+
+    few = await wire.send("POST", f"{MAPS}?dryRun=All", {**config_map(), **dict(list(odd.items())[:10])})
+    many = await wire.send("POST", f"{MAPS}?dryRun=All", {**config_map(), **odd})
+
+    assert (few.status, few.warnings.count("unknown field")) == (201, 10)
+    assert (many.status, many.warnings.count("unknown field")) == (201, 19)

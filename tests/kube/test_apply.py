@@ -1,5 +1,6 @@
 """Server-side apply on values: what it makes of an object, and who manages what then."""
 
+import time
 from typing import Any
 
 import pytest
@@ -183,6 +184,18 @@ def test_applied_items_keep_their_order_among_the_others(live: list[str], config
     found = merge({"metadata": {"finalizers": live}}, {"metadata": {"finalizers": config}}, layout)
 
     assert found == {"metadata": {"finalizers": merged}}
+
+
+def test_very_many_items_are_merged_in_time() -> None:
+    """Comparing each with each would keep everybody else waiting."""
+    live, config = ([f"example.com/{side}-{number}" for number in range(20_000)] for side in ("old", "new"))
+    wanted = [*config, *live[::2]]
+
+    started_s = time.process_time()
+    found = merge({"metadata": {"finalizers": live}}, {"metadata": {"finalizers": wanted}}, layout_of_object(ConfigMap))
+
+    assert time.process_time() - started_s < 2
+    assert sorted(found["metadata"]["finalizers"]) == sorted([*live, *config])
 
 
 def test_an_atom_is_replaced_and_conflicts_as_a_whole() -> None:

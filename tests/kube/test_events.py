@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from kube.api.core_v1 import Event, Pod
 from kube.api.meta_v1 import ObjectMeta
 from kube.client import ConnectionLost
-from kube.events import BURST, LULL_MAX_S, LULL_S, QUEUE_MAX, EventRecorder
+from kube.events import BURST, LULL_MAX_S, LULL_S, NAME_MAX, QUEUE_MAX, EventRecorder
+from kube.names import check_dns_subdomain
 from tests.kube.fake_client import FakeClient
 from tests.kube.fake_clock import FakeClock, settle
 
@@ -29,6 +32,19 @@ async def lull(clock: FakeClock) -> None:
     """Let everything that was recorded be written."""
     await clock.advance(LULL_MAX_S)
     await settle(2000)
+
+
+@pytest.mark.parametrize("mark", ["-", ".", "a"])
+async def test_a_name_that_is_cut_gives_events_a_name_that_they_can_have(mark: str) -> None:
+    """Else an object would have no events at all because of one letter in the middle of its name."""
+    client, clock = FakeClient(), FakeClock()
+    recorder = EventRecorder(client, "kubelet", clock=clock)
+
+    async with running(recorder, clock):
+        recorder.record(pod(f"{'a' * (NAME_MAX - 1)}{mark}7d9f-x2x4z"), "Normal", "Started", "Started container web")
+
+    (event,) = client.stored(Event)
+    assert check_dns_subdomain(event.metadata.name) == []
 
 
 async def test_an_event_says_what_happened_to_whom() -> None:

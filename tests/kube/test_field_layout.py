@@ -1,9 +1,11 @@
 """Which fields differ between two objects, and which ones a configuration sets."""
 
+import time
 from typing import Any
 
 from kube.api.apps_v1 import Deployment
 from kube.api.core_v1 import ConfigMap, PersistentVolume, Pod, Service
+from kube.api.meta_v1 import ObjectMeta
 from kube.codec import from_plain
 from kube.fields.layout import COMMON_KEYS_MAX, layout_of_object
 from kube.fields.plain import fields_of
@@ -154,3 +156,17 @@ def test_a_key_that_is_no_number_is_not_taken_for_the_number_that_it_equals() ->
     assert set_by(1)[0] == '.spec.ports[port=1,protocol="TCP"]'
     assert set_by(True)[0] == '.spec.ports[port=true,protocol="TCP"]'
     assert set_by(1.0)[0] == '.spec.ports[port=1.0,protocol="TCP"]'
+
+
+def test_sets_of_very_many_values_are_compared_in_time() -> None:
+    """Comparing each with each would keep everybody else waiting."""
+    old, new = (
+        ConfigMap(metadata=ObjectMeta(finalizers=tuple(f"example.com/{side}-{number}" for number in range(20_000))))
+        for side in ("old", "new")
+    )
+
+    started_s = time.process_time()
+    found = compare(old, new)
+
+    assert time.process_time() - started_s < 2
+    assert (len(told(found.changed)), len(told(found.removed))) == (20_000, 20_000)

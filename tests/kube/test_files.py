@@ -1,5 +1,6 @@
 """Kubeconfigs, keys and certificates, settings, logs: what is kept in files and read from them."""
 
+import base64
 import io
 import json
 import logging
@@ -12,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -112,6 +114,40 @@ def test_a_signing_request_becomes_a_certificate_for_whom_it_names() -> None:
 def test_what_is_no_signing_request_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="the signing request: can't be read"):
         requested_subject(text)
+
+
+@pytest.mark.parametrize(
+    ("part", "instead"),
+    [
+        ("0603551d12", "0603551d11"),  # Two extensions with other names, instead of one and one with names of issuers.
+        ("8204656c7365", "a304656c7365"),  # An X.400 address instead of a DNS name.
+        ("020100", "020105"),  # The sixth version of signing requests.
+    ],
+)
+def test_a_request_that_no_program_makes_is_refused_like_any_other(part: str, instead: str) -> None:
+    """Signed it is, by its own key: whoever may ask for a certificate may send it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = [x509.DNSName("else")]
+    builder = x509.CertificateSigningRequestBuilder(x509.Name([]))
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    builder = builder.add_extension(x509.IssuerAlternativeName(names), critical=False)
+    told = builder.sign(key, hashes.SHA256()).tbs_certrequest_bytes
+    told = told.replace(bytes.fromhex(part), bytes.fromhex(instead), 1)
+    signature = b"\x03" + _sized(b"\0" + key.sign(told, ec.ECDSA(hashes.SHA256())))
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    encoded = base64.encodebytes(b"\x30" + _sized(told + algorithm + signature)).decode()
+
+    with pytest.raises(ValueError, match="the signing request: can't be read"):
+        requested_subject(f"-----BEGIN CERTIFICATE REQUEST-----\n{encoded}-----END CERTIFICATE REQUEST-----\n")
+
+
+def _sized(content: bytes) -> bytes:
+    """Return what stands behind the tag of an ASN.1 value of less than 64 KiB: its length, and it."""
+    return (b"\x82" + len(content).to_bytes(2, "big") if len(content) > 255 else _short(len(content))) + content
+
+
+def _short(length: int) -> bytes:
+    return bytes([length]) if length < 128 else bytes([0x81, length])
 
 
 def test_a_pair_is_kept_for_its_owner_alone(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from kube.api.meta_v1 import ObjectMeta
 from kube.client import ConnectionLost, EventType
 from kube.config import Access
 from kube.errors import ApiError
-from kube.http_client import QUIET_S, HttpClient, lines_of, path_of
+from kube.http_answers import lines_of
+from kube.http_client import QUIET_S, HttpClient, path_of
 from kube.kinds import kind_of
 from kube.pki import Pair, Subject, issue, new_authority, save_pair
 from tests.kube.fake_client import FakeClient
@@ -159,6 +160,17 @@ async def test_an_answer_that_is_no_status_still_tells_what_happened() -> None:
             await client.list(ConfigMap)
 
     assert (refused.value.code, refused.value.reason) == (503, "ServiceUnavailable")
+
+
+async def test_a_code_that_no_standard_has_is_a_refusal_too() -> None:
+    async def proxy(request: web.BaseRequest) -> web.Response:
+        return web.Response(status=520)
+
+    async with listening(proxy) as address, HttpClient(Access(address)) as client:
+        with pytest.raises(ApiError, match="520") as refused:
+            await client.list(ConfigMap)
+
+    assert refused.value.code == 520
 
 
 async def test_a_server_that_does_not_answer_in_time_is_lost() -> None:

@@ -1,7 +1,7 @@
 """Work done once for values that come again."""
 
 from kube.api.core_v1 import Container, PodSpec
-from kube.memo import CONTENT_MAX_BYTES, by_content, by_identity
+from kube.memo import CONTENT_MAX_BYTES, TEXT_MAX, by_content, by_identity, by_text
 
 
 def spec(name: str = "web", image: str = "web:1") -> PodSpec:
@@ -78,3 +78,19 @@ def test_what_is_large_is_not_kept() -> None:
     large = spec(image="x" * CONTENT_MAX_BYTES)
 
     assert (note(large), note(large)) == (1, 2)
+
+
+def test_texts_of_any_length_are_looked_at_and_only_short_ones_remembered() -> None:
+    """Else a stranger could fill the memory with them."""
+    seen: list[int] = []
+
+    @by_text(8)
+    def length(unit: str, text: str) -> str:
+        seen.append(len(text))
+        return f"{len(text)} {unit}"
+
+    long = TEXT_MAX + 1
+    told = [length("letters", "x" * count) for count in (TEXT_MAX, TEXT_MAX, long, long)]
+
+    assert told == [f"{TEXT_MAX} letters"] * 2 + [f"{long} letters"] * 2
+    assert seen == [TEXT_MAX, long, long]

@@ -1,6 +1,7 @@
 """JSON patch and merge patch, against their specifications and an independent implementation."""
 
 import copy
+import time
 from typing import Any
 
 import jsonpatch
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube.patch.json_patch import JsonPatchError, JsonPatchTestFailed, apply_json_patch
+from kube.patch.json_patch import OPERATIONS_MAX, JsonPatchError, JsonPatchTestFailed, apply_json_patch
 from kube.patch.merge_patch import apply_merge_patch, create_merge_patch
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab/~", max_size=3)
@@ -100,6 +101,32 @@ def test_an_impossible_operation_is_named(operation: Any) -> None:
 def test_a_failed_test_is_told_apart(value: Any, other: Any) -> None:
     with pytest.raises(JsonPatchTestFailed, match="testing value /a failed"):
         apply_json_patch({"a": value}, [{"op": "test", "path": "/a", "value": other}])
+
+
+def test_what_one_operation_made_of_a_copy_leaves_its_original_alone() -> None:
+    document = {"a": {"b": [1]}}
+    patch: list[dict[str, Any]] = [
+        {"op": "add", "path": "/a/b/-", "value": 2},
+        {"op": "copy", "from": "/a", "path": "/c"},
+        {"op": "add", "path": "/c/b/0", "value": 0},
+        {"op": "add", "path": "/a/b/-", "value": 3},
+        {"op": "move", "from": "/a", "path": "/c/a"},
+    ]
+
+    assert apply_json_patch(document, patch) == {"c": {"b": [0, 1, 2], "a": {"b": [1, 2, 3]}}}
+    assert apply_json_patch(document, patch) == {"c": {"b": [0, 1, 2], "a": {"b": [1, 2, 3]}}}
+    assert document == {"a": {"b": [1]}}
+
+
+def test_many_operations_on_a_long_list_are_carried_out_in_time() -> None:
+    """A copy of it for each would keep everybody else waiting."""
+    document = {"list": ["x"] * 100_000}
+
+    started_s = time.process_time()
+    found = apply_json_patch(document, [{"op": "replace", "path": "/list/0", "value": "y"}] * OPERATIONS_MAX)
+
+    assert time.process_time() - started_s < 2
+    assert (found["list"][:2], document["list"][:2]) == (["y", "x"], ["x", "x"])
 
 
 def test_a_patch_has_at_most_ten_thousand_operations() -> None:

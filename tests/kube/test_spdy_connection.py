@@ -141,6 +141,21 @@ def test_commands_for_streams_that_are_closed_are_refused() -> None:
         pair.server.accept(stream)
 
 
+def test_a_stream_that_is_dropped_before_it_is_taken_stays_dropped() -> None:
+    """All of it may come in one piece, and be heard of at once."""
+    pair = Pair()
+    stream = pair.client.open({"streamtype": "stdin"})
+    pair.client.reset(stream, Reset.CANCEL)
+    assert pair.heard_by_server() == [
+        StreamOpened(stream, {"streamtype": "stdin"}),
+        StreamReset(stream, Reset.CANCEL),
+    ]
+
+    pair.server.accept(stream)
+
+    assert (pair.heard_by_client(), pair.server.room(stream)) == ([], 0)
+
+
 def test_data_for_a_stream_that_never_was_is_answered_with_a_reset() -> None:
     connection = server()
 

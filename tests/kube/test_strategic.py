@@ -272,14 +272,23 @@ def test_a_patch_of_very_many_items_is_merged_in_time() -> None:
     """Comparing each with each would keep everybody else waiting."""
     containers = [{"name": f"c-{number}"} for number in range(20_000)]
     names = [f"example.com/{number}" for number in range(20_000)]
+    volumes = [{"name": f"v-{number}"} for number in range(20_000)]
     patch = {
         "metadata": {"$deleteFromPrimitiveList/finalizers": names},
-        "spec": {"containers": containers, "$setElementOrder/containers": containers},
+        "spec": {
+            "containers": containers,
+            "$setElementOrder/containers": containers,
+            "volumes": [{**volume, "$patch": "delete"} for volume in volumes],
+        },
+    }
+    old = {
+        "metadata": {"finalizers": [*names, "example.com/kept"]},
+        "spec": {"volumes": [*volumes, {"name": "kept"}]},
     }
 
     started_s = time.process_time()
-    merged = apply_strategic_patch({"metadata": {"finalizers": [*names, "example.com/kept"]}}, patch, Pod)
+    merged = apply_strategic_patch(old, patch, Pod)
 
     assert time.process_time() - started_s < 2
     assert merged["metadata"]["finalizers"] == ["example.com/kept"]
-    assert merged["spec"]["containers"] == containers
+    assert merged["spec"] == {"containers": containers, "volumes": [{"name": "kept"}]}

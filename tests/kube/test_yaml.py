@@ -30,6 +30,13 @@ from kube.yaml import YamlError, dump, dump_all, load, load_all
         ("08", 8),
         ("0x1F", 31),
         ("0x", "0x"),
+        ("0x_", "0x_"),
+        ("-0b_", "-0b_"),
+        ("0x_1_F", 31),
+        ("18446744073709551615", (1 << 64) - 1),
+        ("18446744073709551616", 2.0**64),
+        ("0x" + "f" * 17, "0x" + "f" * 17),
+        ("1" * 5000, "1" * 5000),
         ("0b11", 3),
         ("-0b1", -1),
         ("1_000", 1000),
@@ -85,6 +92,7 @@ def test_aliases_and_merges_are_followed() -> None:
         ("[a]: 1", "line 1: a key must be text"),
         ("~: 1", "line 1: a key must be text"),
         ("a: .nan", "no number that JSON has"),
+        ("a: !!binary é", "^web.yaml: line 1: !!binary is not base64"),
         ("\x01", "^web.yaml: is not YAML"),
         ("[" * 300 + "]" * 300, "nested too deeply"),
         ("[" * 100_000, "^web.yaml: line 1: is nested too deeply"),
@@ -103,6 +111,21 @@ def test_aliases_cannot_blow_a_document_up() -> None:
 
     with pytest.raises(YamlError, match="aliases make it too large"):
         load(bomb)
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    ["&a LONG, " + "*a, " * 10_000 + "]", "{? &a LONG : 1}" + ", {*a : 1}" * 10_000 + "]"],
+    ids=["value", "key"],
+)
+def test_aliases_cannot_repeat_a_long_text_without_end(repeated: str) -> None:
+    """Each costs a letter or two here, and all of the text where the document is written as JSON."""
+    with pytest.raises(YamlError, match="aliases make it too large"):
+        load("[" + repeated.replace("LONG", "x" * 10_000))
+
+
+def test_a_text_may_be_repeated_now_and_then() -> None:
+    assert load(f"[&a {'x' * 10_000}{', *a' * 100}]") == ["x" * 10_000] * 101
 
 
 def test_it_is_written_as_kubectl_writes_it() -> None:
