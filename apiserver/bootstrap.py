@@ -1,8 +1,8 @@
 """Make what every cluster has from the start, and keep the API's own address known.
 
 Writes the four namespaces, the `kubernetes` Service with its Endpoints and EndpointSlice, the kube-dns Service, the
-system's priority classes and the ServiceCIDR; what is there already stays as it is. Each API server holds a Lease, and
-the endpoints of `kubernetes` are the servers whose Leases are fresh.
+system's priority classes, the ServiceCIDR and the APIServices; what is there already stays as it is. Each API server
+holds a Lease, and the endpoints of `kubernetes` are the servers whose Leases are fresh.
 Source: kubernetes.io/docs/concepts/architecture/leases; .../scheduling-eviction/pod-priority-preemption
 """
 
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from apiserver.allocators import DNS_SERVICE, KUBERNETES_SERVICE, AddressRange
 from apiserver.flow_control import keep_flows
+from apiserver.registrations import register
 from apiserver.strategies.checks import is_ip
 from kube.api.coordination_v1 import Lease, LeaseSpec
 from kube.api.core_v1 import (
@@ -67,6 +68,7 @@ async def bootstrap(client: Client, basics: Basics, clock: Clock) -> None:
     """Make what is missing of the cluster's own objects."""
     for obj in basic_objects(basics):
         await _create_if_missing(client, obj)
+    await register(client)
     await keep_flows(client, clock.now())
     await announce(client, basics, clock.now())
 

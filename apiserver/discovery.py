@@ -12,36 +12,13 @@ from typing import Any, Final
 
 from apiserver.accepting import JSON, accepted, alternatives
 from apiserver.documents import Document
+from apiserver.groups import groups, versions_of
 from apiserver.versions import stored_kind
 from kube.codec import encode
 from kube.kinds import KINDS, Kind, Subresource
 
 _AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
 _VERSIONS: Final = ("v2", "v2beta1")
-_GROUPS: Final = (
-    "",
-    "apiregistration.k8s.io",
-    "apps",
-    "events.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "networking.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "storage.k8s.io",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "scheduling.k8s.io",
-    "coordination.k8s.io",
-    "node.k8s.io",
-    "discovery.k8s.io",
-    "resource.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-)
-"""Groups as Kubernetes ranks them: where two have a resource of one name, clients take the first."""
 _HEADERS: Final = {"Vary": "Accept", "Cache-Control": "public"}
 
 
@@ -66,7 +43,7 @@ def is_below_group(path: str) -> bool:
         case ["api", *_]:
             return True
         case ["apis", group, *_]:
-            return group in _groups()
+            return group in groups()
     return False
 
 
@@ -87,7 +64,7 @@ def aggregated_version(accept: str) -> str:
 def paths() -> tuple[str, ...]:
     """Return the paths of all discovery documents."""
     versions = {kind.root for kind in KINDS}
-    return tuple(sorted({"/api", "/apis", *versions, *(f"/apis/{group}" for group in _groups() if group)}))
+    return tuple(sorted({"/api", "/apis", *versions, *(f"/apis/{group}" for group in groups() if group)}))
 
 
 def _document(content: Mapping[str, Any], content_type: str = "application/json") -> Document:
@@ -98,12 +75,12 @@ def _document(content: Mapping[str, Any], content_type: str = "application/json"
 
 @cache
 def _aggregated(path: str, version: str) -> Document:
-    groups = [group for group in _groups() if (group == "") == (path == "/api")]
+    told = [group for group in groups() if (group == "") == (path == "/api")]
     content = {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": f"apidiscovery.k8s.io/{version}",
         "metadata": {},
-        "items": [_aggregated_group(group) for group in groups],
+        "items": [_aggregated_group(group) for group in told],
     }
     return _document(content, _AGGREGATED.format(version=version))
 
@@ -115,7 +92,7 @@ def _aggregated_group(group: str) -> dict[str, Any]:
             "resources": [_aggregated_resource(kind) for kind in _kinds(group, version)],
             "freshness": "Current",
         }
-        for version in _group_versions(group)
+        for version in versions_of(group)
     ]
     return {"metadata": {"name": group} if group else {}, "versions": versions}
 
@@ -156,11 +133,11 @@ def _legacy(path: str) -> Document | None:
             versions = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
             return _document(versions)
         case ["apis"]:
-            groups = [_legacy_group(group) for group in _groups() if group]
-            return _document({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+            told = [_legacy_group(group) for group in groups() if group]
+            return _document({"kind": "APIGroupList", "apiVersion": "v1", "groups": told})
         case ["api", version] if _kinds("", version):
             return _document(_resource_list("", version))
-        case ["apis", group] if group in _groups():
+        case ["apis", group] if group in groups():
             return _document({"kind": "APIGroup", "apiVersion": "v1", **_legacy_group(group)})
         case ["apis", group, version] if _kinds(group, version):
             return _document(_resource_list(group, version))
@@ -168,7 +145,7 @@ def _legacy(path: str) -> Document | None:
 
 
 def _legacy_group(group: str) -> dict[str, Any]:
-    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in _group_versions(group)]
+    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions_of(group)]
     return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
 
@@ -221,18 +198,6 @@ def _subresources(kind: Kind) -> Iterator[Subresource]:
         found = kind.subresource(name)
         if found is not None:
             yield found
-
-
-@cache
-def _groups() -> tuple[str, ...]:
-    served = {kind.group for kind in KINDS}
-    return (*(group for group in _GROUPS if group in served), *sorted(served - set(_GROUPS)))
-
-
-@cache
-def _group_versions(group: str) -> tuple[str, ...]:
-    """Return the versions of a group, the preferred one (the newest) first."""
-    return tuple(sorted({kind.version for kind in KINDS if kind.group == group}, reverse=True))
 
 
 @cache

@@ -1,6 +1,7 @@
 """The rules of APIServices: which group version is served by whom.
 
-Groups that this server serves itself are told as Local; it does not pass requests on to others.
+Those that this server serves itself are available from the start. It passes no requests on to other servers, so an
+APIService that names one is refused: it would be told as there and answer nothing.
 Source: kubernetes.io/docs/reference/kubernetes-api/cluster-resources/api-service-v1
 """
 
@@ -8,22 +9,28 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from apiserver.strategy import Strategy
+from apiserver.strategy import Context
 from kube import names
-from kube.api.apiregistration_v1 import APIService, APIServiceSpec
-from kube.errors import FieldError, invalid, required
+from kube.api.apiregistration_v1 import APIService, APIServiceCondition, APIServiceSpec, APIServiceStatus
+from kube.errors import FieldError, forbidden_field, invalid, not_supported, required
+from kube.times import to_time
 
 from .checks import Errors, fits
 from .filling import where_none
 from .generations import Ungenerated
+from .plain import WrittenWithCare
 
 HTTPS_PORT: Final = 443
 _GROUP_PRIORITY_MAX: Final = 20_000
 _VERSION_PRIORITY_MAX: Final = 1_000
+_CONDITION_STATUSES: Final = ("True", "False", "Unknown")
 
 
-class APIServiceStrategy(Ungenerated[APIService], Strategy[APIService]):
+class APIServiceStrategy(WrittenWithCare[APIService], Ungenerated[APIService]):
     """APIServices: their names are what they serve."""
+
+    def check_name(self, name: str) -> list[str]:
+        return names.check_path_segment(name)
 
     def default(self, obj: APIService) -> APIService:
         if obj.spec.service is None:
@@ -31,8 +38,26 @@ class APIServiceStrategy(Ungenerated[APIService], Strategy[APIService]):
         service = where_none(obj.spec.service, port=HTTPS_PORT)
         return obj if service is obj.spec.service else replace(obj, spec=replace(obj.spec, service=service))
 
+    def prepare_create(self, obj: APIService, context: Context) -> APIService:
+        available = APIServiceCondition(
+            type="Available",
+            status="True",
+            reason="Local",
+            message="Local APIServices are always available",
+            last_transition_time=to_time(context.now),
+        )
+        return replace(super().prepare_create(obj, context), status=APIServiceStatus(conditions=(available,)))
+
     def validate(self, obj: APIService) -> list[FieldError]:
         return list(_errors(obj.spec, obj.metadata.name))
+
+    def validate_status_update(self, new: APIService, old: APIService) -> list[FieldError]:
+        statuses = [condition.status for condition in new.status.conditions]
+        return [
+            not_supported(f"status.conditions[{index}].status", status, _CONDITION_STATUSES)
+            for index, status in enumerate(statuses)
+            if status not in _CONDITION_STATUSES
+        ]
 
 
 def _errors(spec: APIServiceSpec, name: str) -> Errors:
@@ -71,3 +96,4 @@ def _way_errors(spec: APIServiceSpec) -> Errors:
         yield invalid("spec.service.port", port, "port is not valid: must be between 1 and 65535, inclusive")
     if spec.insecure_skip_tls_verify and spec.ca_bundle:
         yield invalid("spec.insecureSkipTLSVerify", True, "may not be true if caBundle is present")
+    yield forbidden_field("spec.service", "this server passes no requests on to other API servers; leave it out")
