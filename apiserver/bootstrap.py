@@ -33,14 +33,15 @@ from kube.api.core_v1 import (
 )
 from kube.api.discovery_v1 import Endpoint, EndpointConditions, EndpointSlice
 from kube.api.discovery_v1 import EndpointPort as SlicePort
-from kube.api.meta_v1 import ObjectMeta
-from kube.api.networking_v1 import ServiceCIDR, ServiceCIDRSpec
+from kube.api.meta_v1 import Condition, ObjectMeta
+from kube.api.networking_v1 import ServiceCIDR, ServiceCIDRSpec, ServiceCIDRStatus
 from kube.api.scheduling_v1 import PriorityClass
 from kube.client import Client, Selection
 from kube.clock import Clock
 from kube.errors import ApiError
 from kube.kinds import Resource
-from kube.times import seconds_between, to_micro_time
+from kube.objects import condition_is_true
+from kube.times import seconds_between, to_micro_time, to_time
 
 NAMESPACES: Final = ("kube-system", "default", "kube-public", "kube-node-lease")
 ANNOUNCE_S: Final = 10
@@ -50,6 +51,7 @@ _ADDRESS: Final = "wherry.dev/address"
 _SERVER: Final = "kube-apiserver"
 _PORT_NAME: Final = "https"
 _AWAY: Final = (503, 504)
+_RANGE: Final = "kubernetes"
 
 T = TypeVar("T", bound=Resource)
 
@@ -68,6 +70,7 @@ async def bootstrap(client: Client, basics: Basics, clock: Clock) -> None:
     """Make what is missing of the cluster's own objects."""
     for obj in basic_objects(basics):
         await _create_if_missing(client, obj)
+    await _tell_range(client, clock.now())
     await register(client)
     await keep_flows(client, clock.now())
     await announce(client, basics, clock.now())
@@ -90,6 +93,21 @@ def _store_may_be_away() -> Iterator[None]:
     except* ApiError as errors:
         if errors.split(lambda error: isinstance(error, ApiError) and error.code in _AWAY)[1] is not None:
             raise
+
+
+async def _tell_range(client: Client, now: datetime) -> None:
+    """Tell of the range that Services get their addresses from that it is in use."""
+    found = await client.get(ServiceCIDR, _RANGE)
+    if not condition_is_true(found.status.conditions, "Ready"):
+        ready = Condition(
+            type="Ready",
+            status="True",
+            reason="InUse",
+            message="Services get their addresses from this range",
+            last_transition_time=to_time(now),
+        )
+        told = replace(found, status=ServiceCIDRStatus(conditions=(ready,)))
+        await client.update(told, subresource="status")
 
 
 async def _create_if_missing(client: Client, obj: Resource) -> None:
@@ -118,7 +136,7 @@ def basic_objects(basics: Basics) -> Iterator[Resource]:
     ):
         meta = ObjectMeta(name=name)
         yield PriorityClass(metadata=meta, value=value, description=text, preemption_policy="PreemptLowerPriority")
-    yield ServiceCIDR(metadata=ObjectMeta(name="kubernetes"), spec=ServiceCIDRSpec(cidrs=(basics.service_cidr,)))
+    yield ServiceCIDR(metadata=ObjectMeta(name=_RANGE), spec=ServiceCIDRSpec(cidrs=(basics.service_cidr,)))
     addresses = AddressRange.parse(basics.service_cidr)
     yield kubernetes_service(addresses, basics.port)
     if basics.has_dns:

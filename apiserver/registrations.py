@@ -2,7 +2,7 @@
 
 Writes them when the server starts: what is missing, what was changed, what is no longer served. Those that somebody
 else keeps (without the label) stay as they are. apiregistration.k8s.io has none, as in Kubernetes.
-Source: kubernetes.io/docs/reference/kubernetes-api/cluster-resources/api-service-v1; github.com/kubernetes/kube-aggregator
+Source: kubernetes.io/docs/reference/kubernetes-api/cluster-resources/api-service-v1
 """
 
 import asyncio

@@ -144,7 +144,7 @@ class Reviews:
             raise invalid_object(_TOKEN_REQUEST, name, (wrong,))
         seconds = TOKEN_SECONDS if request.spec.expiration_seconds is None else request.spec.expiration_seconds
         if errors := _lifetime_errors(seconds):
-            raise invalid_object(_TOKEN_REQUEST, name, errors)
+            raise invalid_object(_TOKEN_REQUEST, request.metadata.name, errors)
         audiences = request.spec.audiences or AUDIENCES
         bound_kind, bound, node = await self._bound(namespace, name, request.spec.bound_object_ref)
         issued = int(now.timestamp())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 from controllers.accounts import Accounts
-from controllers.certificates import NodeCertificates
+from controllers.certificates import Certificates
 from controllers.deployment import Deployments
 from controllers.disruption import Disruptions
 from controllers.endpoints import EndpointsObjects
@@ -96,7 +96,7 @@ def assemble(world: World) -> list[HasController]:
     if world.settings.cluster_cidr:
         parts.append(NodeCidrs(world))
     if world.settings.authority:
-        parts.append(NodeCertificates(world, world.settings.authority))
+        parts.append(Certificates(world, world.settings.authority))
     garbage = Garbage(world)
     for informer in garbage.informers:
         informer.on_change(_deletions(namespaces.heard_deleted))

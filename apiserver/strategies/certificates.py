@@ -15,7 +15,6 @@ from kube.errors import (
     duplicate,
     forbidden,
     forbidden_field,
-    immutable,
     invalid,
     method_not_allowed,
     not_supported,
@@ -61,7 +60,10 @@ _USAGES: Final = frozenset(
 )
 
 
+CLIENT_SIGNER: Final = "kubernetes.io/kube-apiserver-client"
+LEGACY_SIGNER: Final = "kubernetes.io/legacy-unknown"
 SERVING_SIGNER: Final = "kubernetes.io/kubelet-serving"
+_MASTERS: Final = "system:masters"
 _DOMAINS_OF_SERVICES: Final = ("svc", "cluster.local")
 
 
@@ -73,14 +75,11 @@ class CertificateSigningRequestStrategy(Ungenerated[CertificateSigningRequest]):
     async def admit(
         self, obj: CertificateSigningRequest, old: CertificateSigningRequest | None, context: Context
     ) -> CertificateSigningRequest:
-        """Refuse a node's request to pass for a Service, the API's own first of all."""
-        if old is None and obj.spec.signer_name == SERVING_SIGNER and not _request_errors(obj):
-            wanted = requested_subject(obj.spec.request.decode("ascii")).addresses
-            held = {ip for service in context.objects.all(Service) for ip in service.spec.cluster_ips}
-            if taken := sorted(name for name in wanted if name in held or _is_service_name(name)):
-                told = f"a node's certificate can't be for what Services are reached by: {', '.join(taken)}"
-                name = obj.metadata.name
-                raise forbidden(self.kind, name, f'{self.kind.resource} "{name}" is forbidden: {told}')
+        """Refuse a client's request to be a master, and a node's to pass for a Service, the API's own first of all."""
+        told = _too_much(obj, context) if old is None and not _request_errors(obj) else ""
+        if told:
+            name = obj.metadata.name
+            raise forbidden(self.kind, name, f'{self.kind.resource} "{name}" is forbidden: {told}')
         return obj
 
     def with_status_of(
@@ -102,10 +101,10 @@ class CertificateSigningRequestStrategy(Ungenerated[CertificateSigningRequest]):
     def prepare_status_update(
         self, new: CertificateSigningRequest, old: CertificateSigningRequest, context: Context
     ) -> CertificateSigningRequest:
-        """A status write brings the certificate; the decisions stay those that were made through approval."""
-        decided = _decisions(old)
-        others = tuple(item for item in new.status.conditions if item.type not in _DECISIONS)
-        conditions = _with_times(decided + others, old, context)
+        """A status write brings the certificate; what was decided through approval stays word for word."""
+        decided = {item.type: item for item in _decisions(old)}
+        kept = tuple(decided.get(item.type, item) for item in new.status.conditions)
+        conditions = _with_times(kept, old, context)
         return super().prepare_status_update(
             replace(new, status=replace(new.status, conditions=conditions)), old, context
         )
@@ -134,9 +133,15 @@ class CertificateSigningRequestStrategy(Ungenerated[CertificateSigningRequest]):
         self, new: CertificateSigningRequest, old: CertificateSigningRequest
     ) -> list[FieldError]:
         errors = list(_conditions_errors(new, old))
+        before = {item.type for item in old.status.conditions}
+        added = [item.type for item in _decisions(new) if item.type not in before]
+        errors += [
+            forbidden_field("status.conditions", f'updates may not add a condition of type "{kind}"') for kind in added
+        ]
         if new.status.certificate != old.status.certificate:
             if old.status.certificate:
-                errors.append(immutable("status.certificate", "<certificate data>"))
+                detail = "updates may not modify existing certificate content"
+                errors.append(forbidden_field("status.certificate", detail))
             elif b"-----BEGIN CERTIFICATE-----" not in new.status.certificate:
                 detail = "must contain at least one CERTIFICATE PEM block"
                 errors.append(invalid("status.certificate", "<certificate data>", detail))
@@ -154,6 +159,18 @@ class CertificateSigningRequestStrategy(Ungenerated[CertificateSigningRequest]):
 
     def selectable_fields(self, obj: CertificateSigningRequest) -> dict[str, str]:
         return {**super().selectable_fields(obj), "spec.signerName": obj.spec.signer_name}
+
+
+def _too_much(obj: CertificateSigningRequest, context: Context) -> str:
+    """Return what nobody may ask a signer for, "" where a request doesn't."""
+    signer, subject = obj.spec.signer_name, requested_subject(obj.spec.request.decode("ascii"))
+    if signer == CLIENT_SIGNER and _MASTERS in subject.organizations:
+        return f"use of {signer} signer with {_MASTERS} group is not allowed"
+    if signer != SERVING_SIGNER:
+        return ""
+    held = {ip for service in context.objects.all(Service) for ip in service.spec.cluster_ips}
+    taken = sorted(name for name in subject.addresses if name in held or _is_service_name(name))
+    return f"a node's certificate can't be for what Services are reached by: {', '.join(taken)}" if taken else ""
 
 
 def _is_service_name(name: str) -> bool:
@@ -215,6 +232,8 @@ def _signer_errors(obj: CertificateSigningRequest) -> list[FieldError]:
     signer = obj.spec.signer_name
     if not signer:
         return [required("spec.signerName")]
+    if signer == LEGACY_SIGNER:
+        return [invalid("spec.signerName", signer, "the legacy signerName is not allowed via this API version")]
     domain, _, path = signer.partition("/")
     if "." not in domain or not path:
         detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'"

@@ -25,6 +25,7 @@ from kube.quantity import Quantity
 from kube.volumes import CLAIM_PROTECTION, asked_of, class_of, default_class
 
 from .checks import Errors, label_selector, named_if_set, one_of_if_given
+from .differing import with_difference
 from .generations import Ungenerated
 from .pod_defaults import default_claim_spec
 
@@ -175,7 +176,7 @@ def _change_errors(new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> Er
             volume_attributes_class_name=old.spec.volume_attributes_class_name,
         )
     if kept != old.spec:
-        yield forbidden_field("spec", _CHANGEABLE)
+        yield forbidden_field("spec", with_difference(_CHANGEABLE, kept, old.spec))
     asked, before = (claim.spec.resources.requests.get("storage", _ZERO) for claim in (new, old))
     if asked < before and asked <= old.status.capacity.get("storage", _ZERO):
         yield forbidden_field("spec.resources.requests.storage", "field can not be less than status.capacity")

@@ -37,7 +37,9 @@ async def test_a_start_puts_back_what_was_changed_and_takes_away_what_is_no_long
     apps = (await named(client))["v1.apps"]
     await client.update(replace(apps, spec=replace(apps.spec, group_priority_minimum=1)))
     labels = {AUTOMANAGED: AT_START}
-    gone = APIService(metadata=ObjectMeta(name="v9.apps", labels=labels), spec=APIServiceSpec(group="apps", version="v9"))
+    gone = APIService(
+        metadata=ObjectMeta(name="v9.apps", labels=labels), spec=APIServiceSpec(group="apps", version="v9")
+    )
     await client.create(gone)
 
     await register(client)
@@ -73,7 +75,9 @@ def test_what_is_served_here_is_available_from_the_start() -> None:
 
 def test_another_server_for_a_group_is_refused() -> None:
     """Requests would not reach it: better to hear of it at once than to wait for an answer."""
-    service = parsed(APIService, ELSEWHERE.replace("versionPriority", "service: {name: a, namespace: b}, versionPriority"))
+    service = parsed(
+        APIService, ELSEWHERE.replace("versionPriority", "service: {name: a, namespace: b}, versionPriority")
+    )
 
     told_wrong = "spec.service: Forbidden: this server passes no requests on to other API servers; leave it out"
     assert wrongs(service) == [told_wrong]

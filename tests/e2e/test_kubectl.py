@@ -1,12 +1,17 @@
 """The real kubectl, unmodified, on a real cluster."""
 
+import base64
 import json
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from kube.config import load_kubeconfig, save_kubeconfig
+from kube.pki import Subject, new_key, signing_request
 from tests.e2e.conftest import Cluster, Result, eventually, kubectl_binary, succeed
 
 Kubectl = Callable[..., Result]
@@ -35,6 +40,13 @@ apiVersion: v1
 kind: Service
 metadata: {name: web}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+"""
+
+REQUEST = """
+apiVersion: certificates.k8s.io/v1
+kind: CertificateSigningRequest
+metadata: {{name: {name}}}
+spec: {{request: {text}, signerName: kubernetes.io/kube-apiserver-client, expirationSeconds: 3600, usages: [{usage}]}}
 """
 
 
@@ -210,3 +222,34 @@ def test_what_cannot_be_is_refused_with_the_field(kubectl: Kubectl, namespace: s
     assert result.code == 1
     assert "spec.replicas: Invalid value: -1: must be greater than or equal to 0" in result.err
     assert "`selector` does not match template `labels`" in result.err
+
+
+def test_a_person_gets_a_certificate_that_somebody_approves(
+    kubectl: Kubectl, cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    key = new_key()
+    text = base64.b64encode(signing_request(key, Subject("carol", ("devs",))).encode()).decode()
+    succeed(kubectl("create", "-f", "-", stdin=REQUEST.format(name=namespace, text=text, usage="client auth")))
+
+    succeed(kubectl("certificate", "approve", namespace))
+
+    def certificate() -> str:
+        return succeed(kubectl("get", "csr", namespace, "-o", "jsonpath={.status.certificate}"))
+
+    eventually("the certificate is signed", lambda: certificate() != "")
+    signed = base64.b64decode(certificate()).decode()
+    access = replace(load_kubeconfig(cluster.kubeconfig), certificate_pem=signed, key_pem=key)
+    save_kubeconfig(tmp_path / "carol", access, "carol")
+    as_carol = f"--kubeconfig={tmp_path}/carol"
+    assert 'User "carol" cannot list resource "pods"' in kubectl("get", "pods", "-n", namespace, as_carol).err
+    succeed(kubectl("get", "--raw", "/version", as_carol))
+
+
+def test_a_certificate_that_its_signer_refuses_is_told_as_failed(kubectl: Kubectl, namespace: str) -> None:
+    text = base64.b64encode(signing_request(new_key(), Subject("carol")).encode()).decode()
+    succeed(kubectl("create", "-f", "-", stdin=REQUEST.format(name=namespace, text=text, usage="server auth")))
+
+    succeed(kubectl("certificate", "approve", namespace))
+
+    succeed(kubectl("wait", f"csr/{namespace}", "--for=condition=Failed", "--timeout=30s"))
+    assert "Approved,Failed" in succeed(kubectl("get", "csr", namespace))
