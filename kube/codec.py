@@ -139,8 +139,8 @@ _RAW: Final = "fieldsV1"
 def _without_nulls(plain: Any, wanted: Any) -> Any:
     if isinstance(plain, dict):
         fields, inner = _fields(wanted) or {}, _map_value(wanted)
-        if inner is str:
-            return {key: "" if value is None else value for key, value in plain.items()}
+        if inner is not None:
+            plain = {key: _zero(inner) if value is None else value for key, value in plain.items()}
         times = _times(wanted)
         found = {
             key: _in_utc(value, times[key]) if key in times else _without_nulls(value, fields.get(key, inner))
@@ -150,8 +150,18 @@ def _without_nulls(plain: Any, wanted: Any) -> Any:
         return _with_raw(found) if _RAW in found else found
     if isinstance(plain, list):
         item = _list_item(wanted)
-        return [_without_nulls(value, item) for value in plain]
+        return [_without_nulls(_zero(item) if value is None else value, item) for value in plain]
     return plain
+
+
+def _zero(wanted: Any) -> Any:
+    """Return what null means as a member of a list or a map, as JSON: a value of which nothing is said."""
+    if wanted in _ZEROS:
+        return _ZEROS[wanted]
+    return {} if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct) else None
+
+
+_ZEROS: Final[Mapping[Any, Any]] = {str: "", bytes: "", Quantity: "0"}
 
 
 def _in_utc(value: Any, wanted: Any) -> Any:

@@ -11,7 +11,7 @@ from kube.api.coordination_v1 import Lease
 from kube.api.core_v1 import Event
 from kube.errors import FieldError, invalid, required
 from kube.kinds import Kind
-from kube.names import check_label_key
+from kube.names import check_label_key, check_path_segment
 
 from .checks import Errors, named, not_negative, positive, unchanged
 
@@ -43,6 +43,10 @@ class EventStrategy(Strategy[Event]):
     """Events, in the form that both of their groups share in the store."""
 
     allow_create_on_update = True
+
+    def check_name(self, name: str) -> list[str]:
+        return check_path_segment(name)
+
     field_names = (
         "involvedObject.kind",
         "involvedObject.namespace",

@@ -12,7 +12,6 @@ from kube.errors import FieldError, immutable, invalid, required
 
 from .checks import Errors, cidr, is_ip, named, named_if_set
 from .generations import Ungenerated
-from .plain import WrittenWithCare
 
 
 def check_address_name(name: str) -> list[str]:
@@ -46,7 +45,7 @@ def _parent_errors(parent: ParentReference, path: str) -> Errors:
     yield from named_if_set(f"{path}.namespace", parent.namespace, names.check_path_segment)
 
 
-class ServiceCIDRStrategy(WrittenWithCare[ServiceCIDR], Ungenerated[ServiceCIDR]):
+class ServiceCIDRStrategy(Ungenerated[ServiceCIDR]):
     """ServiceCIDRs: one range of each family at most; one may be added to a single one, and none is changed."""
 
     def validate(self, obj: ServiceCIDR) -> list[FieldError]:
@@ -79,3 +78,6 @@ def _change_errors(new: tuple[str, ...], old: tuple[str, ...]) -> Errors:
     for index, (after, before) in enumerate(zip(new, old, strict=False)):
         if after != before:
             yield immutable(f"spec.cidrs[{index}]", after)
+    if len(new) == 2 and len({":" in text for text in new}) == 1:
+        detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+        yield invalid("spec.cidrs", new, detail)

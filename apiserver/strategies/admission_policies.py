@@ -29,6 +29,7 @@ from .checks import Errors, fits, label_selector, one_of_if_given
 from .filling import where_none, within
 from .generations import Generated
 from .matching import FAILURE_POLICIES, conditions_errors, default_match_resources, match_resources_errors
+from .statuses import conditions_errors as told_errors
 
 B = TypeVar("B", ValidatingAdmissionPolicyBinding, MutatingAdmissionPolicyBinding)
 
@@ -51,6 +52,11 @@ class ValidatingPolicyStrategy(Strategy[ValidatingAdmissionPolicy]):
 
     def validate(self, obj: ValidatingAdmissionPolicy) -> list[FieldError]:
         return list(_validating_errors(obj))
+
+    def validate_status_update(
+        self, new: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy
+    ) -> list[FieldError]:
+        return list(told_errors(new.status.conditions))
 
 
 def _validating_errors(policy: ValidatingAdmissionPolicy) -> Errors:

@@ -27,6 +27,7 @@ from .checks import Errors, fits, named, one_of_if_given
 from .filling import where_none
 from .generations import Ungenerated
 from .resources import name_errors
+from .statuses import counts_errors
 
 SOURCES: Final = {
     "Object": ("object", "object"),
@@ -62,13 +63,15 @@ class AutoscalerStrategy(Ungenerated[HorizontalPodAutoscaler]):
         return obj if spec is obj.spec else replace(obj, spec=spec)
 
     def validate(self, obj: HorizontalPodAutoscaler) -> list[FieldError]:
-        errors = list(_errors(obj.spec))
-        if not obj.spec.scale_target_ref.api_version:  # Those that are stored without one may be changed.
-            errors.append(invalid("spec.scaleTargetRef.apiVersion", "", "apiVersion must specify API group"))
-        return errors
+        target = _target_version_errors(obj.spec.scale_target_ref, "spec.scaleTargetRef")
+        return [*_errors(obj.spec), *target]
+
+    def validate_status_update(self, new: HorizontalPodAutoscaler, old: HorizontalPodAutoscaler) -> list[FieldError]:
+        return list(counts_errors(new.status, but=("observed_generation",)))
 
     def validate_update(self, new: HorizontalPodAutoscaler, old: HorizontalPodAutoscaler) -> list[FieldError]:
-        return list(_errors(new.spec)) if not old.spec.scale_target_ref.api_version else self.validate(new)
+        was_wrong = list(_target_version_errors(old.spec.scale_target_ref, ""))  # Those stored so may be changed.
+        return list(_errors(new.spec)) if was_wrong else self.validate(new)
 
 
 def _default_behavior(behavior: HorizontalPodAutoscalerBehavior) -> HorizontalPodAutoscalerBehavior:
@@ -101,8 +104,17 @@ def _errors(spec: HorizontalPodAutoscalerSpec) -> Errors:
 
 
 def _reference_errors(reference: CrossVersionObjectReference, path: str) -> Errors:
+    version = reference.api_version
+    if version.count("/") > 1:
+        yield invalid(f"{path}.apiVersion", version, f"unexpected GroupVersion string: {version}")
     yield from named(f"{path}.kind", reference.kind, names.check_path_segment)
     yield from named(f"{path}.name", reference.name, names.check_path_segment)
+
+
+def _target_version_errors(target: CrossVersionObjectReference, path: str) -> Errors:
+    """Check that the group of what is scaled is told; there is but one kind without."""
+    if target.kind != "ReplicationController" and "/" not in target.api_version:
+        yield invalid(f"{path}.apiVersion", target.api_version, "apiVersion must specify API group")
 
 
 def _metric_errors(metric: MetricSpec, path: str) -> Errors:
@@ -190,6 +202,8 @@ def _rules_errors(rules: HPAScalingRules, path: str) -> Errors:
     elif window_s is not None and window_s > _WINDOW_MAX_S:
         yield invalid(here, window_s, f"must be less than or equal to {_WINDOW_MAX_S}")
     yield from one_of_if_given(f"{path}.selectPolicy", rules.select_policy, ("Disabled", "Max", "Min"))
+    if not rules.policies:
+        yield required(f"{path}.policies", "must specify at least one Policy")
     for index, policy in enumerate(rules.policies):
         yield from _policy_errors(policy, f"{path}.policies[{index}]")
     if rules.tolerance is not None and rules.tolerance < _ZERO:

@@ -10,6 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from apiserver.strategy import Context, Strategy
+from kube import names
 from kube.api.batch_v1 import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec, PodFailurePolicy
 from kube.api.core_v1 import Affinity, Container, PodSpec, PodTemplateSpec
 from kube.api.meta_v1 import LabelSelector
@@ -20,6 +21,7 @@ from kube.selectors import label_selector_from_object
 from .checks import Errors, label_selector, not_negative, one_of, one_of_if_given
 from .filling import where_none
 from .job_policies import failure_policy_errors, indexed_errors, managed_by_errors, success_policy_errors
+from .job_status import job_status_errors
 from .pod_defaults import default_template
 from .pod_spec import template_errors, unselected_error
 from .schedules import schedule_problem, time_zone_problem
@@ -56,7 +58,10 @@ class JobStrategy(Strategy[Job]):
         return with_own_labels(obj if obj.spec.manual_selector else with_generated_selector(obj))
 
     def validate(self, obj: Job) -> list[FieldError]:
-        return [*_generated_errors(obj), *job_errors(obj.spec, "spec")]
+        return [*_hostname_errors(obj), *_generated_errors(obj), *job_errors(obj.spec, "spec")]
+
+    def validate_status_update(self, new: Job, old: Job) -> list[FieldError]:
+        return list(job_status_errors(new.status))
 
     def validate_update(self, new: Job, old: Job) -> list[FieldError]:
         return [*self.validate(new), *_change_errors(new, old)]
@@ -166,6 +171,16 @@ def _selector_errors(spec: JobSpec, path: str) -> Errors:
         if wrong or label_selector_from_object(spec.selector).matches(spec.template.metadata.labels):
             return
     yield from unselected_error(spec.template.metadata.labels, f"{path}.template")
+
+
+def _hostname_errors(job: Job) -> Errors:
+    """Check that the pods of every index of a Job can have the host name that they are to have."""
+    spec = job.spec
+    if spec.completion_mode == "Indexed" and spec.completions:
+        longest = f"{job.metadata.name}-{spec.completions - 1}"
+        if names.check_dns_label(longest):
+            detail = f"will not able to create pod with invalid DNS label: {longest}"
+            yield invalid("metadata.name", job.metadata.name, detail)
 
 
 def _generated_errors(job: Job) -> Errors:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from apiserver.strategy import Context
 from kube import names
 from kube.api.core_v1 import Namespace, NamespaceSpec, NamespaceStatus, Node, NodeSpec, NodeStatus, Taint
-from kube.errors import FieldError, duplicate, forbidden, forbidden_field, method_not_allowed
+from kube.errors import FieldError, duplicate, forbidden, forbidden_field, invalid, method_not_allowed
 from kube.objects import with_metadata
 
 from .checks import Errors, cidr, fits, named, one_of
@@ -52,6 +52,14 @@ class NamespaceStrategy(Ungenerated[Namespace]):
 
     def prepare_update(self, new: Namespace, old: Namespace, context: Context) -> Namespace:
         return replace(new, spec=old.spec, status=old.status)
+
+    def validate_status_update(self, new: Namespace, old: Namespace) -> list[FieldError]:
+        wanted = "Terminating" if new.metadata.deletion_timestamp else "Active"
+        if new.status.phase == wanted:
+            return []
+        state = "not empty" if new.metadata.deletion_timestamp else "empty"
+        detail = f"may only be '{wanted}' if `deletionTimestamp` is {state}"
+        return [invalid("status.Phase", new.status.phase, detail)]
 
     def prepare_subresource_update(
         self, subresource: str, new: Namespace, old: Namespace, context: Context

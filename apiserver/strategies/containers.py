@@ -236,16 +236,29 @@ def mounts_errors(container: AnyContainer, volumes: Collection[str], path: str) 
         paths.add(mount.mount_path)
         yield from _mount_errors(mount, here)
         yield from _shared_mount_errors(mount, f"{path}.volumeMounts")
+    yield from _devices_errors(container, paths, volumes, f"{path}.volumeDevices")
+
+
+def _devices_errors(container: AnyContainer, mounted: Collection[str], volumes: Collection[str], path: str) -> Errors:
+    """Check the raw devices of a container. mounted: the paths of its mounts. volumes: the names of its pod's."""
+    seen: set[str] = set()
     for index, device in enumerate(container.volume_devices):
-        here = f"{path}.volumeDevices[{index}]"
+        here = f"{path}[{index}]"
         if not device.name:
             yield required(f"{here}.name")
+        elif device.name in seen:
+            yield invalid(f"{here}.name", device.name, "must be unique")
         if device.name not in volumes:
             yield missing_reference(f"{here}.name", device.name)
         if not device.device_path:
             yield required(f"{here}.devicePath")
-        elif device.device_path in paths:
+        elif device.device_path in seen:
+            yield invalid(f"{here}.devicePath", device.device_path, "must be unique")
+        elif ".." in device.device_path.split("/"):
+            yield invalid(f"{here}.devicePath", device.device_path, "can not contain backsteps ('..')")
+        elif device.device_path in mounted:
             yield invalid(f"{here}.devicePath", device.device_path, "must not already exist in volumeMounts")
+        seen.update((device.name, device.device_path))
 
 
 def _mount_errors(mount: VolumeMount, path: str) -> Errors:

@@ -207,8 +207,6 @@ def _url_problem(url: str) -> str:
 class PriorityLevelStrategy(Strategy[PriorityLevelConfiguration]):
     """PriorityLevelConfigurations."""
 
-    allow_unconditional_update = False
-
     def default(self, obj: PriorityLevelConfiguration) -> PriorityLevelConfiguration:
         spec = within(
             obj.spec,

@@ -30,6 +30,8 @@ _TOLD: Final = {"min": "min", "max": "max", "default": "default", "defaultReques
 
 _ONE: Final = Quantity("1")
 
+_TYPES: Final = ("Container", "PersistentVolumeClaim", "Pod")
+
 
 class LimitRangeStrategy(Strategy[LimitRange]):
     """LimitRanges: a limit without a default gives its maximum, a request without a default its limit."""
@@ -60,7 +62,10 @@ def _default_limit(item: LimitRangeItem) -> LimitRangeItem:
 
 
 def _limit_errors(item: LimitRangeItem, path: str) -> Errors:
-    yield from fits(f"{path}.type", item.type, names.check_label_key)
+    wrong = list(fits(f"{path}.type", item.type, names.check_label_key))
+    yield from wrong
+    if not wrong and "/" not in item.type and item.type not in _TYPES:
+        yield invalid(f"{path}.type", item.type, "must be a standard limit type or fully qualified")
     amounts: dict[str, Mapping[str, Quantity]] = {"max": item.max, "min": item.min}
     for field, found in (("default", item.default), ("defaultRequest", item.default_request)):
         if item.type != "Pod":

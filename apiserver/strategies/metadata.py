@@ -92,7 +92,7 @@ def owner_errors(owners: tuple[OwnerReference, ...], path: str) -> Errors:
     """Check the references to owners; at most one of them manages the object."""
     managing = ""
     for owner in owners:
-        if "/" in owner.api_version.partition("/")[2] or not owner.api_version:
+        if owner.api_version.count("/") > 1 or not owner.api_version.rpartition("/")[2]:
             yield invalid(f"{path}.apiVersion", owner.api_version, "version must not be empty")
         for field, value in (("kind", owner.kind), ("name", owner.name), ("uid", owner.uid)):
             if not value:

@@ -41,6 +41,7 @@ from .checks import (
 )
 from .filling import each, where_none
 from .generations import Generated
+from .statuses import balancer_errors
 
 DEFAULT_CLASS: Final = "ingressclass.kubernetes.io/is-default-class"
 OLD_CLASS: Final = "kubernetes.io/ingress.class"
@@ -64,6 +65,9 @@ class IngressStrategy(Strategy[Ingress]):
     def validate(self, obj: Ingress) -> list[FieldError]:
         return list(_ingress_errors(obj))
 
+    def validate_status_update(self, new: Ingress, old: Ingress) -> list[FieldError]:
+        return list(balancer_errors(new.status.load_balancer.ingress))
+
 
 def _ingress_errors(ingress: Ingress) -> Errors:
     spec = ingress.spec
@@ -76,14 +80,18 @@ def _ingress_errors(ingress: Ingress) -> Errors:
         yield from _rule_errors(rule, f"spec.rules[{index}]")
     for index, tls in enumerate(spec.tls):
         for place, host in enumerate(tls.hosts):
-            yield from _host_errors(host, f"spec.tls[{index}].hosts[{place}]")
+            yield from _name_errors(host, f"spec.tls[{index}].hosts[{place}]")
         yield from named_if_set(f"spec.tls[{index}].secretName", tls.secret_name, names.check_dns_subdomain)
 
 
 def _host_errors(host: str, path: str) -> Errors:
     if is_ip(host):
         yield invalid(path, host, "must be a DNS name, not an IP address")
-        return
+    else:
+        yield from _name_errors(host, path)
+
+
+def _name_errors(host: str, path: str) -> Errors:
     check = names.check_wildcard_subdomain if "*" in host else names.check_dns_subdomain
     yield from fits(path, host, check)
 
@@ -125,7 +133,7 @@ def _backend_errors(backend: IngressBackend, path: str) -> Errors:
         yield from reference_errors(resource.api_group, resource.kind, resource.name, f"{path}.resource")
     elif backend.service is not None:
         service = backend.service
-        yield from named(f"{path}.service.name", service.name, names.check_dns_1035_label)
+        yield from named(f"{path}.service.name", service.name, names.check_dns_label)
         if service.port.name and service.port.number:
             yield invalid(path, "", "cannot set both port name & port number")
         elif service.port.name:

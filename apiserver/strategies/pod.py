@@ -28,9 +28,11 @@ from kube.times import to_time
 from .checks import Errors
 from .containers import container_errors, ephemeral_containers_errors
 from .differing import with_difference
+from .gating import with_placement_of
 from .pod_admission import admit_pod, readmit_pod
 from .pod_defaults import TEMPLATES_MAX, default_pod, default_pod_resources, default_requests, default_template
 from .pod_spec import pod_spec_errors, template_errors
+from .pod_status import pod_status_errors
 from .resources import pod_level_errors, resource_errors
 
 DEFAULT_GRACE_S: Final = 30
@@ -107,7 +109,7 @@ class PodStrategy(Strategy[Pod]):
         ]
 
     def validate_status_update(self, new: Pod, old: Pod) -> list[FieldError]:
-        return list(_restart_errors(new, old))
+        return list(pod_status_errors(new, old))
 
     def validate_subresource_update(self, subresource: str, new: Pod, old: Pod) -> list[FieldError]:
         if subresource == "ephemeralcontainers":
@@ -232,37 +234,11 @@ def _with_changeable(new: PodSpec, old: PodSpec) -> PodSpec:
     grace_s = old.termination_grace_period_seconds
     if grace_s is not None and grace_s < 0 and new.termination_grace_period_seconds == 1:
         spec = replace(spec, termination_grace_period_seconds=grace_s)
-    if old.scheduling_gates and old.node_selector.items() <= new.node_selector.items():
-        spec = replace(spec, node_selector=old.node_selector)
-    return spec
+    return with_placement_of(spec, old) if old.scheduling_gates else spec
 
 
 def _with_images_of(new: tuple[Container, ...], old: tuple[Container, ...]) -> tuple[Container, ...]:
     return tuple([replace(mine, image=theirs.image) for mine, theirs in zip(new, old, strict=True)])
-
-
-def _restart_errors(new: Pod, old: Pod) -> Errors:
-    """Check that no container that ended for good comes back."""
-    if old.spec.restart_policy == "Always" or _may_restart_all(old.spec):
-        return
-    own_policies = {container.name for container in old.spec.containers if container.restart_policy}
-    now = {status.name: status for status in new.status.container_statuses}
-    for index, status in enumerate(old.status.container_statuses):
-        ended = status.state.terminated
-        if ended is None or status.name in own_policies:
-            continue
-        if ended.exit_code != 0 and old.spec.restart_policy == "OnFailure":
-            continue
-        found = now.get(status.name)
-        if found is not None and found.state.terminated is None:
-            detail = "may not be transitioned to non-terminated state"
-            yield forbidden_field(f"status.containerStatuses[{index}].state", detail)
-
-
-def _may_restart_all(spec: PodSpec) -> bool:
-    """Say whether a container of a pod may have all of them start anew."""
-    containers = (*spec.init_containers, *spec.containers)
-    return any(rule.action == "RestartAllContainers" for one in containers for rule in one.restart_policy_rules)
 
 
 def resized(new: PodSpec, old: PodSpec) -> PodSpec:

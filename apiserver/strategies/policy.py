@@ -4,7 +4,7 @@ Source: kubernetes.io/docs/reference/kubernetes-api/policy-resources; .../author
 """
 
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
@@ -28,6 +28,7 @@ from kube.quantity import Quantity
 
 from .checks import Errors, count_or_percent, label_selector, named, one_of_if_set, percent_at_most_100
 from .generations import Ungenerated
+from .statuses import conditions_errors, counts_errors
 
 RBAC_GROUP: Final = "rbac.authorization.k8s.io"
 _EVICTION_POLICIES: Final = ("AlwaysAllow", "IfHealthyBudget")
@@ -39,6 +40,13 @@ class BudgetStrategy(Strategy[PodDisruptionBudget]):
     """PodDisruptionBudgets."""
 
     allow_unconditional_update = False
+
+    def check_name(self, name: str) -> list[str]:
+        return names.check_path_segment(name)
+
+    def validate_status_update(self, new: PodDisruptionBudget, old: PodDisruptionBudget) -> list[FieldError]:
+        counts = counts_errors(new.status, but=("observed_generation",))
+        return [*counts, *conditions_errors(new.status.conditions)]
 
     def validate(self, obj: PodDisruptionBudget) -> list[FieldError]:
         return list(_budget_errors(obj))
@@ -171,7 +179,7 @@ class QuotaStrategy(Ungenerated[ResourceQuota]):
         errors = [*_amounts_errors(obj.spec.hard, "spec.hard"), *_scopes_errors(obj.spec, "spec.scopes")]
         if obj.spec.scope_selector is not None:
             for term in obj.spec.scope_selector.match_expressions:
-                errors += _scope_errors(term, "spec.scopeSelector.matchExpressions")
+                errors += _scope_errors(term, obj.spec, "spec.scopeSelector.matchExpressions")
         return errors
 
     def validate_status_update(self, new: ResourceQuota, old: ResourceQuota) -> list[FieldError]:
@@ -216,18 +224,24 @@ def _scopes_errors(spec: ResourceQuotaSpec, path: str) -> Errors:
     for scope in scopes:
         if scope not in _SCOPES:
             yield invalid(path, scopes, "unsupported scope")
-        for name in sorted(spec.hard.keys() & (_COUNTED_OBJECTS | _MEASURED)):
-            if name not in _SCOPED.get(scope, (name,)):
-                yield invalid(path, scopes, "unsupported scope applied to resource")
+        yield from _scoped_errors(scope, spec.hard, scopes, path)
     for pair in _OPPOSITES:
         if set(pair) <= set(scopes):
             yield invalid(path, scopes, "conflicting scopes")
 
 
-def _scope_errors(term: ScopedResourceSelectorRequirement, path: str) -> Errors:
+def _scoped_errors(scope: str, hard: Mapping[str, Quantity], scopes: Any, path: str) -> Errors:
+    """Check that all that is limited can be limited of what is in a scope."""
+    for name in sorted(hard.keys() & (_COUNTED_OBJECTS | _MEASURED)):
+        if name not in _SCOPED.get(scope, (name,)):
+            yield invalid(path, scopes, "unsupported scope applied to resource")
+
+
+def _scope_errors(term: ScopedResourceSelectorRequirement, spec: ResourceQuotaSpec, path: str) -> Errors:
     """Check which pods a quota is about."""
     if term.scope_name not in _SCOPES:
         yield invalid(f"{path}.scopeName", term.scope_name, "unsupported scope")
+    yield from _scoped_errors(term.scope_name, spec.hard, spec.scope_selector, path)
     if term.scope_name in _SIMPLE and term.operator != "Exists":
         yield invalid(f"{path}.operator", term.operator, f"must be 'Exists' when scope is any of {_SIMPLE_TOLD}")
     if term.operator in ("In", "NotIn"):

@@ -12,12 +12,14 @@ from msgspec.structs import replace
 from apiserver.strategy import Context
 from kube import names
 from kube.api.core_v1 import ClientIPConfig, Service, ServicePort, ServiceSpec, SessionAffinityConfig
-from kube.errors import FieldError, invalid, invalid_object
+from kube.errors import FieldError, forbidden_field, invalid, invalid_object
 from kube.objects import key_of, with_defaults
 
+from .checks import Errors, one_of_if_given
 from .filling import each, where_none, within
 from .generations import Ungenerated
 from .service_rules import EXPOSED, NO_CLUSTER_IP, fixed_errors, needs_health_port, service_errors
+from .statuses import balancer_errors
 
 AFFINITY_S: Final = 10_800
 _CLIENT_IP: Final = SessionAffinityConfig(client_ip=ClientIPConfig(timeout_seconds=AFFINITY_S))
@@ -31,7 +33,7 @@ class ServiceStrategy(Ungenerated[Service]):
     field_names = ("spec.clusterIP", "spec.type")
 
     def check_name(self, name: str) -> list[str]:
-        return names.check_dns_1035_label(name)
+        return names.check_dns_label(name)
 
     def default(self, obj: Service) -> Service:
         spec = default_service_spec(obj.spec)
@@ -50,6 +52,9 @@ class ServiceStrategy(Ungenerated[Service]):
         if old.spec.cluster_ip and new.spec.type != "ExternalName" and new.spec.cluster_ip != old.spec.cluster_ip:
             errors.append(invalid("spec.clusterIPs[0]", [new.spec.cluster_ip], "may not change once set"))
         return errors
+
+    def validate_status_update(self, new: Service, old: Service) -> list[FieldError]:
+        return [*balancer_errors(new.status.load_balancer.ingress), *_mode_errors(new)]
 
     def selectable_fields(self, obj: Service) -> Mapping[str, str]:
         fields = {"spec.clusterIP": obj.spec.cluster_ip, "spec.type": obj.spec.type}
@@ -260,3 +265,13 @@ def _with_kept_ports(new: ServiceSpec, old: ServiceSpec) -> tuple[ServicePort, .
         replace(port, node_port=0) if port.node_port == known.get((port.port, port.protocol)) else port
         for port in new.ports
     )
+
+
+def _mode_errors(service: Service) -> Errors:
+    """Check how a load balancer's addresses are to be treated: only where there are any, and one way each."""
+    for index, place in enumerate(service.status.load_balancer.ingress):
+        here = f"status.loadBalancer.ingress[{index}].ipMode"
+        if place.ip_mode is not None and not place.ip:
+            yield forbidden_field(here, "may not be specified when `ip` is not set")
+        else:
+            yield from one_of_if_given(here, place.ip_mode, ("Proxy", "VIP"))

@@ -13,6 +13,7 @@ from kube.api.apps_v1 import (
     StatefulSet,
     StatefulSetPersistentVolumeClaimRetentionPolicy,
     StatefulSetSpec,
+    StatefulSetStatus,
     StatefulSetUpdateStrategy,
 )
 from kube.api.core_v1 import PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, PodTemplateSpec, Volume
@@ -25,6 +26,7 @@ from .claims import claim_spec_errors
 from .filling import each, where_none
 from .pod_defaults import default_claim_spec, default_template
 from .pod_spec import always_restarting_errors
+from .statuses import at_most, counts_errors
 from .workloads import selected_template_errors
 
 _MUTABLE: Final = (
@@ -65,6 +67,9 @@ class StatefulSetStrategy(Strategy[StatefulSet]):
 
     def validate(self, obj: StatefulSet) -> list[FieldError]:
         return [*_errors(obj.spec), *_lasting_errors(obj.spec)]
+
+    def validate_status_update(self, new: StatefulSet, old: StatefulSet) -> list[FieldError]:
+        return list(_status_errors(new.status))
 
     def validate_update(self, new: StatefulSet, old: StatefulSet) -> list[FieldError]:
         errors = list(_errors(new.spec))
@@ -119,6 +124,18 @@ def _errors(spec: StatefulSetSpec) -> Errors:
         yield from not_negative("spec.ordinals.start", spec.ordinals.start)
     yield from selected_template_errors(spec.selector, _as_of_pods(spec), "statefulset")
     yield from always_restarting_errors(spec.template, "spec.template", "StatefulSet")
+
+
+def _status_errors(status: StatefulSetStatus) -> Errors:
+    yield from counts_errors(status)
+    for field, part in (
+        ("readyReplicas", status.ready_replicas),
+        ("currentReplicas", status.current_replicas),
+        ("updatedReplicas", status.updated_replicas),
+        ("availableReplicas", status.available_replicas),
+    ):
+        yield from at_most(field, part, "replicas", status.replicas)
+    yield from at_most("availableReplicas", status.available_replicas, "readyReplicas", status.ready_replicas)
 
 
 def _lasting_errors(spec: StatefulSetSpec) -> Errors:

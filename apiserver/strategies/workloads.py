@@ -39,6 +39,7 @@ from .checks import (
 from .filling import where_none
 from .pod_defaults import default_template
 from .pod_spec import always_restarting_errors, template_errors, unselected_error
+from .statuses import at_most, counts_errors
 
 _ALL_IS_INVALID: Final = "empty selector is invalid for"
 _SELECTOR_WORDS: Final = {"deployment": "invalid label selector", "statefulset": ""}
@@ -250,14 +251,13 @@ def rolling_errors(rolling: RollingUpdateDeployment | RollingUpdateDaemonSet, pa
 
 def _deployment_status_errors(new: Deployment, old: Deployment) -> Errors:
     status = new.status
+    yield from counts_errors(status)
     for field, part in (
         ("updatedReplicas", status.updated_replicas),
         ("readyReplicas", status.ready_replicas),
         ("availableReplicas", status.available_replicas),
     ):
-        yield from not_negative(f"status.{field}", part)
-        if part > status.replicas:
-            yield invalid(f"status.{field}", part, "cannot be greater than status.replicas")
+        yield from at_most(field, part, "replicas", status.replicas)
     if status.available_replicas > status.ready_replicas:
         detail = "cannot be greater than readyReplicas"
         yield invalid("status.availableReplicas", status.available_replicas, detail)
@@ -292,6 +292,9 @@ class DaemonSetStrategy(Strategy[DaemonSet]):
 
     def validate(self, obj: DaemonSet) -> list[FieldError]:
         return list(_daemon_set_errors(obj))
+
+    def validate_status_update(self, new: DaemonSet, old: DaemonSet) -> list[FieldError]:
+        return list(counts_errors(new.status))
 
     def validate_update(self, new: DaemonSet, old: DaemonSet) -> list[FieldError]:
         return [*self.validate(new), *unchanged("spec.selector", new.spec.selector, old.spec.selector)]

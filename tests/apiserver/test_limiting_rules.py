@@ -40,6 +40,27 @@ INDEXED = "manualSelector: true, selector: {matchLabels: {a: b}}, completionMode
             'spec.limits[1].type: Duplicate value: "Pod"',
         ),
         (
+            HorizontalPodAutoscaler,
+            "spec: {maxReplicas: 3, scaleTargetRef: {apiVersion: v1, kind: Deployment, name: w}}",
+            'spec.scaleTargetRef.apiVersion: Invalid value: "v1": apiVersion must specify API group',
+        ),
+        (
+            HorizontalPodAutoscaler,
+            "spec: {maxReplicas: 3, scaleTargetRef: {apiVersion: a/b/c, kind: Deployment, name: w}}",
+            'spec.scaleTargetRef.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c',
+        ),
+        (
+            LimitRange,
+            "spec: {limits: [{type: Thing, max: {cpu: 1}}]}",
+            'spec.limits[0].type: Invalid value: "Thing": must be a standard limit type or fully qualified',
+        ),
+        (
+            ResourceQuota,
+            "spec: {hard: {cpu: 1}, scopeSelector: {matchExpressions: [{scopeName: BestEffort, operator: Exists}]}}",
+            'spec.scopeSelector.matchExpressions: Invalid value: {"matchExpressions":[{"operator":"Exists",'
+            '"scopeName":"BestEffort"}]}: unsupported scope applied to resource',
+        ),
+        (
             ResourceQuota,
             "spec: {hard: {beans: 1}}",
             'spec.hard[beans]: Invalid value: "beans": must be a standard resource for quota',
@@ -144,3 +165,13 @@ def test_a_job_that_takes_its_labels_from_its_pods_goes_on_sharing_them() -> Non
 
     assert made.metadata.labels == made.spec.template.metadata.labels
     assert made.metadata.labels["batch.kubernetes.io/controller-uid"] == "u-1"
+
+
+def test_the_pods_of_every_index_can_have_the_name_of_their_job() -> None:
+    """The index is part of a pod's host name, which is a DNS label."""
+    job = f"spec: {{{INDEXED.replace('2', '11')}, {PODS}}}"
+
+    found = wrongs(parsed(Job, f"{{metadata: {{name: {'a' * 61}, namespace: b}}, {job}}}"))
+
+    assert found[0].endswith(f"will not able to create pod with invalid DNS label: {'a' * 61}-10")
+    assert wrongs(parsed(Job, f"{{metadata: {{name: {'a' * 60}, namespace: b}}, {job}}}")) == []

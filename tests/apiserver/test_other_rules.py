@@ -56,6 +56,11 @@ BOUND = "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}"
             'spec.rules[0].http.paths[0].path: Invalid value: "x": must be an absolute path',
         ),
         (
+            Ingress,
+            "spec: {defaultBackend: {service: {name: a.b, port: {number: 1}}}}",
+            'spec.defaultBackend.service.name: Invalid value: "a.b": must not contain dots',
+        ),
+        (
             NetworkPolicy,
             "spec: {ingress: [{from: [{}]}]}",
             "spec.ingress[0].from[0]: Required value: must specify a peer",
@@ -95,6 +100,7 @@ def test_a_wrong_object_is_refused_with_the_field_that_is_wrong(cls: type[Resour
         ),
         (PersistentVolumeClaim, "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}"),
         (Ingress, "spec: {defaultBackend: {service: {name: a, port: {name: http}}}}"),
+        (Ingress, "spec: {defaultBackend: {service: {name: 1a, port: {number: 80}}}, tls: [{hosts: [10.1.2.3]}]}"),
         (NetworkPolicy, "spec: {podSelector: {}, egress: [{ports: [{port: 53, protocol: UDP}]}]}"),
         (RoleBinding, f"{BOUND}, subjects: [{{kind: User, name: a}}]"),
         (RoleBinding, f"{BOUND}, subjects: [{{kind: ServiceAccount, name: a}}]"),

@@ -482,3 +482,59 @@ def test_a_resize_changes_resources_alone_and_not_the_class_of_service() -> None
     assert told(PODS.validate_subresource_update("resize", guaranteed, old)) == [
         'spec: Invalid value: "Burstable": Pod QOS Class may not change as a result of resizing'
     ]
+
+
+GATED = "schedulingGates: [{name: x}], nodeSelector: {a: b}, containers: [{name: a, image: b}]"
+NODES = "requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [%s]}]}"
+ZONE, DISK = "{key: zone, operator: In, values: [a]}", "{key: disk, operator: Exists}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "may_be"),
+    [
+        ("", f"affinity: {{nodeAffinity: {{{NODES % ZONE}}}}},", True),
+        (
+            f"affinity: {{nodeAffinity: {{{NODES % ZONE}}}}},",
+            f"affinity: {{nodeAffinity: {{{NODES % f'{ZONE}, {DISK}'}}}}},",
+            True,
+        ),
+        (
+            f"affinity: {{nodeAffinity: {{{NODES % f'{ZONE}, {DISK}'}}}}},",
+            f"affinity: {{nodeAffinity: {{{NODES % ZONE}}}}},",
+            False,
+        ),
+        (f"affinity: {{nodeAffinity: {{{NODES % ZONE}}}}},", "", False),
+    ],
+)
+def test_a_gated_pods_nodes_may_become_fewer_and_never_more(before: str, after: str, *, may_be: bool) -> None:
+    """Who holds a pod back may narrow where it goes; what its author asked for still holds."""
+    old = defaulted(Pod, f"{{metadata: {{name: p}}, spec: {{{before} {GATED}}}}}")
+    new = defaulted(Pod, f"{{metadata: {{name: p}}, spec: {{{after} {GATED}}}}}")
+
+    assert (wrong_changes(new, old) == []) is may_be
+
+
+def test_a_refused_change_shows_what_it_would_have_changed() -> None:
+    old = defaulted(Pod, "{metadata: {name: p}, spec: {containers: [{name: a, image: b}]}}")
+    new = defaulted(Pod, "{metadata: {name: p}, spec: {hostname: h, containers: [{name: a, image: c}]}}")
+
+    (found,) = wrong_changes(new, old)
+
+    changed = [line for line in found.splitlines() if line.startswith(("+", "-"))]
+    assert changed == ['+  "hostname": "h",']
+
+
+def test_raw_devices_are_unique_and_their_paths_lead_nowhere_else() -> None:
+    devices = "[{name: v, devicePath: /dev/a}, {name: v, devicePath: /dev/../a}]"
+    container = f"{{name: a, image: b, volumeDevices: {devices}}}"
+    volumes = "[{name: v, persistentVolumeClaim: {claimName: c}}]"
+
+    found = wrongs(
+        parsed(Pod, f"{{metadata: {{name: p, namespace: d}}, spec: {{volumes: {volumes}, containers: [{container}]}}}}")
+    )
+
+    path = "spec.containers[0].volumeDevices[1]"
+    assert found == [
+        f'{path}.name: Invalid value: "v": must be unique',
+        f"{path}.devicePath: Invalid value: \"/dev/../a\": can not contain backsteps ('..')",
+    ]

@@ -13,7 +13,7 @@ import kube.api
 from kube import codec, errors
 from kube.api.apps_v1 import Deployment
 from kube.api.coordination_v1 import LeaseSpec
-from kube.api.core_v1 import ConfigMap, Container, Pod, PodCondition, PodSpec, PodStatus, Secret
+from kube.api.core_v1 import ConfigMap, Container, ContainerPort, Pod, PodCondition, PodSpec, PodStatus, Secret
 from kube.api.meta_v1 import ListMeta, ObjectMeta, OwnerReference, Status
 from kube.kinds import KINDS, find_kind, find_kinds, find_resource, kind_of
 from kube.objects import controller_of, controller_reference, is_controlled_by, key_of, with_defaults, with_metadata
@@ -305,3 +305,15 @@ def test_the_options_of_a_proxy_are_named_for_what_is_reached() -> None:
     found = {kind.kind: door.kind for kind in KINDS if (door := kind.subresource("proxy")) is not None}
 
     assert found == {"Node": "NodeProxyOptions", "Pod": "PodProxyOptions", "Service": "ServiceProxyOptions"}
+
+
+def test_null_in_a_list_or_a_map_means_a_value_of_which_nothing_is_said() -> None:
+    """Templates write such nulls where a value was left out, and Kubernetes takes them."""
+    text = '{"name": "c", "args": ["a", null], "ports": [null], "resources": {"limits": {"cpu": null}}}'
+    container = codec.decode(text, Container)
+    meta = codec.decode('{"annotations": {"a": null}, "finalizers": [null]}', ObjectMeta)
+
+    assert container.args == ("a", "")
+    assert container.ports == (ContainerPort(),)
+    assert container.resources.limits == {"cpu": Quantity("0")}
+    assert (meta.annotations, meta.finalizers) == ({"a": ""}, ("",))
