@@ -15,6 +15,7 @@ from aiohttp import web
 
 from apiserver import discovery
 from apiserver.authentication import Authenticator
+from apiserver.classifying import Flows
 from apiserver.connections import (
     KEEPALIVE_S,
     LINE_MAX_BYTES,
@@ -33,7 +34,7 @@ from apiserver.options import Query, parse_query
 from apiserver.paths import parse_path
 from apiserver.pipeline import Pipeline
 from apiserver.presenting import present
-from apiserver.responses import Answer, document_answer, error_answer, no_page_answer, text_answer
+from apiserver.responses import FLOW, Answer, document_answer, error_answer, no_page_answer, text_answer
 from apiserver.schema import openapi
 from apiserver.tokens import ISSUER, TokenKeeper
 from apiserver.version import VERSION
@@ -79,6 +80,7 @@ class Shell:
         self._keeper = keeper
         self._health = health
         self._metrics = metrics
+        self._flows = Flows(pipeline.readings.cache, pipeline.objects)
 
     def server(self, bounds: Bounds) -> HttpServer:
         """Return a server for connections, each of whose requests comes to `handle`."""
@@ -105,6 +107,8 @@ class Shell:
         try:
             query = parse_query(query_text)
             user = self._user_of(request)
+            watches = "watch" in query or (target is not None and target.is_watched)
+            request[FLOW] = self._flows.headers(user, request.method, target, path, watches=watches)
             if target is None:
                 answer = await self._outside(request, user, path, query)
             else:

@@ -31,10 +31,12 @@ END_OF_CHUNKS: Final = b"0\r\n\r\n"
 WARNINGS_MAX: Final = 4096
 """How many letters of warnings an answer's head has; clients read no head of any length."""
 CUT_WARNING_MAX: Final = 256
+FLOW: Final = web.RequestKey("flow", bytes)
+"""Under which a request has the lines of its answer's head that tell its flow schema."""
 _USUAL: Final = {
     status: f"HTTP/1.1 {told}\r\n".encode()
     + b"Audit-Id: %b\r\nContent-Type: application/json\r\nCache-Control: no-cache, private\r\n"
-    + b"Date: %b\r\nContent-Length: %d\r\n\r\n"
+    + b"Date: %b\r\n%bContent-Length: %d\r\n\r\n"
     for status, told in ((200, "200 OK"), (201, "201 Created"))
 }
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
@@ -162,8 +164,9 @@ def _head(
     closes: bool,
 ) -> bytes:
     audit_id = request.headers.get(AUDIT_ID) or _new_audit_id()
+    flow: bytes = request.get(FLOW, b"")
     if status in _USUAL and content_type is JSON and length is not None and not headers and not closes:
-        return _USUAL[status] % (_bytes(audit_id), _date().encode(), length)
+        return _USUAL[status] % (_bytes(audit_id), _date().encode(), flow, length)
     lines = [
         f"HTTP/1.1 {status} {_PHRASES.get(status, '')}",
         f"{AUDIT_ID}: {audit_id}",
@@ -174,7 +177,7 @@ def _head(
         *[f"{name}: {value}" for name, value in headers],
         "Connection: close" if closes else "",
     ]
-    return _bytes("\r\n".join(line for line in lines if line) + "\r\n\r\n")
+    return _bytes("\r\n".join(line for line in lines if line) + "\r\n") + flow + b"\r\n"
 
 
 def _bytes(text: str) -> bytes:
