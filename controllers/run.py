@@ -19,7 +19,7 @@ from controllers.nodelifecycle import NodeLifecycle
 from controllers.persistent_volumes import Claims, Volumes
 from controllers.podgc import PodGarbage
 from controllers.replicas import Replicas
-from controllers.storage_protection import ClaimProtection, VolumeProtection
+from controllers.storage_protection import AttributesProtection, ClaimProtection, VolumeProtection
 from controllers.tainteviction import TaintEviction
 from controllers.world import ControllerSettings, World
 from kube.api.apps_v1 import ReplicaSet
@@ -91,6 +91,7 @@ def assemble(world: World) -> list[HasController]:
         LocalPath(world),
         ClaimProtection(world),
         VolumeProtection(world),
+        AttributesProtection(world),
         Disruptions(world),
     ]
     if world.settings.cluster_cidr:

@@ -20,6 +20,7 @@ PROVISIONER: Final = "volume.kubernetes.io/storage-provisioner"
 SELECTED_NODE: Final = "volume.kubernetes.io/selected-node"
 CLAIM_PROTECTION: Final = "kubernetes.io/pvc-protection"
 VOLUME_PROTECTION: Final = "kubernetes.io/pv-protection"
+ATTRIBUTES_PROTECTION: Final = "kubernetes.io/vac-protection"
 DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 NO_PROVISIONER: Final = "kubernetes.io/no-provisioner"
 

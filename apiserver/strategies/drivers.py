@@ -21,8 +21,9 @@ from kube.api.storage_v1 import (
     VolumeAttributesClass,
 )
 from kube.errors import FieldError, duplicate, forbidden_field, immutable, invalid, not_supported, required
-from kube.objects import with_metadata
+from kube.objects import with_finalizer, with_metadata
 from kube.quantity import Quantity
+from kube.volumes import ATTRIBUTES_PROTECTION
 
 from .checks import Errors, fits, label_selector, not_negative, one_of_if_given, unchanged
 from .filling import where_none
@@ -202,6 +203,9 @@ class AttributesClassStrategy(Strategy[VolumeAttributesClass]):
     """VolumeAttributesClasses: what they stand for does not change."""
 
     returns_deleted = True
+
+    def prepare_create(self, obj: VolumeAttributesClass, context: Context) -> VolumeAttributesClass:
+        return with_finalizer(super().prepare_create(obj, context), ATTRIBUTES_PROTECTION)
 
     def validate(self, obj: VolumeAttributesClass) -> list[FieldError]:
         return list(_attributes_errors(obj))

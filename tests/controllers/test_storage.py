@@ -4,10 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from controllers.ephemeral_claims import claim_for
 from controllers.local_path import refusal, volume_for
-from controllers.storage_protection import ClaimProtection, is_held, uses
+from controllers.storage_protection import ClaimProtection, attributes_classes, is_held, uses
 from controllers.world import ControllerSettings, World
 from kube.api.core_v1 import (
     EphemeralVolumeSource,
@@ -103,3 +104,17 @@ async def test_a_claim_is_not_let_go_while_a_pod_has_it_of_which_the_cache_has_n
         running.cancel()
 
     assert client.stored(PersistentVolumeClaim)[0].metadata.finalizers == (CLAIM_PROTECTION,)
+
+
+def test_a_class_of_attributes_is_had_by_the_claims_and_volumes_that_name_it() -> None:
+    """A claim that asks for another one still has the old one until its driver has changed it."""
+    claim = make.claim()
+    asking = replace(claim, spec=replace(claim.spec, volume_attributes_class_name="gold"))
+    having = replace(asking, status=replace(claim.status, current_volume_attributes_class_name="silver"))
+    volume = make.volume()
+
+    assert attributes_classes(claim) == set()
+    assert attributes_classes(having) == {"gold", "silver"}
+    assert attributes_classes(replace(volume, spec=replace(volume.spec, volume_attributes_class_name="gold"))) == {
+        "gold"
+    }

@@ -124,6 +124,19 @@ def test_a_claim_in_use_stays_until_its_pod_is_gone(place: Place) -> None:
     eventually("the claim is gone", lambda: place.get("pvc", "data") is None)
 
 
+def test_a_class_of_attributes_stays_until_no_claim_has_it(place: Place) -> None:
+    name = f"gold-{uuid.uuid4().hex[:8]}"
+    attributes = "apiVersion: storage.k8s.io/v1\nkind: VolumeAttributesClass\ndriverName: a.example\nparameters: {a: b}"
+    place.apply(f"{attributes}\nmetadata: {{name: {name}}}")
+    place.apply(CLAIM.replace(ONE_GIB, f"{ONE_GIB}, volumeAttributesClassName: {name}"))
+
+    place.kubectl("delete", "vac", name, "--wait=false")
+
+    assert place.get("vac", name)["metadata"]["deletionTimestamp"]
+    place.kubectl("delete", "pvc", "data")
+    eventually("the class is gone", lambda: place.get("vac", name) is None)
+
+
 def test_a_volume_of_ones_own_is_bound_by_class_size_and_labels_and_is_retained(place: Place, tmp_path: Path) -> None:
     name = f"disk-{uuid.uuid4().hex[:8]}"
     place.apply(
