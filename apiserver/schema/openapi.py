@@ -1,4 +1,4 @@
-"""Describe the API to clients: OpenAPI v3, one document for each group version, made from the types when first asked.
+"""Describe the API to clients: OpenAPI v3, a document for each group version, made from the types when first asked.
 
 kubectl reads in it how lists merge (apply), that the server checks fields itself (create), and what types are for
 (explain). A document's hash names the code that it is made from, so clients keep it until that changes. Who asks with
@@ -16,6 +16,7 @@ from typing import Final
 from apiserver.documents import Document
 from apiserver.options import Query, text_of
 from apiserver.schema import openapi_v2
+from apiserver.schema.outlines import outlines
 from apiserver.schema.paths import extra_types, paths_of
 from apiserver.schema.schemas import components
 from apiserver.version import VERSION
@@ -65,7 +66,7 @@ def code_hash() -> str:
 
 @cache
 def _root() -> Document:
-    found = sorted({kind.root.removeprefix("/") for kind in KINDS})
+    found = sorted({*outlines(), *(kind.root.removeprefix("/") for kind in KINDS)})
     paths = {path: {"serverRelativeURL": _hashed(path)} for path in found}
     return _document(encode({"paths": paths}), "application/json", _ASK_AGAIN)
 
@@ -92,14 +93,12 @@ def _whole(path: str) -> Document | None:
 
 
 def _body(path: str) -> bytes:
-    """Return the document of one group version as bytes, none where no such version is served."""
+    """Return the document of a group version, or of what lies above, as bytes; none where no such thing is served."""
+    head = {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]}}
+    if outline := outlines().get(path):
+        return encode({**head, "paths": outline.paths(path), "components": {}})
     found = [kind for kind in KINDS if kind.root == f"/{path}"]
     if not found:
         return b""
-    content = {
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]},
-        "paths": dict(sorted(paths_of(f"/{path}", found))),
-        "components": {"schemas": components(found, extra_types(found))},
-    }
-    return encode(content)
+    schemas = components(found, extra_types(found))
+    return encode({**head, "paths": dict(sorted(paths_of(f"/{path}", found))), "components": {"schemas": schemas}})

@@ -82,18 +82,18 @@ class Place:
         """Return an operation. word: what its name begins with. of: the kind it takes or gives, if that is another."""
         kind, of = self.kind, of or self.kind
         words = word.split(" ")
-        title = f"{_camel(kind.group)[:1].upper()}{_camel(kind.group)[1:]}{kind.version.title()}"
+        title = f"{group_words(kind.group)[:1].upper()}{group_words(kind.group)[1:]}{kind.version.title()}"
         name = f"{words[0]}{title}{''.join(words[1:])}{self.scope}{kind.kind}{_joined(self.subresource)}{ending}"
         return {
             "operationId": name,
-            "tags": [f"{_camel(kind.group)}_{kind.version}"],
+            "tags": [f"{group_words(kind.group)}_{kind.version}"],
             "responses": {"200": {"description": "OK", **answer}, "401": {"description": "Unauthorized"}},
             "x-kubernetes-action": action,
             "x-kubernetes-group-version-kind": gvk(of),
         }
 
 
-def _camel(group: str) -> str:
+def group_words(group: str) -> str:
     """Return a group as names have it: "core", "apps", "rbacAuthorization"."""
     first, *rest = (group.removesuffix(".k8s.io") or "core").split(".")
     return first + "".join(part.title() for part in rest)
