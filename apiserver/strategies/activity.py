@@ -11,9 +11,9 @@ from kube.api.coordination_v1 import Lease
 from kube.api.core_v1 import Event
 from kube.errors import FieldError, invalid, required
 from kube.kinds import Kind
-from kube.names import check_label_key, check_path_segment
+from kube.names import check_dns_subdomain, check_label_key, check_path_segment
 
-from .checks import Errors, named, not_negative, positive, unchanged
+from .checks import Errors, fits, named, not_negative, positive, unchanged
 
 _TYPES: Final = ("Normal", "Warning")
 _SHORT_MAX: Final = 128
@@ -69,6 +69,8 @@ class EventStrategy(Strategy[Event]):
         errors = list(_new_event_errors(new, _REPORTERS[kind.group])) if new.event_time is not None else []
         if not kind.group:
             return errors
+        if old is None:
+            errors += fits("metadata.name", new.metadata.name, check_dns_subdomain)
         return errors + list(_strict_errors(new) if old is None else _strict_change_errors(new, old))
 
     def selectable_fields(self, obj: Event) -> Mapping[str, str]:

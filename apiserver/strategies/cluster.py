@@ -55,7 +55,7 @@ class NamespaceStrategy(Ungenerated[Namespace]):
 
     def validate_status_update(self, new: Namespace, old: Namespace) -> list[FieldError]:
         wanted = "Terminating" if new.metadata.deletion_timestamp else "Active"
-        if new.status.phase == wanted:
+        if new.status.phase in ("", wanted):
             return []
         state = "not empty" if new.metadata.deletion_timestamp else "empty"
         detail = f"may only be '{wanted}' if `deletionTimestamp` is {state}"
@@ -149,6 +149,9 @@ def _node_errors(node: Node) -> Errors:
         seen.add((taint.key, taint.effect))
     for index, pods in enumerate(node.spec.pod_cidrs):
         yield from cidr(f"spec.podCIDRs[{index}]", pods)
+    families = [":" in pods for pods in node.spec.pod_cidrs]
+    if len(families) != len(set(families)):
+        yield invalid("spec.podCIDRs", node.spec.pod_cidrs, "may specify no more than one CIDR for each IP family")
     yield from _node_status_errors(node.status)
 
 

@@ -4,38 +4,40 @@ Source: kubernetes.io/docs/concepts/scheduling-eviction/pod-scheduling-readiness
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
-from kube.api.core_v1 import Affinity, NodeAffinity, NodeSelector, NodeSelectorTerm, PodSpec
+from kube.api.core_v1 import Affinity, NodeSelectorTerm, PodSpec
+from kube.errors import invalid
+
+from .checks import Errors
+
+_TERMS: Final = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+_ONLY_ADDED: Final = "only additions are allowed (no mutations or deletions)"
 
 
-def with_placement_of(new: PodSpec, old: PodSpec) -> PodSpec:
-    """Return a gated pod's new spec with what may change of its placement as it was: what still differs may not."""
-    if old.node_selector.items() <= new.node_selector.items():
-        new = replace(new, node_selector=old.node_selector)
-    affinity = _with_nodes_of(new.affinity or Affinity(), old.affinity or Affinity())
-    return replace(new, affinity=old.affinity) if affinity == (old.affinity or Affinity()) else new
+def placement_errors(new: PodSpec, old: PodSpec) -> Errors:
+    """Check what a gated pod's new spec says of its nodes: all that was asked for, and perhaps more."""
+    if not old.node_selector.items() <= new.node_selector.items():
+        yield invalid("spec.nodeSelector", new.node_selector, _ONLY_ADDED)
+    wanted, before = _required(new), _required(old)
+    if before and len(wanted) != len(before):
+        yield invalid(_TERMS, wanted, "no additions/deletions to non-empty NodeSelectorTerms list are allowed")
+        return
+    for index, (now, then) in enumerate(zip(wanted, before, strict=False)):
+        if not _adds(now, then):
+            yield invalid(f"{_TERMS}[{index}]", now, _ONLY_ADDED)
 
 
-def _with_nodes_of(new: Affinity, old: Affinity) -> Affinity:
-    """Return an affinity with the preferred nodes of the old one, and the required ones if they only became fewer."""
-    mine, theirs = new.node_affinity or NodeAffinity(), old.node_affinity or NodeAffinity()
-    required = mine.required_during_scheduling_ignored_during_execution
-    before = theirs.required_during_scheduling_ignored_during_execution
-    if before is None or (required is not None and is_narrower(required, before)):
-        return replace(new, node_affinity=old.node_affinity)
-    preferred = theirs.preferred_during_scheduling_ignored_during_execution
-    return replace(new, node_affinity=replace(mine, preferred_during_scheduling_ignored_during_execution=preferred))
-
-
-def is_narrower(new: NodeSelector, old: NodeSelector) -> bool:
-    """Say whether every term has what it had, and perhaps more. Terms that match nothing must stay so."""
-    pairs = list(zip(new.node_selector_terms, old.node_selector_terms, strict=False))
-    return len(new.node_selector_terms) == len(old.node_selector_terms) and all(_adds(*pair) for pair in pairs)
+def _required(spec: PodSpec) -> tuple[NodeSelectorTerm, ...]:
+    nodes = spec.affinity.node_affinity if spec.affinity else None
+    selector = nodes.required_during_scheduling_ignored_during_execution if nodes else None
+    return selector.node_selector_terms if selector else ()
 
 
 def _adds(new: NodeSelectorTerm, old: NodeSelectorTerm) -> bool:
+    """Say whether a term has what it had, and perhaps more; one that matches nothing must stay so."""
     if not old.match_expressions and not old.match_fields:
         return new == old
     expressions = _begins_with(new.match_expressions, old.match_expressions)
@@ -44,3 +46,11 @@ def _adds(new: NodeSelectorTerm, old: NodeSelectorTerm) -> bool:
 
 def _begins_with(new: Sequence[object], old: Sequence[object]) -> bool:
     return list(new[: len(old)]) == list(old)
+
+
+def with_placement_of(new: PodSpec, old: PodSpec) -> PodSpec:
+    """Return a gated pod's new spec with its nodes as they were: what still differs may not."""
+    nodes = old.affinity.node_affinity if old.affinity else None
+    affinity = replace(new.affinity or Affinity(), node_affinity=nodes)
+    is_as_before = affinity == (old.affinity or Affinity())
+    return replace(new, node_selector=old.node_selector, affinity=old.affinity if is_as_before else affinity)

@@ -15,7 +15,7 @@ from kube.errors import FieldError, duplicate, forbidden_field, invalid, require
 from kube.quantity import Quantity
 
 from .checks import Errors, fits
-from .resources import NATIVE, name_errors
+from .resources import NATIVE, is_standard, name_errors
 
 _ORDERED: Final = (
     ("min", "max", "min", "min"),
@@ -86,8 +86,10 @@ def _limit_errors(item: LimitRangeItem, path: str) -> Errors:
 def _name_errors(kind: str, name: str, path: str) -> Errors:
     if kind in ("Pod", "Container"):
         yield from name_errors(name, path)
-    else:
-        yield from fits(path, name, names.check_label_key)
+        return
+    yield from fits(path, name, names.check_label_key)
+    if "/" not in name and not is_standard(name):
+        yield invalid(path, name, "must be a standard resource type or fully qualified")
 
 
 def _order_errors(values: Mapping[str, Quantity], name: str, path: str) -> Errors:

@@ -28,7 +28,7 @@ from kube.times import to_time
 from .checks import Errors
 from .containers import container_errors, ephemeral_containers_errors
 from .differing import with_difference
-from .gating import with_placement_of
+from .gating import placement_errors, with_placement_of
 from .pod_admission import admit_pod, readmit_pod
 from .pod_defaults import TEMPLATES_MAX, default_pod, default_pod_resources, default_requests, default_template
 from .pod_spec import pod_spec_errors, template_errors
@@ -201,6 +201,8 @@ def change_errors(new: PodSpec, old: PodSpec) -> Errors:
         if gate.name not in known:
             detail = f"only deletion is allowed, but found new scheduling gate '{gate.name}'"
             yield forbidden_field(f"spec.schedulingGates[{index}].name", detail)
+    if old.scheduling_gates:
+        yield from placement_errors(new, old)
     kept = _with_changeable(new, old)
     if kept != old:
         yield forbidden_field("spec", with_difference(_CHANGEABLE, kept, old))

@@ -16,6 +16,10 @@ def pod_status_errors(new: Pod, old: Pod) -> Errors:
     """Check a pod's new status; what it says of addresses and conditions only where that changed."""
     yield from _restart_errors(new, old)
     status, before = new.status, old.status
+    if status.qos_class != before.qos_class and before.qos_class:
+        yield invalid("status.qosClass", status.qos_class, "field is immutable")
+    if status.observed_generation < 0:
+        yield invalid("status.observedGeneration", status.observed_generation, "must be a non-negative integer")
     if status.conditions != before.conditions:
         for index, condition in enumerate(status.conditions):
             yield from fits(f"status.conditions[{index}].Type", condition.type, names.check_label_key)

@@ -132,6 +132,12 @@ def name_errors(name: str, path: str) -> Errors:
         yield invalid(path, name, "must be a standard resource for containers")
 
 
+def is_standard(name: str) -> bool:
+    """Say whether a name is one of Kubernetes' own resources, a container's or what quotas count beside."""
+    bare = name.removeprefix("requests.").removeprefix("limits.")
+    return bare in NATIVE or bare in _STANDARD or bare.startswith(_HUGE_PAGES)
+
+
 def _may_overcommit(name: str) -> bool:
     """Say whether more may be asked for than there is: of everything but huge pages and what a domain names."""
     return "/" not in name and not name.startswith(_HUGE_PAGES)

@@ -14,6 +14,7 @@ from kube.api.core_v1 import (
     PersistentVolumeSpec,
     PersistentVolumeStatus,
     TopologySelectorTerm,
+    VolumeNodeAffinity,
 )
 from kube.api.storage_v1 import StorageClass
 from kube.errors import FieldError, duplicate, forbidden_field, immutable, invalid, not_supported, required
@@ -109,8 +110,8 @@ def _volume_errors(spec: PersistentVolumeSpec) -> Errors:
         yield required("spec", "must specify a volume type")
     for source in found[1:]:
         yield forbidden_field(f"spec.{_WIRE_NAMES[source]}", "may not specify more than 1 volume type")
-    if spec.local is not None and (spec.node_affinity is None or spec.node_affinity.required is None):
-        yield required("spec.nodeAffinity", "Local volume requires node affinity")
+    if spec.local is not None:
+        yield from _local_errors(spec.local.path, spec.node_affinity)
     if spec.host_path is not None and not spec.host_path.path:
         yield required("spec.hostPath.path")
     if spec.csi is not None:
@@ -181,9 +182,20 @@ def _class_errors(obj: StorageClass) -> Errors:
     yield from _topologies_errors(obj.allowed_topologies, "allowedTopologies")
 
 
+def _local_errors(path: str, affinity: VolumeNodeAffinity | None) -> Errors:
+    if affinity is None or affinity.required is None:
+        yield required("spec.nodeAffinity", "Local volume requires node affinity")
+    if not path:
+        yield required("spec.local.path")
+    elif ".." in path.split("/"):
+        yield invalid("spec.local.path", path, "must not contain '..'")
+
+
 def _topologies_errors(terms: tuple[TopologySelectorTerm, ...], path: str) -> Errors:
     """Check where volumes of a class may be made: no key twice in a term, no value twice in a key."""
     for index, term in enumerate(terms):
+        if term in terms[:index]:
+            yield duplicate(f"{path}[{index}].matchLabelExpressions", "")
         keys: set[str] = set()
         for place, requirement in enumerate(term.match_label_expressions):
             here = f"{path}[{index}].matchLabelExpressions[{place}]"

@@ -59,6 +59,7 @@ def wrong_statuses(cls: type[Resource], status: str, before: str = "{}") -> list
         (Namespace, "{phase: Gone}", "status.Phase: Invalid value: \"Gone\": may only be 'Active' if"),
         (Pod, "{conditions: [{type: a b}]}", 'status.conditions[0].Type: Invalid value: "a b"'),
         (Pod, "{podIP: a}", 'status.podIPs[0]: Invalid value: "a": must be a valid IP address'),
+        (Pod, "{observedGeneration: -1}", "status.observedGeneration: Invalid value: -1"),
         (
             Pod,
             "{podIP: 1.2.3.4, podIPs: [{ip: 1.2.3.4}, {ip: 1.2.3.5}]}",
@@ -85,3 +86,10 @@ def test_what_was_stored_wrong_hinders_no_other_change_of_a_pods_status() -> Non
     stored = "{podIP: a, conditions: [{type: a b}]}"
 
     assert wrong_statuses(Pod, "{podIP: a, conditions: [{type: a b}], phase: Failed}", stored) == []
+
+
+def test_how_well_a_pod_is_kept_does_not_change() -> None:
+    (found,) = wrong_statuses(Pod, "{qosClass: Guaranteed}", "{qosClass: Burstable}")
+
+    assert found == 'status.qosClass: Invalid value: "Guaranteed": field is immutable'
+    assert wrong_statuses(Pod, "{qosClass: Guaranteed}") == []

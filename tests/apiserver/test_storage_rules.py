@@ -55,6 +55,18 @@ DRIVER = "csi: {driver: d.io, volumeHandle: h"
             "allowedTopologies[0].matchLabelExpressions[0].values: Required value",
         ),
         (
+            StorageClass,
+            "metadata: {name: a}, provisioner: x.io/y, allowedTopologies:"
+            " [{matchLabelExpressions: [{key: z, values: [a]}]}, {matchLabelExpressions: [{key: z, values: [a]}]}]",
+            'allowedTopologies[1].matchLabelExpressions: Duplicate value: ""',
+        ),
+        (
+            PersistentVolume,
+            "metadata: {name: a}, spec: {accessModes: [ReadWriteOnce], capacity: {storage: 1Gi},"
+            " local: {path: /a/../b}}",
+            "spec.local.path: Invalid value: \"/a/../b\": must not contain '..'",
+        ),
+        (
             CSIDriver,
             "metadata: {name: d.io}, spec: {tokenRequests: [{audience: a, expirationSeconds: 1}]}",
             "spec.tokenRequests[0].expirationSeconds: Invalid value: 1:"
