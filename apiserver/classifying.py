@@ -11,6 +11,7 @@ from typing import Final
 
 from apiserver.cache import Cache
 from apiserver.identity import SERVICE_ACCOUNT_PREFIX, User
+from apiserver.options import Query
 from apiserver.paths import Target
 from apiserver.reading import CachedObjects
 from kube.api.flowcontrol_v1 import (
@@ -24,6 +25,7 @@ from kube.api.flowcontrol_v1 import (
 from kube.kinds import kind_of
 
 KEPT_MAX: Final = 4096
+KEPT_PATH_MAX: Final = 300
 _ALL: Final = "*"
 _VERBS: Final = {"HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _OF_ALL: Final = {"GET": "list", "DELETE": "deletecollection"}
@@ -63,10 +65,14 @@ class Flows:
             kind = target.kind
             key = (user.name, user.groups, verb, kind.group, kind.plural, target.subresource, _namespace_of(target))
         told = self._told.get(key)
-        if told is None:
-            told = self._decide(asked_of(user, verb, target, path))
-            if len(self._told) >= KEPT_MAX:
-                self._told.clear()
+        return self._decided(key, asked_of(user, verb, target, path)) if told is None else told
+
+    def _decided(self, key: tuple[object, ...], asked: Asked) -> bytes:
+        """Decide, and keep it for the next of the kind; long paths would let a stranger fill the memory."""
+        told = self._decide(asked)
+        if len(self._told) >= KEPT_MAX:
+            self._told.clear()
+        if len(asked.path) <= KEPT_PATH_MAX:
             self._told[key] = told
         return told
 
@@ -89,6 +95,12 @@ class Flows:
             f"X-Kubernetes-PF-PriorityLevel-UID: {level.metadata.uid}",
         )
         return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def asks_to_watch(query: Query, target: Target | None) -> bool:
+    """Say whether a request is for a watch, by its query or by the older form of its path."""
+    asked = query.get("watch")
+    return bool(target and target.is_watched) or (asked is not None and asked[0] not in ("false", "0"))
 
 
 def verb_of(method: str, target: Target | None, *, watches: bool) -> str:

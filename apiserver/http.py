@@ -15,7 +15,7 @@ from aiohttp import web
 
 from apiserver import discovery
 from apiserver.authentication import Authenticator
-from apiserver.classifying import Flows
+from apiserver.classifying import Flows, asks_to_watch
 from apiserver.connections import (
     KEEPALIVE_S,
     LINE_MAX_BYTES,
@@ -107,7 +107,7 @@ class Shell:
         try:
             query = parse_query(query_text)
             user = self._user_of(request)
-            watches = "watch" in query or (target is not None and target.is_watched)
+            watches = asks_to_watch(query, target)
             request[FLOW] = self._flows.headers(user, request.method, target, path, watches=watches)
             if target is None:
                 answer = await self._outside(request, user, path, query)

@@ -91,24 +91,31 @@ class Answer(web.StreamResponse):
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client has gone")
-        body, headers = self._content, list(self._more)
+        body, headers, ending = self._content, list(self._more), self._ending()
         if len(body) >= GZIP_FROM_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
-            body = await asyncio.to_thread(_gzip, bytes(body))
+            body, ending = await asyncio.to_thread(_gzip, bytes(body) + ending), b""
             headers += (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
         self._closes = self._closes or not request.keep_alive
-        head = _head(request, self._code, self._type, len(body), headers, closes=self._closes)
+        head = _head(request, self._code, self._type, len(body) + len(ending), headers, closes=self._closes)
         if request.protocol.writing_paused:  # The answers before this one have not been read.
             await request.writer.drain()
         if request.method == "HEAD":
             transport.write(head)
         elif len(body) < BLOCK_BYTES:
-            transport.write(head + bytes(body))
+            transport.write(b"".join((head, bytes(body), ending)))
         else:
             transport.write(head)
             for block in body.blocks() if isinstance(body, Pieces) else blocks(body):
                 transport.write(block)
                 await request.writer.drain()
+            transport.write(ending)
         return None
+
+    def _ending(self) -> bytes:
+        """Return what ends the last line of JSON, which comes without: `kubectl get --raw` shows it as it is."""
+        body = self._content
+        is_ended = isinstance(body, bytes) and (not body or body.endswith(b"\n"))
+        return b"" if is_ended or self._type != JSON else b"\n"
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to write."""

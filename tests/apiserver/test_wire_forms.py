@@ -186,3 +186,14 @@ async def test_a_watch_is_never_packed(wire: Wire) -> None:
 
     assert "Content-Encoding" not in reply.headers
     assert json.loads(reply.body.splitlines()[0])["type"] == "ADDED"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/namespaces/default", "/api/v1/namespaces", "/apis", "/api/v1/pods/nosuch"])
+async def test_json_ends_with_its_line(wire: Wire, path: str) -> None:
+    """`kubectl get --raw` prints it as it comes, and what is printed next is to begin a line."""
+    plain = await wire.send("GET", path)
+    packed = await wire.send("GET", path, headers={"Accept-Encoding": "gzip"})
+
+    assert plain.body.endswith(b"}\n")
+    assert plain.headers["Content-Length"] == str(len(plain.body))
+    assert packed.body == plain.body

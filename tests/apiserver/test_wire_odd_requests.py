@@ -288,7 +288,7 @@ async def test_a_stranger_is_refused_before_the_body_is_read(server: ApiServer) 
         for method, path in ((b"POST", MAPS.encode()), (b"DELETE", MAPS.encode() + b"/a")):
             writer.write(b"%b %b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" % (method, path))
             answer += (await reader.readuntil(b"\r\n\r\n")).splitlines()[0]
-            await reader.readuntil(b'"status":"Failure"}')
+            await reader.readuntil(b'"status":"Failure"}\n')
             writer.write(b"{}")
 
     assert answer == b"HTTP/1.1 403 ForbiddenHTTP/1.1 403 Forbidden"
