@@ -107,7 +107,11 @@ async def _tell_range(client: Client, now: datetime) -> None:
             last_transition_time=to_time(now),
         )
         told = replace(found, status=ServiceCIDRStatus(conditions=(ready,)))
-        await client.update(told, subresource="status")
+        try:
+            await client.update(told, subresource="status")
+        except ApiError as error:
+            if error.reason != "Conflict":  # Another server starts too, and tells the same.
+                raise
 
 
 async def _create_if_missing(client: Client, obj: Resource) -> None:

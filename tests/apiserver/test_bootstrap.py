@@ -8,6 +8,7 @@ import pytest
 from apiserver.bootstrap import ANNOUNCE_S, LEASE_S, Basics, announce, basic_objects, bootstrap, keep_up
 from kube.api.core_v1 import Endpoints, Namespace, Service
 from kube.api.discovery_v1 import EndpointSlice
+from kube.api.networking_v1 import ServiceCIDR
 from kube.api.scheduling_v1 import PriorityClass
 from kube.errors import ApiError, internal, unavailable
 from tests.apiserver.material import NOW, wrongs
@@ -43,6 +44,8 @@ async def test_a_new_cluster_has_its_namespaces_services_and_priorities() -> Non
     classes = {item.metadata.name: item.value for item in (await client.list(PriorityClass)).items}
     assert classes == {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
     assert await addresses(client) == ["192.168.7.1"]
+    [condition] = (await client.get(ServiceCIDR, "kubernetes")).status.conditions
+    assert (condition.type, condition.status) == ("Ready", "True")
 
 
 async def test_a_second_start_leaves_everything_as_it_is() -> None:
