@@ -70,8 +70,6 @@ async def bootstrap(client: Client, basics: Basics, clock: Clock) -> None:
     """Make what is missing of the cluster's own objects."""
     for obj in basic_objects(basics):
         await _create_if_missing(client, obj)
-    await _tell_range(client, clock.now())
-    await register(client)
     await keep_flows(client, clock.now())
     await announce(client, basics, clock.now())
 
@@ -93,6 +91,12 @@ def _store_may_be_away() -> Iterator[None]:
     except* ApiError as errors:
         if errors.split(lambda error: isinstance(error, ApiError) and error.code in _AWAY)[1] is not None:
             raise
+
+
+async def tell_what_is_served(client: Client, now: datetime) -> None:
+    """Tell of the groups that are served and of the range that is in use; nobody has to wait for that."""
+    await _tell_range(client, now)
+    await register(client)
 
 
 async def _tell_range(client: Client, now: datetime) -> None:

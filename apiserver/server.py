@@ -17,7 +17,7 @@ from aiohttp import http_parser
 from apiserver.allocators import AddressRange, StoredAllocators
 from apiserver.authentication import Authenticator, read_token_table
 from apiserver.authorization import EverythingForComponents, JoiningNodes, LittleForAll, NodeAgents
-from apiserver.bootstrap import Basics, bootstrap, keep_up
+from apiserver.bootstrap import Basics, bootstrap, keep_up, tell_what_is_served
 from apiserver.cache import Cache
 from apiserver.components import Components
 from apiserver.connections import BOUNDS, Bounds, HttpServer
@@ -224,6 +224,7 @@ class ApiServer:
         basics = Basics(address, self.port, settings.service_cidr, settings.has_dns)
         await bootstrap(self.client(), basics, self._clock)
         self._is_bootstrapped.set()
+        await tell_what_is_served(self.client(), self._clock.now())
         await keep_up(self.client(), basics, self._clock)
 
     async def _housekeep(self, allocators: StoredAllocators) -> None:

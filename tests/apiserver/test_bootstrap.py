@@ -5,7 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from apiserver.bootstrap import ANNOUNCE_S, LEASE_S, Basics, announce, basic_objects, bootstrap, keep_up
+from apiserver.bootstrap import (
+    ANNOUNCE_S,
+    LEASE_S,
+    Basics,
+    announce,
+    basic_objects,
+    bootstrap,
+    keep_up,
+    tell_what_is_served,
+)
+from kube.api.apiregistration_v1 import APIService
 from kube.api.core_v1 import Endpoints, Namespace, Service
 from kube.api.discovery_v1 import EndpointSlice
 from kube.api.networking_v1 import ServiceCIDR
@@ -44,8 +54,17 @@ async def test_a_new_cluster_has_its_namespaces_services_and_priorities() -> Non
     classes = {item.metadata.name: item.value for item in (await client.list(PriorityClass)).items}
     assert classes == {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
     assert await addresses(client) == ["192.168.7.1"]
+
+
+async def test_what_is_served_is_told_of_a_new_cluster() -> None:
+    client = FakeClient()
+    await bootstrap(client, BASICS, FakeClock(NOW))
+
+    await tell_what_is_served(client, NOW)
+
     [condition] = (await client.get(ServiceCIDR, "kubernetes")).status.conditions
     assert (condition.type, condition.status) == ("Ready", "True")
+    assert (await client.get(APIService, "v1.apps")).spec.group == "apps"
 
 
 async def test_a_second_start_leaves_everything_as_it_is() -> None:
