@@ -1,4 +1,4 @@
-"""What runs between fork and exec: the first process of a container, a further one in it, and a pod's reaper.
+"""What runs between fork and exec: the first process of a container, and a further one in it.
 
 Keeps true: the process that execs has exactly the namespaces, cgroups, identity, capabilities, seccomp filter and
 descriptors that its specification names; any failure is told over the status socket and nothing is exec'd.
@@ -6,29 +6,32 @@ Reads the process and launch parts of a bundle; writes cgroup memberships and /p
 Standard library only, single thread. Source: OCI runtime specification, config.md and runtime.md.
 """
 
-import array
 import errno
 import fcntl
 import json
 import os
 import resource
 import signal
-import socket
 import stat
 import struct
 import termios
 from collections.abc import Callable
+from socket import SocketType
 from typing import Any, NoReturn
 
-from nodeagent.runtime import capabilities, identity, rootfs, seccomp_program, small_files, syscalls
+from nodeagent.runtime import capabilities, identity, rootfs, seccomp_program, shim_messages, small_files, syscalls
 
 EXIT_NOT_STARTED = 128
 EXIT_NOT_EXECUTABLE = 126
 EXIT_NOT_FOUND = 127
-_DESCRIPTORS_MAX = 1 << 12
+DESCRIPTORS_MAX = 1 << 12
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TIOCSPTLCK, _TIOCGPTPEER = 0x40045431, 0x5441
 _PTMX = os.makedev(5, 2)
+READY = b"ready "
+"""Begins a child's last word before it execs; a JSON object follows: who it is and what could not be had."""
+FAILED = b"failed "
+"""Begins its last word if it can't exec; its exit code and the reason follow."""
 
 
 class StartError(Exception):
@@ -39,11 +42,11 @@ class StartError(Exception):
         self.exit_code = exit_code
 
 
-def run_container(launch: dict[str, Any], stdio: list[int], status: socket.socket) -> NoReturn:
+def run_container(bundle: str, stdio: list[int], status: SocketType) -> NoReturn:
     """Become the first process of the container (the caller is already in its pid namespace)."""
     with Reporting(status):
-        config = read_config(launch)
-        warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
+        config, launch = read_bundle(bundle)
+        warnings = prepare(launch["cgroups"], launch.get("oom_score_adj"))
         take_labels(config["process"])
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
         users = os.open(launch["user_namespace"], os.O_RDONLY | os.O_CLOEXEC) if launch["user_namespace"] else -1
@@ -51,19 +54,18 @@ def run_container(launch: dict[str, Any], stdio: list[int], status: socket.socke
         _exec(config["process"], launch, stdio, status, warnings, users=users, is_first=True)
 
 
-def run_further(
-    process: dict[str, Any], launch: dict[str, Any], pidfd: int, stdio: list[int], status: socket.socket
-) -> NoReturn:
+def run_further(process: dict[str, Any], bundle: str, pidfd: int, stdio: list[int], status: SocketType) -> NoReturn:
     """Become another process of the container whose first one `pidfd` stands for.
 
     process: what it has otherwise than the container's own one; `isWatched`: somebody in the container's pid namespace
     could look into it, so that it is not there yet.
     """
     with Reporting(status):
-        process = {**read_config(launch)["process"], **process}
+        config, launch = read_bundle(bundle)
+        process = {**config["process"], **process}
         is_labelled = bool(process["apparmorProfile"] or process["selinuxLabel"])  # Which only an exec puts on.
         stand_in = None if is_labelled else _stand_in(process["args"])
-        warnings = _prepare(launch["cgroups"], launch.get("oom_score_adj"))
+        warnings = prepare(launch["cgroups"], launch.get("oom_score_adj"))
         take_labels(process)
         syscalls.join_namespaces(pidfd, syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
         if process["isWatched"]:
@@ -82,7 +84,7 @@ def _step_inside(pidfd: int) -> None:
     if pid == 0:
         os.setsid()
         return
-    os.closerange(0, _DESCRIPTORS_MAX)
+    os.closerange(0, DESCRIPTORS_MAX)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os._exit(code if code >= 0 else 128 - code)
 
@@ -96,47 +98,15 @@ def _stand_in(arguments: list[str]) -> Callable[[], int] | None:
     return lambda: container_tar.main(arguments[1:])
 
 
-def read_config(launch: dict[str, Any]) -> dict[str, Any]:
-    """Return the OCI configuration; only who runs by it reads it, as its shim would keep it in memory for ever."""
-    return small_files.read_json(f"{launch['bundle']}/config.json")
-
-
-def run_reaper(folder: str, cgroups: list[str], status: socket.socket) -> NoReturn:
-    """Become process 1 of a pod's shared pid namespace: reap orphans, hold nothing, see nothing of the host."""
-    with Reporting(status):
-        _prepare(cgroups, None)
-        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
-        syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
-        syscalls.mount("tmpfs", folder, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=4k")
-        syscalls.pivot_root_here(folder)
-        syscalls.mount("none", "/", "", syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        syscalls.set_process_name("wherry-reaper")
-        _drop_bounding_capabilities(0)
-        syscalls.control_process(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-        syscalls.set_capabilities(0, 0, 0)
-        syscalls.control_process(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)  # The pod's processes end with its shim.
-    own = status.fileno()
-    os.closerange(0, own)
-    os.closerange(own + 1, _DESCRIPTORS_MAX)
-    status.close()
-    while True:
-        signal.sigwait({signal.SIGCHLD})
-        _reap_all()
-
-
-def _reap_all() -> None:
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
+def read_bundle(bundle: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return `config.json` and `launch.json`; who runs by them reads them, as a shim would keep them in memory."""
+    return small_files.read_json(f"{bundle}/config.json"), small_files.read_json(f"{bundle}/launch.json")
 
 
 class Reporting:
     """Tell the shim of any failure inside the block, and end the process there."""
 
-    def __init__(self, status: socket.socket) -> None:
+    def __init__(self, status: SocketType) -> None:
         self._status = status
 
     def __enter__(self) -> None:
@@ -147,7 +117,7 @@ class Reporting:
             return
         message = str(error) if isinstance(error, (StartError, ValueError)) else _describe(error)
         code = error.exit_code if isinstance(error, StartError) else EXIT_NOT_STARTED
-        self._status.send(json.dumps({"error": message, "exit_code": code}).encode())
+        self._status.send(FAILED + b"%d " % code + message.encode(errors="replace"))
         os._exit(code)
 
 
@@ -157,7 +127,7 @@ def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if not isinstance(error, OSError) else str(error)
 
 
-def _prepare(cgroups: list[str], oom_score_adj: int | None) -> list[str]:
+def prepare(cgroups: list[str], oom_score_adj: int | None) -> list[str]:
     """Leave the shim's session, keyring, signals and cgroups; return what could not be had."""
     os.setsid()
     syscalls.join_new_keyring()
@@ -198,7 +168,7 @@ def _exec(
     process: dict[str, Any],
     launch: dict[str, Any],
     stdio: list[int],
-    status: socket.socket,
+    status: SocketType,
     warnings: list[str],
     *,
     users: int,
@@ -230,13 +200,13 @@ def _exec(
     environment = _environment(process, who)
     _restrict(process, who)
     report = {"user": {"uid": who.uid, "gid": who.gid, "groups": who.groups}, "warnings": warnings}
-    status.send(json.dumps(report).encode())
+    status.send(READY + json.dumps(report).encode())
     try:
         _replace_process(process["args"], environment)
     except StartError as error:
         if stand_in is None or error.exit_code != EXIT_NOT_FOUND:
             raise
-    os.closerange(3, _DESCRIPTORS_MAX)  # As if something were exec'd: that closes the status socket too.
+    os.closerange(3, DESCRIPTORS_MAX)  # As if something were exec'd: that closes the status socket too.
     os._exit(stand_in())
 
 
@@ -248,7 +218,7 @@ def _environment(process: dict[str, Any], who: identity.Identity) -> dict[str, s
     return environment
 
 
-def _open_terminal(status: socket.socket, size: dict[str, int] | None) -> list[int]:
+def _open_terminal(status: SocketType, size: dict[str, int] | None) -> list[int]:
     """Make a terminal in the container's own /dev/pts, hand its master to the shim, return it thrice for stdio."""
     master = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     if os.fstat(master).st_rdev != _PTMX:
@@ -259,8 +229,7 @@ def _open_terminal(status: socket.socket, size: dict[str, int] | None) -> list[i
     if size:
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", size["height"], size["width"], 0, 0))
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-    message = json.dumps({"terminal": True}).encode()
-    status.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [master]))])
+    shim_messages.send(status, b"terminal", [master])
     return [slave, slave, slave]
 
 
@@ -296,7 +265,7 @@ def _restrict(process: dict[str, Any], who: identity.Identity) -> None:
     ambient = capabilities.mask(sets["ambient"]) & bounding
     if process["noNewPrivileges"]:
         syscalls.control_process(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    _drop_bounding_capabilities(bounding)
+    drop_bounding_capabilities(bounding)
     if process["seccomp"] and not process["noNewPrivileges"]:
         syscalls.install_seccomp_filter(seccomp_program.program(process["seccomp"]))
     os.setgroups(who.groups)
@@ -317,7 +286,7 @@ def _restrict(process: dict[str, Any], who: identity.Identity) -> None:
         syscalls.install_seccomp_filter(seccomp_program.program(process["seccomp"]))
 
 
-def _drop_bounding_capabilities(kept: int) -> None:
+def drop_bounding_capabilities(kept: int) -> None:
     for number in range(64):
         if kept >> number & 1:
             continue

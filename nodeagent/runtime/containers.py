@@ -32,6 +32,7 @@ from nodeagent.runtime.images.store import HOST_IMAGE_ID
 from nodeagent.runtime.pod import Container, Sandbox, identified, ids_of, namespaces
 from nodeagent.runtime.resources import limits_of, overlaid
 from nodeagent.runtime.sandboxes import Sandboxes
+from nodeagent.runtime.shim_container import LAUNCH_KEYS
 from nodeagent.runtime.state import ContainerRecord, Phase
 from proto import cri_v1 as cri
 
@@ -133,7 +134,9 @@ class Containers:
             raise precondition(where, f"sandbox {sandbox.id} is not ready; run another")
         container.is_starting = container.was_begun = True
         try:
-            await sandbox.shim.call("start", container=container.id, bundle=str(container.bundle))
+            launch = json.loads((container.bundle / "launch.json").read_text())
+            known = {key: launch[key] for key in LAUNCH_KEYS}
+            await sandbox.shim.call("start", container=container.id, bundle=str(container.bundle), launch=known)
         except shim_client.ShimRefusalError as refusal:
             raise RuntimeRefusal(Reason.UNKNOWN, f"{where}: {refusal}") from None
         except shim_client.ShimLostError as error:

@@ -11,7 +11,7 @@ from nodeagent.runtime.images.store import ImageStore
 from nodeagent.runtime.sandbox_network import Network
 from nodeagent.runtime.selinux import SELinux
 from nodeagent.runtime.settings import RuntimeSettings
-from nodeagent.runtime.shim_client import Zygote
+from nodeagent.runtime.zygote_client import Zygote
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,21 @@ Source: OCI runtime specification; the command line that runc and crun share.
 import json
 import os
 import signal
-import socket
 import stat
+from socket import SocketType
 from typing import Any, NoReturn
 
-from nodeagent.runtime import identity, rootfs, syscalls
-from nodeagent.runtime.container_init import Reporting, read_config
+from nodeagent.runtime import container_init, identity, rootfs, syscalls
+from nodeagent.runtime.shim_spawn import Outcome
 
 _STATUS_BYTES = 65536
+_EXIT_CODE_NOT_STARTED = 128
 
 
-def run(launch: dict[str, Any], stdio: list[int], status: socket.socket) -> NoReturn:
+def run(bundle: str, stdio: list[int], status: SocketType) -> NoReturn:
     """Mount the root, complete the configuration, and become the runtime that makes the container."""
-    with Reporting(status):
-        config = read_config(launch)
+    with container_init.Reporting(status):
+        config, launch = container_init.read_bundle(bundle)
         os.setsid()
         syscalls.control_process(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)  # No start goes on without its shim.
         syscalls.unshare(syscalls.CLONE_NEWNS)
@@ -39,7 +40,7 @@ def run(launch: dict[str, Any], stdio: list[int], status: socket.socket) -> NoRe
             os.dup2(descriptor, place)
         syscalls.close_on_exec_from(3)
         report = {"user": {"uid": who.uid, "gid": who.gid, "groups": who.groups}, "warnings": []}
-        status.send(json.dumps(report).encode())
+        status.send(container_init.READY + json.dumps(report).encode())
         os.execv(launch["handler"], command(launch))  # noqa: S606 - the whole point of this module.
 
 
@@ -132,27 +133,21 @@ class Start:
 
     def __init__(self, bundle: str) -> None:
         self._folder = folder_of(bundle)
-        self.heard: dict[str, Any] | None = None
+        self.outcome: Outcome | None = None
         self.status: int | None = None
-        self.has_told = False
-
-    @property
-    def is_over(self) -> bool:
-        """Whether both are known."""
-        return self.has_told and self.status is not None
 
     def pid(self) -> int:
         """Return the pid of the container's first process, 0 where it could not be started."""
-        if self.heard is None or "error" in self.heard or self.status != 0:
+        if self.outcome is None or not self.outcome.ready or self.status != 0:
             return 0
         with open(f"{self._folder}/pid", encoding="utf-8") as file:
             return int(file.read())
 
-    def failure(self) -> dict[str, Any]:
+    def failure(self) -> Outcome:
         """Return why it could not be started."""
-        if self.heard is not None and "error" in self.heard:
-            return self.heard
-        return {"error": self._last_words() or "the runtime was killed over the start", "exit_code": 128}
+        if self.outcome is not None and self.outcome.error:
+            return self.outcome
+        return Outcome(b"", [], self._last_words() or "the runtime was killed over the start", _EXIT_CODE_NOT_STARTED)
 
     def _last_words(self) -> str:
         try:

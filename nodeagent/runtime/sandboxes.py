@@ -8,9 +8,7 @@ an earlier attempt was cut off; a sandbox is ready only while its shim lives. Wr
 import asyncio
 import contextlib
 import logging
-import os
 import secrets
-import signal
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,27 +16,21 @@ from typing import Any
 
 import msgspec
 
-from nodeagent.runtime import handlers, shim_client, state, statuses, syscalls, user_mapping
+from nodeagent.runtime import processes, sandbox_config, sandbox_mounts, shim_client, state, statuses
 from nodeagent.runtime.cgroup_trees import Limits
-from nodeagent.runtime.errors import Reason, RuntimeRefusal, invalid, not_found, precondition
+from nodeagent.runtime.errors import Reason, RuntimeRefusal, not_found, precondition
 from nodeagent.runtime.host import Host
 from nodeagent.runtime.pod import Container, Sandbox, identified, ids_of, namespaces
 from nodeagent.runtime.resources import limits_of
-from nodeagent.runtime.sandbox_network import PortMapping
 from nodeagent.runtime.shim_client import ShimClient
 from nodeagent.runtime.state import ExitRecord, SandboxRecord, ShimRecord
 from proto import cri_v1 as cri
 
 _LOG = logging.getLogger(__name__)
-SHIM_END_TIMEOUT_S = 10.0
 _CGROUP_ATTEMPTS = 100
 _CGROUP_PAUSE_S = 0.01
 _EXIT_CODE_LOST = 137
 _ZYGOTE_ATTEMPTS = 3
-_PINS = ("ns/net", "ns/ipc", "ns/uts", "ns/user", "shm")
-_PROTOCOLS = {cri.TCP: "tcp", cri.UDP: "udp", cri.SCTP: "sctp"}
-_HOSTNAME_MAX = 63  # The kernel takes one more, DNS doesn't.
-_SYSCTL_PREFIXES = ("kernel.shm", "kernel.msg", "fs.mqueue.", "net.")
 
 
 class Sandboxes:
@@ -58,8 +50,10 @@ class Sandboxes:
 
     async def run(self, config: cri.PodSandboxConfig, handler: str) -> Sandbox:
         """Make a sandbox that is ready for containers."""
-        self._check(config, handler)
-        label = self._host.selinux.labels_of(config.linux.security_context.selinux_options, _where(config)).files
+        where = sandbox_config.where(config)
+        sandbox_config.check(config, handler, self._host.settings.handlers)
+        self._refuse_twin(config)
+        label = self._host.selinux.labels_of(config.linux.security_context.selinux_options, where).files
         sandbox = self._record(config, handler)
         async with sandbox.lock:
             try:
@@ -158,26 +152,14 @@ class Sandboxes:
                 return
             await asyncio.sleep(_CGROUP_PAUSE_S)
 
-    def _check(self, config: cri.PodSandboxConfig, handler: str) -> None:
+    def _refuse_twin(self, config: cri.PodSandboxConfig) -> None:
         metadata = config.metadata
-        where = _where(config)
-        if not metadata.name or not metadata.uid:
-            raise invalid(where, "its metadata lacks a name or uid; set both")
-        handlers.check(handler, self._host.settings.handlers, where)
-        security = config.linux.security_context
-        user_mapping.check(security.namespace_options, where)
-        own = namespaces(config)
-        for name in config.linux.sysctls:
-            needs = "net" if name.startswith("net.") else "ipc"
-            if not (name.startswith(_SYSCTL_PREFIXES) or name == "kernel.sem"):
-                raise invalid(where, f"sysctl {name} belongs to the whole node; only those of a namespace can be set")
-            if needs not in own:
-                raise invalid(where, f"sysctl {name} would change the node's own {needs} namespace, which it shares")
         key = (metadata.namespace, metadata.name, metadata.uid, metadata.attempt)
         for other in self.known.values():
             known = other.config.metadata
             if (known.namespace, known.name, known.uid, known.attempt) == key:
                 found = f"attempt {metadata.attempt} exists as {other.id}"
+                where = sandbox_config.where(config)
                 raise RuntimeRefusal(Reason.ALREADY_EXISTS, f"{where}: {found}; remove it or raise attempt")
 
     def _record(self, config: cri.PodSandboxConfig, handler: str) -> Sandbox:
@@ -206,27 +188,28 @@ class Sandboxes:
     async def _set_up(self, sandbox: Sandbox, label: str) -> None:
         """label: SELinux's, of the files that all its containers share."""
         config, host = sandbox.config, self._host
-        for folder in (sandbox.run_dir, sandbox.run_dir / "ns", sandbox.run_dir / "shm"):
-            folder.mkdir(mode=0o711)
-        hostname = _hostname(config)
-        _write_readable(sandbox.folder / "hostname", f"{hostname}\n")
-        _write_readable(sandbox.folder / "resolv.conf", resolv_conf(config.dns_config))
-        limits = limits_of(config.linux.resources) if sandbox.record.owns_cgroup else Limits()
-        host.cgroups.create(sandbox.record.cgroup, limits)
-        shims = f"{host.settings.cgroup_parent}/shims"
-        host.cgroups.create(shims, Limits())
+        ids, own = ids_of(config), namespaces(config)
+        hostname = sandbox_config.hostname(config)
+        sandbox_mounts.prepare(sandbox.run_dir, [*own, *(["user"] if ids else [])])
         request = {
             "run": str(sandbox.run_dir),
             "state": str(sandbox.folder),
-            "cgroups": host.cgroups.entry_files(shims),
-            "namespaces": namespaces(config),
+            "namespaces": own,
             "hostname": hostname,
             "sysctls": dict(config.linux.sysctls),
-            "ids": ids_of(config),
-            "label": label,
+            "ids": ids,
             "shared_pid": config.linux.security_context.namespace_options.pid == cri.POD,
         }
-        told = await self._start_shim(sandbox, request)
+        shim = self._adopt(sandbox, host.zygote.fork_shim(request))  # It is busy while we do the rest.
+        _write_readable(sandbox.folder / "hostname", f"{hostname}\n")
+        _write_readable(sandbox.folder / "resolv.conf", sandbox_config.resolv_conf(config.dns_config))
+        limits = limits_of(config.linux.resources) if sandbox.record.owns_cgroup else Limits()
+        host.cgroups.create(sandbox.record.cgroup, limits)
+        if "ipc" in own:
+            sandbox_mounts.mount_shm(sandbox.run_dir, ids, label)
+        told = await self._first_answer(sandbox, shim, request)
+        if not ids and not sandbox_mounts.pin(sandbox.run_dir, own, told["pid"], told["start_time"]):
+            raise _ended_at_once(sandbox)
         addresses = await self._attach_network(sandbox)
         sandbox.record = msgspec.structs.replace(
             sandbox.record,
@@ -237,26 +220,21 @@ class Sandboxes:
         )
         sandbox.save()
 
-    async def _start_shim(self, sandbox: Sandbox, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _first_answer(self, sandbox: Sandbox, shim: ShimClient, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what the new shim says of itself; a zygote that died over the request is asked again, once renewed."""
         for _ in range(_ZYGOTE_ATTEMPTS):
-            shim = self._adopt(sandbox, self._host.zygote.fork_shim(request))
             try:
                 return (await shim.first_answer()).content
             except shim_client.ShimLostError:
                 if (sandbox.folder / "shim.json").exists():
                     break
-        found = "sandbox: its shim ended at once"
-        raise RuntimeRefusal(Reason.UNAVAILABLE, f"{found}; look into {sandbox.run_dir}/shim.log and try again")
+                shim = self._adopt(sandbox, self._host.zygote.fork_shim(request))
+        raise _ended_at_once(sandbox)
 
     async def _attach_network(self, sandbox: Sandbox) -> Sequence[str]:
         if not sandbox.netns_path:
             return ()
-        ports = [
-            PortMapping(_PROTOCOLS[item.protocol], item.container_port, item.host_port, item.host_ip)
-            for item in sandbox.config.port_mappings
-            if item.host_port
-        ]
+        ports = sandbox_config.host_ports(sandbox.config)
         try:
             return await self._host.network.attach(sandbox.id, sandbox.netns_path, ports)
         except (OSError, RuntimeError, ValueError) as error:
@@ -308,9 +286,7 @@ class Sandboxes:
             await self._host.network.detach(sandbox.id, str(sandbox.run_dir / "ns" / "net"))
         await self._end_shim(sandbox)
         await self._end_strays(sandbox)
-        for pin in _PINS:
-            with contextlib.suppress(OSError):  # EINVAL or ENOENT: it was never made, or is gone already.
-                syscalls.unmount(str(sandbox.run_dir / pin))
+        sandbox_mounts.release(sandbox.run_dir)
         sandbox.record = msgspec.structs.replace(sandbox.record, is_dismantled=True)
         sandbox.save()
 
@@ -325,7 +301,7 @@ class Sandboxes:
         for container in running:
             if sandbox.shim is not None:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(SHIM_END_TIMEOUT_S):
+                    async with asyncio.timeout(processes.END_TIMEOUT_S):
                         await container.over.wait()
             if not container.ended:
                 await self._give_up(container, sandbox)
@@ -334,7 +310,7 @@ class Sandboxes:
         """End what runs all the same of containers whose start was cut off: no record names it."""
         for container in (container for container in sandbox.containers.values() if container.started is None):
             for pid in self._host.cgroups.processes(container.record.cgroup):
-                await end_process(pid, state.start_time_of(pid))
+                await processes.end(pid, state.start_time_of(pid))
 
     async def _give_up(self, container: Container, sandbox: Sandbox) -> None:
         """Kill what is left of a container that no shim keeps, and account for its end unless that has been done."""
@@ -342,9 +318,9 @@ class Sandboxes:
             self.note_end(container, sandbox)
             return
         if container.started is not None:
-            await end_process(container.started.pid, container.started.start_time)
+            await processes.end(container.started.pid, container.started.start_time)
         for pid in self._host.cgroups.processes(container.record.cgroup):
-            await end_process(pid, state.start_time_of(pid))
+            await processes.end(pid, state.start_time_of(pid))
         message = "its shim was killed while it ran; how it would have ended is not known"
         now = self._host.now_ns()
         container.give_up(ExitRecord(exit_code=_EXIT_CODE_LOST, finished_at=now, reason="Unknown", message=message))
@@ -358,7 +334,7 @@ class Sandboxes:
             shim.close()
         written = state.load(sandbox.folder / "shim.json", ShimRecord)
         if written is not None:
-            await end_process(written.pid, written.start_time, kill=shim is None)
+            await processes.end(written.pid, written.start_time, kill=shim is None)
 
     def _forget(self, sandbox: Sandbox) -> None:
         for folder in (sandbox.run_dir, sandbox.folder):
@@ -367,50 +343,11 @@ class Sandboxes:
         self.known.pop(sandbox.id, None)
 
 
-def _where(config: cri.PodSandboxConfig) -> str:
-    return f"sandbox {config.metadata.namespace}/{config.metadata.name}"
-
-
-def _hostname(config: cri.PodSandboxConfig) -> str:
-    if config.linux.security_context.namespace_options.network == cri.NODE:
-        return socket.gethostname()
-    return config.hostname or config.metadata.name[:_HOSTNAME_MAX].rstrip("-.")
-
-
-def resolv_conf(dns: cri.DNSConfig) -> str:
-    """Return the resolv.conf that `dns` describes, or the host's where it says nothing."""
-    lines = [f"nameserver {server}" for server in dns.servers]
-    lines += [f"search {' '.join(dns.searches)}"] if dns.searches else []
-    lines += [f"options {' '.join(dns.options)}"] if dns.options else []
-    if lines:
-        return "".join(f"{line}\n" for line in lines)
-    try:
-        return Path("/etc/resolv.conf").read_text()
-    except OSError:
-        return ""
+def _ended_at_once(sandbox: Sandbox) -> RuntimeRefusal:
+    found = "sandbox: its shim ended at once"
+    return RuntimeRefusal(Reason.UNAVAILABLE, f"{found}; look into {sandbox.run_dir}/shim.log and try again")
 
 
 def _write_readable(path: Path, text: str) -> None:
     path.write_text(text)
     path.chmod(0o644)
-
-
-async def end_process(pid: int, start_time: int, *, kill: bool = True) -> None:
-    """Wait until the very process that had `pid` at `start_time` has ended; kill: see to it."""
-    if not state.is_alive(pid, start_time):
-        return
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(descriptor, ended.set)
-    try:
-        if kill and state.is_alive(pid, start_time):
-            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        with contextlib.suppress(TimeoutError, ProcessLookupError):
-            async with asyncio.timeout(SHIM_END_TIMEOUT_S):
-                await ended.wait()
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)

@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager
 import grpc
 
 from nodeagent.runtime import cgroups
+from nodeagent.runtime.cgroup_trees import Limits
+from nodeagent.runtime.cgroups import Cgroups
 from nodeagent.runtime.containers import Containers
 from nodeagent.runtime.events import Events
 from nodeagent.runtime.host import Host
@@ -27,8 +29,8 @@ from nodeagent.runtime.sandbox_network import Network
 from nodeagent.runtime.sandboxes import Sandboxes
 from nodeagent.runtime.service import RuntimeService
 from nodeagent.runtime.settings import RuntimeSettings
-from nodeagent.runtime.shim_client import Zygote
 from nodeagent.runtime.streams import Streams
+from nodeagent.runtime.zygote_client import Zygote
 from proto import cri_v1 as cri
 
 _LOG = logging.getLogger(__name__)
@@ -51,10 +53,11 @@ async def serving(settings: RuntimeSettings, network: Network) -> AsyncIterator[
     """Serve for the length of a block."""
     settings.make_dirs()
     claim = _claim(settings)
-    zygote = Zygote()
+    groups = cgroups.detect_here()
+    zygote = Zygote(settings.run_dir / "rehearsal", lambda: _shims_group(groups, f"{settings.cgroup_parent}/shims"))
     zygote.start()
     try:
-        host = _host(settings, network, zygote)
+        host = _host(settings, network, zygote, groups)
         sandboxes = Sandboxes(host)
         containers = Containers(host, sandboxes)
         await sandboxes.recover()
@@ -74,10 +77,16 @@ async def serving(settings: RuntimeSettings, network: Network) -> AsyncIterator[
         os.close(claim)
 
 
-def _host(settings: RuntimeSettings, network: Network, zygote: Zygote) -> Host:
+def _shims_group(groups: Cgroups, path: str) -> list[str]:
+    """Make the cgroup of the zygote and all shims; return the files by which to enter it."""
+    groups.create(path, Limits())
+    return groups.entry_files(path)
+
+
+def _host(settings: RuntimeSettings, network: Network, zygote: Zygote, groups: Cgroups) -> Host:
     covers = Covers(settings.covers_dir, settings.hidden_paths) if settings.allow_host_image else None
     images = ImageStore(settings.image_dir, settings.state_dir, covers)
-    return Host(settings, cgroups.detect_here(), images, network, zygote, Events())
+    return Host(settings, groups, images, network, zygote, Events())
 
 
 @asynccontextmanager

@@ -1,29 +1,22 @@
-"""The runtime's end of a shim: requests and answers, events, and the zygote that makes shims.
+"""The runtime's end of a shim: requests and answers, and events.
 
 Keeps true: an answer reaches the caller that asked; when a shim is lost every waiting caller hears it, and
-`on_lost` is called once. A zygote that has died is replaced at the next request. No thread, no fork in this process:
-the zygote is started by vfork and exec. Speaks the protocol that `shim` describes.
+`on_lost` is called once. Speaks the protocol that `shim` describes.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nodeagent.runtime import syscalls
 from nodeagent.runtime.errors import Reason, RuntimeRefusal
 
 ANSWER_TIMEOUT_S = 60.0
 _MESSAGE_BYTES_MAX = 131072
 _DESCRIPTORS_MAX = 4
-_ZYGOTE_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from nodeagent.runtime import zygote; zygote.main()"
-_ROOT = Path(__file__).parents[2]
 
 
 class ShimLostError(Exception):
@@ -167,78 +160,3 @@ def connect(path: Path) -> socket.socket:
     finally:
         os.close(folder)
     return connection
-
-
-def _read_only(program: str) -> int:
-    """Return a descriptor of `program` through which nobody can write to it.
-
-    An image whose command is /proc/self/exe gets to run what the shim runs, and to open it (CVE-2019-5736).
-    """
-    tree = syscalls.clone_tree(program, recursive=False)
-    syscalls.set_mount_attributes(tree, syscalls.MOUNT_ATTR_RDONLY)
-    return tree
-
-
-class Zygote:
-    """The process that forks shims."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._requests: socket.socket | None = None
-
-    @property
-    def pid(self) -> int:
-        """The zygote's pid, or 0."""
-        return self._process.pid if self._process is not None else 0
-
-    def start(self) -> None:
-        """Start the zygote (again)."""
-        self.close()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-I", "-S", "-c", _ZYGOTE_CODE, str(_ROOT), str(theirs.fileno())]
-        environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
-        program = _read_only(os.path.realpath(sys.executable))
-        try:
-            self._process = subprocess.Popen(
-                command,
-                executable=f"/proc/self/fd/{program}",
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), program),
-                env=environment,
-            )
-        finally:
-            theirs.close()
-            os.close(program)
-        self._requests = ours
-
-    def fork_shim(self, request: Mapping[str, Any]) -> socket.socket:
-        """Ask for a shim; return our end of its first connection."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        message = json.dumps(request).encode()
-        try:
-            try:
-                self._send(message, theirs.fileno())
-            except OSError:  # It was killed: nothing but the next shim needs it.
-                self.start()
-                self._send(message, theirs.fileno())
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        return ours
-
-    def close(self) -> None:
-        """Let the zygote end, and wait for it: it does nothing but fork."""
-        if self._requests is not None:
-            self._requests.close()
-            self._requests = None
-        if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=2)
-            self._process = None
-
-    def _send(self, message: bytes, descriptor: int) -> None:
-        if self._requests is None:
-            raise OSError("zygote: not started")
-        socket.send_fds(self._requests, [message], [descriptor])

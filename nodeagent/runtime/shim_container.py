@@ -9,68 +9,29 @@ import fcntl
 import os
 import select
 import signal
-import socket
-import struct
-import termios
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any
 
-from nodeagent.runtime import container_init, small_files
+from nodeagent.runtime import shim_messages, small_files
 from nodeagent.runtime.shim_log import LogFile
+from nodeagent.runtime.shim_reply import Refusal, Reply
 
 _READ_BYTES = 65536
 _DRAIN_BYTES_MAX = 64 << 20
 _SINK_BYTES = 1 << 20
 _KILL_S = 2.0
-
-
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault.
-    """A request that can't be served; kind: a word that the client acts on."""
-
-    def __init__(self, message: str, kind: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-class Answer(Protocol):
-    """Where a result goes."""
-
-    def accept(self, result: dict[str, Any], rights: list[int] | None = None) -> None: ...
-
-
-class Spawned(NamedTuple):
-    """A child that has not said yet whether its command runs."""
-
-    pid: int
-    start_time: int
-    status: socket.socket
-
-
-def spawn(stdio: list[int], begin: Callable[[list[int], socket.socket], None]) -> Spawned:
-    """Fork a child that calls `begin` (which never returns) with its streams and its end of the status socket."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pid = os.fork()
-    if pid == 0:
-        _run_child(stdio, begin, ours, theirs)
-    theirs.close()
-    return Spawned(pid, start_time(pid), ours)
-
-
-def _run_child(
-    stdio: list[int], begin: Callable[[list[int], socket.socket], None], ours: socket.socket, theirs: socket.socket
-) -> NoReturn:
-    try:
-        signal.set_wakeup_fd(-1)
-        ours.close()
-        begin(stdio, theirs)
-    finally:
-        os._exit(container_init.EXIT_NOT_STARTED)
-
-
-def start_time(pid: int) -> int:
-    """Return when a process started (clock ticks since boot): with its pid, this names it for ever."""
-    return int(small_files.read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[19])
+LAUNCH_KEYS = (
+    "terminal",
+    "stdin",
+    "stdin_once",
+    "log_path",
+    "pid_mode",
+    "pid_target",
+    "cgroups",
+    "oom_file",
+    "handler",
+    "may_trace",
+)
 
 
 def _read_pids(listing: str) -> set[int]:
@@ -98,17 +59,17 @@ def _kill_and_wait(pid: int, until: float) -> None:
 
 
 class Container:
-    """A container from its start to its end."""
+    """A container from its start to its end. launch: what of `launch.json` its shim must know (see LAUNCH_KEYS)."""
 
-    def __init__(self, name: str, bundle: str) -> None:
+    def __init__(self, name: str, bundle: str, launch: dict[str, Any]) -> None:
         self.name = name
         self.bundle = bundle
-        self.launch = small_files.read_json(f"{bundle}/launch.json")
+        self.launch = launch
         self.pid = 0
         self.start_time = 0
-        self.pid_record: dict[str, Any] = {}
-        self.exit_record: dict[str, Any] = {}
-        self.failed_start: dict[str, Any] = {}
+        self.has_begun = False
+        self.is_over = False
+        self.failed_start = ""
         self.ended_status: int | None = None
         self.ended_ns = 0
         self._log = LogFile(self.launch["log_path"])
@@ -120,7 +81,7 @@ class Container:
     @property
     def is_running(self) -> bool:
         """Whether its command runs."""
-        return bool(self.pid_record) and not self.exit_record
+        return self.has_begun and not self.is_over
 
     @property
     def has_process(self) -> bool:
@@ -141,20 +102,15 @@ class Container:
         self._given = [standard_in, out_write, error_write]
         return self._given
 
-    def began(self, heard: dict[str, Any], rights: list[int]) -> None:
-        """Note that the command runs."""
+    def began(self, ready: bytes, rights: list[int]) -> None:
+        """Note that the command runs; ready: a JSON object of who it became and what it could not have."""
         self._close_given()
         if rights:
             self._outputs = {rights[0]: "stdout"}
             self._stdin = rights[0]
-        self.pid_record = {
-            "pid": self.pid,
-            "start_time": self.start_time,
-            "started_at": time.time_ns(),
-            "user": heard["user"],
-            "warnings": heard["warnings"],
-        }
-        small_files.write_json(f"{self.bundle}/pid.json", self.pid_record)
+        self.has_begun = True
+        own = b'{"pid": %d, "start_time": %d, "started_at": %d, ' % (self.pid, self.start_time, time.time_ns())
+        small_files.write_whole(f"{self.bundle}/pid.json", own + ready.removeprefix(b"{"))
 
     def outputs(self) -> list[int]:
         """Return the streams to pump."""
@@ -185,28 +141,21 @@ class Container:
             self._sinks.remove(sink)  # It has gone, or is too slow to wait for.
             os.close(sink[1])
 
-    def serve(self, request: dict[str, Any], descriptors: list[int], reply: Answer) -> None:
+    def serve(self, request: dict[str, Any], descriptors: list[int], reply: Reply) -> None:
         """Serve a request on a running container."""
         operation = request["op"]
         if operation == "signal":
             os.kill(self.pid, request["signal"])
         elif operation == "reopen-log":
             self._log.reopen()
-        elif operation == "resize":
-            self._resize(request["width"], request["height"])
         elif operation == "attach":
-            reply.accept({}, self._attach(request["streams"], descriptors))
+            reply.accept(self._attach(request["streams"], descriptors))
             if self.launch["stdin_once"]:
                 self._close_stdin()
             return
         else:
             raise Refusal(f"shim: it knows no operation {operation!r}", "unknown-operation")
-        reply.accept({})
-
-    def _resize(self, width: int, height: int) -> None:
-        if not self.launch["terminal"]:
-            raise Refusal(f"container {self.name}: it has no terminal to resize; create it with tty", "no-terminal")
-        fcntl.ioctl(self._stdin, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        reply.accept()
 
     def _attach(self, streams: list[str], descriptors: list[int]) -> list[int]:
         """Copy output to `descriptors` (pipes, one per stream) from now on; return the container's stdin, if any."""
@@ -251,8 +200,8 @@ class Container:
         for descriptor in watched:
             self._drain(descriptor)
         self._log.close()
-        self.exit_record = self._describe_end()
-        small_files.write_json(f"{self.bundle}/exit.json", self.exit_record)
+        self.is_over = True
+        small_files.write_whole(f"{self.bundle}/exit.json", self._describe_end())
         return watched
 
     def _drain(self, descriptor: int) -> None:
@@ -267,16 +216,17 @@ class Container:
             self._log.write(self._outputs[descriptor], data)
             self._copy(self._outputs[descriptor], data)
 
-    def _describe_end(self) -> dict[str, Any]:
-        end: dict[str, Any] = {"finished_at": self.ended_ns, "signal": 0, "message": ""}
+    def _describe_end(self) -> bytes:
+        """Return `exit.json`."""
         if self.failed_start:
-            return end | {"exit_code": 128, "reason": "StartError", "message": self.failed_start["error"]}
+            message = shim_messages.quoted(self.failed_start)
+            words = b'{"exit_code": 128, "finished_at": %d, "reason": "StartError", "signal": 0, "message": %b}'
+            return words % (self.ended_ns, message)
         code = os.waitstatus_to_exitcode(self.ended_status or 0)
-        if code < 0:
-            end |= {"signal": -code}
-            code = 128 - code
-        reason = "OOMKilled" if self._was_out_of_memory() else "Error" if code else "Completed"
-        return end | {"exit_code": code, "reason": reason}
+        number, code = (-code, 128 - code) if code < 0 else (0, code)
+        reason = b"OOMKilled" if self._was_out_of_memory() else b"Error" if code else b"Completed"
+        words = b'{"exit_code": %d, "finished_at": %d, "reason": "%b", "signal": %d, "message": ""}'
+        return words % (code, self.ended_ns, reason, number)
 
     def words_of_early_end(self) -> str:
         """Return why its first process never came to run the command."""

@@ -35,7 +35,7 @@ class LogFile:
             return
         lines = (self._partial.pop(stream, b"") + data).split(b"\n")
         rest = lines.pop()
-        head = f"{timestamp(time.time_ns())} {stream} ".encode()
+        head = b"%b %b " % (timestamp(time.time_ns()), stream.encode())
         out = [piece for line in lines for piece in _pieces(head, line, b"F ")]
         while len(rest) > LINE_BYTES_MAX:
             out.append(head + b"P " + rest[:LINE_BYTES_MAX] + b"\n")
@@ -49,7 +49,8 @@ class LogFile:
         if self._descriptor < 0:
             return
         now = timestamp(time.time_ns())
-        self._append(b"".join(f"{now} {stream} P ".encode() + rest + b"\n" for stream, rest in self._partial.items()))
+        for stream, rest in self._partial.items():
+            self._append(b"%b %b P %b\n" % (now, stream.encode(), rest))
         self._partial.clear()
         os.close(self._descriptor)
         self._descriptor = -1
@@ -70,7 +71,7 @@ def _pieces(head: bytes, line: bytes, last_tag: bytes) -> list[bytes]:
     return [head + tag + line[cut : cut + LINE_BYTES_MAX] + b"\n" for tag, cut in zip(tags, cuts, strict=True)]
 
 
-def timestamp(now_ns: int) -> str:
+def timestamp(now_ns: int) -> bytes:
     """Return nanoseconds since 1970 as RFC 3339 in UTC with nine decimals."""
     seconds, rest = divmod(now_ns, 1_000_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:09d}Z"
+    return b"%04d-%02d-%02dT%02d:%02d:%02d.%09dZ" % (*time.gmtime(seconds)[:6], rest)

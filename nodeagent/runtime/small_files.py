@@ -1,7 +1,7 @@
 """Small files, read and written whole by a descriptor alone.
 
-A shim shares with the zygote every page that it doesn't write to, and has 200 of its own already: `open` makes buffers
-and decoders, a descriptor makes nothing. Standard library only.
+A shim shares with the zygote every page that it doesn't write to: `open` makes buffers and decoders, a descriptor makes
+nothing. Standard library only.
 """
 
 import json
@@ -35,9 +35,9 @@ def read_json(path: str) -> dict[str, Any]:
     return found
 
 
-def write_json(path: str, value: dict[str, Any]) -> None:
+def write_whole(path: str, data: bytes) -> None:
     """Write a whole file or nothing."""
-    _write(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, json.dumps(value).encode())
+    _write(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, data)
     os.rename(f"{path}.new", path)
 
 

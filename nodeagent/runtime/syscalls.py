@@ -77,6 +77,7 @@ _CLOSE_RANGE_CLOEXEC = 4
 _NO_KEYRINGS = {errno.ENOSYS, errno.EPERM}
 
 _libc: Any = ctypes.CDLL(None, use_errno=True)
+_libc.prctl.argtypes = [ctypes.c_int, *([ctypes.c_ulong] * 4)]  # The kernel checks the unused ones too.
 
 
 def _fail(call: str, subject: str) -> NoReturn:
@@ -179,15 +180,15 @@ def join_new_keyring() -> None:
 
 
 def control_process(option: int, value: int = 0, third: int = 0) -> None:
-    """Call prctl(2); every argument is passed as a long, which the kernel checks for unused ones."""
-    arguments = [ctypes.c_ulong(item) for item in (value, third, 0, 0)]
-    _check(_libc.prctl(option, *arguments), f"prctl({option}, {value})")
+    """Call prctl(2)."""
+    if _libc.prctl(option, value, third, 0, 0) < 0:
+        _fail(f"prctl({option}, {value})", "")
 
 
 def set_process_name(name: str) -> None:
     """Set what ps shows as the caller's name, cut at 15 bytes."""
     buffer = ctypes.create_string_buffer(name.encode()[:15])
-    _check(_libc.prctl(PR_SET_NAME, buffer, 0, 0, 0), "prctl(PR_SET_NAME)", name)
+    control_process(PR_SET_NAME, ctypes.addressof(buffer))
 
 
 def set_capabilities(effective: int, permitted: int, inheritable: int) -> None:
@@ -201,5 +202,5 @@ def set_capabilities(effective: int, permitted: int, inheritable: int) -> None:
 def install_seccomp_filter(program: bytes) -> None:
     """Put the BPF `program` (8 bytes per instruction) over every system call of the caller and its children."""
     code = ctypes.create_string_buffer(program, len(program))
-    head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
-    _check(_libc.prctl(PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, head, 0, 0), "prctl(PR_SET_SECCOMP)")
+    head = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code)))
+    control_process(PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(head))

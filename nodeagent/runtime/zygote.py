@@ -1,52 +1,75 @@
 """The zygote: a small process, started before any thread, that forks one shim per pod, always one ahead.
 
-Keeps true: what it forks has nothing of the runtime's memory, threads or descriptors; it outlives no runtime (it ends
-when the runtime's end of its socket closes), while its shims outlive both. A shim reads its request from the
-SOCK_SEQPACKET socket whose descriptor is the last argument: a JSON object, with its first connection as SCM_RIGHTS.
-Standard library only: run as `python -I -S -c "..."` by `shim_client`.
+Keeps true: what it forks has nothing of the runtime's memory, threads or descriptors, is in the cgroup of shims, and
+can't be looked into; it outlives no runtime (it ends when the runtime's end of its socket closes), while its shims
+outlive both. A shim reads its request from the SOCK_SEQPACKET socket whose descriptor is the second argument: a JSON
+object, with its first connection as SCM_RIGHTS. The third is a folder to rehearse in, the others are the files by which
+it enters that cgroup.
+Standard library only: run as `python -I -S -c "..."` by `zygote_client`.
 """
 
 import gc
-import json
 import os
-import signal
-import socket
 import sys
+from socket import AF_UNIX, SOCK_SEQPACKET, SocketType
+from typing import NoReturn
 
-from nodeagent.runtime import capabilities, seccomp, seccomp_program, shim, syscalls
-
-REQUEST_BYTES_MAX = 65536
+from nodeagent.runtime import (
+    capabilities,
+    memory_gaps,
+    rehearsal,
+    seccomp,
+    seccomp_program,
+    shim,
+    shim_loop,
+    shim_messages,
+    small_files,
+    syscalls,
+)
 
 
 def main() -> None:
     """Serve until the runtime is gone."""
     os.setsid()
     syscalls.set_process_name("wherry-zygote")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps the shims; nobody asks for their status.
+    syscalls.control_process(syscalls.PR_SET_DUMPABLE, 0)  # No container may look into a shim's unfinished children.
+    for path in sys.argv[4:]:
+        small_files.write(path, b"0")
     if os.uname().machine in {"x86_64", "aarch64"}:
         seccomp_program.program(seccomp.default_profile(capabilities.DEFAULT))  # Translated here once, for every shim.
+    rehearsal.rehearse(sys.argv[3])
+    shim_loop.set_signals()
     gc.collect()
+    gaps = memory_gaps.fill()
     gc.freeze()
     gc.disable()
-    requests = socket.socket(fileno=int(sys.argv[2]))
+    requests = SocketType(AF_UNIX, SOCK_SEQPACKET, 0, int(sys.argv[2]))
     while _serve_one(requests):
         pass
+    del gaps
 
 
-def _serve_one(requests: socket.socket) -> bool:
+def _serve_one(requests: SocketType) -> bool:
     """Fork the next shim, which waits for its request itself; return False when the runtime has gone."""
     taken, taking = os.pipe()
     if os.fork() == 0:
         os.close(taken)
-        message, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES_MAX, 1)
-        requests.close()
-        if message:
-            os.write(taking, b".")
-            os.close(taking)
-            shim.run(json.loads(message), socket.socket(fileno=descriptors[0]))
-        os._exit(0)
+        _await_request(requests, taking)
     os.close(taking)
-    has_taken = os.read(taken, 1)
+    has_request = bool(os.read(taken, 1))
     os.close(taken)
-    return bool(has_taken)
+    return has_request
+
+
+def _await_request(requests: SocketType, taking: int) -> NoReturn:
+    message, descriptors = shim_messages.receive(requests)
+    requests.close()
+    if message:
+        os.write(taking, b".")
+        os.close(taking)
+        os.setsid()
+        first = SocketType(AF_UNIX, SOCK_SEQPACKET, 0, descriptors[0])
+        one = shim.become(shim_messages.decoded(message), first)
+        if one is not None:
+            one.loop.run()
+    os._exit(0)
