@@ -245,6 +245,14 @@ def _group(folder: Path) -> str:
     return f"{folder} with {inside}"
 
 
+def _is_shim(pid: str) -> bool:
+    """Whether a process of their cgroup is one, and not the zygote or the shim that it keeps ahead."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() != "wherry-zygote"
+    except FileNotFoundError:
+        return False
+
+
 def leftovers(settings: RuntimeSettings) -> list[str]:
     """Return what sandboxes and containers have left: mounts, cgroups, folders, shims."""
     found = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if f"{settings.run_dir}/" in line]
@@ -257,5 +265,5 @@ def leftovers(settings: RuntimeSettings) -> list[str]:
         top = hierarchy / settings.cgroup_parent.strip("/")
         found += [_group(item) for item in top.glob("*") if item.is_dir() and item.name != "shims"]
         shims = top / "shims" / "cgroup.procs"
-        found += [f"shim {pid}" for pid in shims.read_text().split()] if shims.exists() else []
+        found += [f"shim {pid}" for pid in shims.read_text().split() if _is_shim(pid)] if shims.exists() else []
     return found
