@@ -1,7 +1,8 @@
 """How fast the container runtime is: `python -m bench.runtime [--rounds N]`, as root, on busybox's own image.
 
 Prints p50 of sandbox + create + start, of ten at once, of stop + remove, of ExecSync; CPU time per pod up and down;
-memory per pod outside its own processes; and `runc run` of the same root file system beside it.
+memory per pod outside its own processes (of a shim, of the reaper of a shared pid namespace, of the runtime itself);
+and `runc run` of the same root file system beside it.
 """
 
 import argparse
@@ -19,6 +20,8 @@ from pathlib import Path
 from nodeagent.runtime.images.archive import import_archive
 from proto import cri_v1 as cri
 from tests.runtime.machine import IMAGE, Client, RuntimeProcess, make_root, settings_in
+
+_CROWD = 30
 
 
 async def timed(call: Callable[[], Awaitable[object]]) -> float:
@@ -41,6 +44,12 @@ def memory_kb(pid: int, kind: str) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith(kind))
 
 
+def only_child(pid: int) -> int:
+    """Return the one child of a process."""
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
 async def pod_up(client: Client) -> str:
     """Make a pod with one container, to the moment its command runs."""
     pod = await client.pod()
@@ -60,11 +69,14 @@ async def measure(client: Client, runtime: RuntimeProcess, rounds: int) -> dict[
         downs.append(await timed(lambda pod=pod: client.remove_pod(pod)))  # type: ignore[misc]
     cpu = (cpu_seconds() - busy) / rounds * 1000
     pod = await client.pod()
-    container = await client.run(pod, "sleep", "1000")
+    container = await client.run(pod, "sh", "-c", "echo begun; exec sleep 1000")
+    shim = int(await _shim(client, pod))
+    kb = {kind: memory_kb(shim, kind) for kind in ("Private_", "Pss:")}
     execs = [await timed(lambda: client.exec(container, "true")) for _ in range(rounds)]
     many = [await _ten_at_once(client) for _ in range(3)]
-    shims = [int(await _shim(client, item.id)) for item in await _pods(client)]
-    kb = statistics.mean(memory_kb(pid, "Private_") for pid in shims)
+    reaper = await _reaper(client)
+    await client.remove_all()
+    runtime_kb = await _growth_kb(client, runtime.pid)
     await client.remove_all()
     return {
         "pod up p50": statistics.median(ups),
@@ -72,7 +84,10 @@ async def measure(client: Client, runtime: RuntimeProcess, rounds: int) -> dict[
         "pod down p50": statistics.median(downs),
         "machine CPU per pod up and down (client included)": cpu,
         "ExecSync true p50": statistics.median(execs),
-        "private memory per shim in KB": kb,
+        "private memory of a shim in KB": kb["Private_"],
+        "PSS of a shim in KB": kb["Pss:"],
+        "private memory of a reaper in KB": reaper,
+        "runtime PSS per pod more in KB": runtime_kb,
         "runtime PSS in KB": memory_kb(runtime.pid, "Pss:"),
     }
 
@@ -85,8 +100,18 @@ async def _ten_at_once(client: Client) -> float:
     return taken
 
 
-async def _pods(client: Client) -> list[cri.PodSandbox]:
-    return list((await client.runtime.list_pod_sandbox(cri.ListPodSandboxRequest())).items)
+async def _reaper(client: Client) -> int:
+    """Return the private memory in KB of process 1 of a pid namespace that a pod shares."""
+    shim = int(await _shim(client, await client.pod(pid=cri.POD)))
+    return memory_kb(only_child(shim), "Private_")
+
+
+async def _growth_kb(client: Client, runtime: int) -> float:
+    """Return by how many KB the runtime itself grows with each pod."""
+    before = memory_kb(runtime, "Pss:")
+    for _ in range(_CROWD):
+        await pod_up(client)
+    return (memory_kb(runtime, "Pss:") - before) / _CROWD
 
 
 async def _shim(client: Client, pod: str) -> str:

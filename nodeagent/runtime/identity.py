@@ -89,7 +89,10 @@ def _read(path: str) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             return ""
-        return file.read(_FILE_BYTES_MAX).decode("utf-8", "surrogateescape")
+        return os.read(descriptor, min(found.st_size, _FILE_BYTES_MAX)).decode("utf-8", "surrogateescape")
+    finally:
+        os.close(descriptor)

@@ -2,7 +2,7 @@
 
 Python writes to code as it runs it (counters, then instructions for the types that were met) and to caches of what it
 looked up. What has been written in the zygote is shared by all shims; what each would write is memory of its own.
-Keeps true: afterwards the zygote is as it was: its name, its output, its namespaces; nothing is left of it all.
+Keeps true: afterwards the zygote is as it was: its output, its namespaces; nothing is left of it all.
 Standard library only.
 """
 
@@ -37,8 +37,6 @@ def rehearse(folder: str) -> None:
     """Be a shim TIMES times over; folder: is made, and removed."""
     errors = os.dup(2)
     homes = {name: os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for name in shim_sandbox.NAMESPACES}
-    with open("/proc/self/comm", "rb", buffering=0) as file:
-        name = file.read()
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)  # As in a shim: its loop is woken by it.
     _remove(folder)
     os.mkdir(folder, 0o700)
@@ -50,7 +48,6 @@ def rehearse(folder: str) -> None:
         for namespace, home in homes.items():
             syscalls.join_namespaces(home, shim_sandbox.NAMESPACES[namespace])
             os.close(home)
-        syscalls.set_process_name(name.decode().strip())
         syscalls.control_process(syscalls.PR_SET_CHILD_SUBREAPER, 0)
         os.dup2(errors, 2)
         os.close(errors)

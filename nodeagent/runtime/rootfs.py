@@ -68,7 +68,7 @@ def enter(config: dict[str, Any], launch: dict[str, Any], users: int = -1) -> No
         if "ridmap" in config["mounts"][place]["options"]:
             syscalls.map_ids(tree, users, recursive=True)
     devices = _host_devices() if privileged else _open_devices(launch["devices"])
-    covers = [_open_device("/dev/null") for _ in config["linux"]["maskedPaths"]]
+    cover = _open_device("/dev/null")
     _mount_overlay(launch, MS_NODEV if users >= 0 or not privileged else 0)
     syscalls.pivot_root_here(launch["root"])
     for folder in _KERNEL_FOLDERS:
@@ -82,8 +82,7 @@ def enter(config: dict[str, Any], launch: dict[str, Any], users: int = -1) -> No
             _mount(mount, launch)
         if mount["destination"] == "/dev" and mount["type"] == "tmpfs":
             _fill_dev(devices)
-    for path, cover in zip(config["linux"]["maskedPaths"], covers, strict=True):
-        _mask(path, cover, launch["label"])
+    _mask(config["linux"]["maskedPaths"], cover, launch["label"])
     for path in config["linux"]["readonlyPaths"]:
         _make_readonly(path)
     if config["root"]["readonly"]:
@@ -284,15 +283,25 @@ def _require_real_folder(path: str) -> None:
         raise OSError(f"image: {path} is not a folder; the kernel's file system can't be mounted there")
 
 
-def _mask(path: str, cover: int, label: str) -> None:
-    """Cover `path`; cover: a tree of the node's /dev/null, as a volume at /dev might lead its name elsewhere."""
-    if os.path.isdir(path):
-        syscalls.mount("tmpfs", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, labelled("size=4k", label))
-        os.close(cover)
-    elif os.path.exists(path):
-        _attach(cover, path, {})
-    else:
-        os.close(cover)
+def _mask(paths: list[str], cover: int, label: str) -> None:
+    """Cover `paths`; cover: a tree of the node's /dev/null, as a volume at /dev might lead its name elsewhere."""
+    for path in paths:
+        if os.path.isdir(path):
+            flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
+            syscalls.mount("tmpfs", path, "tmpfs", flags, labelled("size=4k", label))
+        elif os.path.exists(path):
+            cover = _attach_and_copy(cover, path)
+    os.close(cover)
+
+
+def _attach_and_copy(tree: int, path: str) -> int:
+    """Put `tree` at `path`; return a tree of the same, which can be had only of what is attached."""
+    target = _open_file(os.path.realpath(path), {})
+    syscalls.attach_tree(tree, target)
+    os.close(target)
+    copy = syscalls.clone_attached(tree)
+    os.close(tree)
+    return copy
 
 
 def _make_readonly(path: str) -> None:

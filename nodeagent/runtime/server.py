@@ -54,7 +54,7 @@ async def serving(settings: RuntimeSettings, network: Network) -> AsyncIterator[
     settings.make_dirs()
     claim = _claim(settings)
     groups = cgroups.detect_here()
-    zygote = Zygote(settings.run_dir / "rehearsal", lambda: _shims_group(groups, f"{settings.cgroup_parent}/shims"))
+    zygote = Zygote(settings.rehearsal_dir, lambda: _shims_group(groups, f"{settings.cgroup_parent}/shims"))
     zygote.start()
     try:
         host = _host(settings, network, zygote, groups)

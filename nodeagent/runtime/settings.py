@@ -62,6 +62,11 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
         """What `wherry.local/host` has over the machine's root."""
         return self.run_dir / "covers"
 
+    @property
+    def rehearsal_dir(self) -> Path:
+        """Where the zygote rehearses, for a moment after its start."""
+        return self.run_dir / "rehearsal"
+
     def make_dirs(self) -> None:
         """Make the folders; only root may look into them, as images hold setuid programs and pods hold secrets."""
         for folder in (self.state_dir, self.sandboxes_dir, self.containers_dir, self.image_dir):

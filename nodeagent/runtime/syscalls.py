@@ -131,6 +131,12 @@ def clone_tree(path: str, *, recursive: bool) -> int:
     return _check(_libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags), "open_tree", path)
 
 
+def clone_attached(tree: int) -> int:
+    """Return a detached copy of the mount `tree`, which has been attached."""
+    flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_EMPTY_PATH
+    return _check(_libc.syscall(_SYS_OPEN_TREE, tree, b"", flags), "open_tree")
+
+
 def attach_tree(tree: int, target: int) -> None:
     """Put the detached mount `tree` onto the file or folder that is open as `target`."""
     flags = _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH

@@ -68,6 +68,7 @@ def _await_request(requests: SocketType, taking: int) -> NoReturn:
         os.write(taking, b".")
         os.close(taking)
         os.setsid()
+        small_files.write("/proc/self/comm", b"wherry-shim")
         first = SocketType(AF_UNIX, SOCK_SEQPACKET, 0, descriptors[0])
         one = shim.become(shim_messages.decoded(message), first)
         if one is not None:

@@ -259,8 +259,9 @@ def leftovers(settings: RuntimeSettings) -> list[str]:
     found += [
         line for line in Path("/proc/self/mountinfo").read_text().splitlines() if f"{settings.state_dir}/" in line
     ]
+    passing = (settings.covers_dir, settings.rehearsal_dir)
     for folder in (settings.sandboxes_dir, settings.containers_dir, settings.run_dir):
-        found += [str(item) for item in folder.iterdir() if item != settings.covers_dir]
+        found += [str(item) for item in folder.iterdir() if item not in passing]
     for hierarchy in Path("/sys/fs/cgroup").iterdir():
         top = hierarchy / settings.cgroup_parent.strip("/")
         found += [_group(item) for item in top.glob("*") if item.is_dir() and item.name != "shims"]
