@@ -56,6 +56,8 @@ def _end(processes: Iterable[tuple[int, int]]) -> int:
     """End the processes that still are who they were, and wait for them; return how many there were."""
     descriptors = []
     for pid, start_time in processes:
+        if not pid:
+            continue  # A sandbox that was dismantled before it had a shim.
         with contextlib.suppress(ProcessLookupError):
             descriptor = os.pidfd_open(pid)
             descriptors.append(descriptor)

@@ -55,7 +55,7 @@ def rehearse(folder: str) -> None:
 
 def _live(folder: str) -> None:
     own = {"namespaces": list(shim_sandbox.NAMESPACES), "hostname": "rehearsal", "sysctls": {}, "ids": {}}
-    request = {"run": folder, "state": folder, "shared_pid": False, **own}
+    request = {"run": folder, "state": folder, "shared_pid": True, **own}
     client, first = socketpair(AF_UNIX, SOCK_SEQPACKET)
     message = json.dumps(request).encode()
     one = shim.become(shim_messages.decoded(message), first, Parts(_pretend_container, _pretend_further))
@@ -64,7 +64,9 @@ def _live(folder: str) -> None:
     one.loop.run()
     one.close()
     client.close()
-    os.unlink(f"{folder}/shim.sock")
+    for name in ("shim.sock", "shim.json"):
+        os.unlink(f"{folder}/{name}")
+    os.rmdir(f"{folder}/reaper")
 
 
 class Client:
@@ -112,5 +114,6 @@ def _say_ready(status: SocketType) -> None:
 def _remove(folder: str) -> None:
     if os.path.isdir(folder):
         for name in os.listdir(folder):
-            os.unlink(f"{folder}/{name}")
+            path = f"{folder}/{name}"
+            os.rmdir(path) if os.path.isdir(path) else os.unlink(path)
         os.rmdir(folder)

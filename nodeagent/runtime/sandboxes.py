@@ -332,6 +332,7 @@ class Sandboxes:
             with contextlib.suppress(shim_client.ShimLostError, shim_client.ShimRefusalError):
                 await shim.call("leave")
             shim.close()
+        state.save_first(sandbox.folder / "shim.json", ShimRecord(pid=0, start_time=0))
         written = state.load(sandbox.folder / "shim.json", ShimRecord)
         if written is not None:
             await processes.end(written.pid, written.start_time, kill=shim is None)

@@ -57,7 +57,7 @@ def _redirect_errors(path: str) -> None:
 def _become_shim(request: dict[str, Any], pid: int, born: int) -> None:
     syscalls.control_process(syscalls.PR_SET_CHILD_SUBREAPER, _SUBREAPER_ON)
     os.chdir("/")
-    small_files.write_whole(f"{request['state']}/shim.json", b'{"pid": %d, "start_time": %d}' % (pid, born))
+    small_files.write_first(f"{request['state']}/shim.json", b'{"pid": %d, "start_time": %d}' % (pid, born))
     shim_sandbox.set_up(request)
 
 

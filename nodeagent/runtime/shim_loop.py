@@ -8,6 +8,7 @@ import os
 import select
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 _EVENTS_MAX = 16
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
@@ -22,8 +23,9 @@ def set_signals() -> None:
 
     def on_child_end(_number: int, _frame: object) -> None:
         if os.getpid() == zygote:
-            while os.waitpid(-1, os.WNOHANG)[0]:  # The one ahead is always there, so there is no lack of children.
-                pass
+            with suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
 
     signal.signal(signal.SIGCHLD, on_child_end)
     for number in _IGNORED:

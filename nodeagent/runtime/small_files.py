@@ -41,6 +41,13 @@ def write_whole(path: str, data: bytes) -> None:
     os.rename(f"{path}.new", path)
 
 
+def write_first(path: str, data: bytes) -> None:
+    """Write a whole file where there is none; raises FileExistsError."""
+    _write(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, data)
+    os.link(f"{path}.new", path)
+    os.unlink(f"{path}.new")
+
+
 def _write(path: str, flags: int, data: bytes) -> None:
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
     try:

@@ -4,6 +4,7 @@ Keeps true: a record is whole or absent (written by rename); a container's phase
 so a crash at any moment leaves a state that is legal. docs/runtime.md says who writes which file.
 """
 
+import contextlib
 import enum
 import json
 import os
@@ -95,7 +96,10 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShimRecord(msgspec.Struct, frozen=True):
-    """`shim.json`. Writer: the shim, before it does anything else."""
+    """`shim.json`. Writer: the shim, before it does anything else; who dismantles a sandbox without one, with pid 0.
+
+    Whoever writes it first has the sandbox: a shim that comes too late ends.
+    """
 
     pid: int
     start_time: int
@@ -106,6 +110,15 @@ def save(path: Path, record: msgspec.Struct) -> None:
     fresh = path.with_name(f"{path.name}.new")
     fresh.write_bytes(msgspec.json.encode(record))
     fresh.rename(path)
+
+
+def save_first(path: Path, record: msgspec.Struct) -> None:
+    """Write a record where there is none; one that is there stays as it is."""
+    fresh = path.with_name(f"{path.name}.first")
+    fresh.write_bytes(msgspec.json.encode(record))
+    with contextlib.suppress(FileExistsError):
+        os.link(fresh, path)
+    fresh.unlink()
 
 
 def load(path: Path, kind: type[T]) -> T | None:

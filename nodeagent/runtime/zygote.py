@@ -33,11 +33,11 @@ def main() -> None:
     os.setsid()
     syscalls.set_process_name("wherry-zygote")
     syscalls.control_process(syscalls.PR_SET_DUMPABLE, 0)  # No container may look into a shim's unfinished children.
-    for path in sys.argv[4:]:
-        small_files.write(path, b"0")
     if os.uname().machine in {"x86_64", "aarch64"}:
         seccomp_program.program(seccomp.default_profile(capabilities.DEFAULT))  # Translated here once, for every shim.
     rehearsal.rehearse(sys.argv[3])
+    for path in sys.argv[4:]:
+        small_files.write(path, b"0")
     shim_loop.set_signals()
     gc.collect()
     gaps = memory_gaps.fill()
