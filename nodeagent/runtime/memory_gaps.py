@@ -12,11 +12,13 @@ _POOL_HEAD_BYTES = 48
 _BLOCK_STEP_BYTES, _BLOCK_BYTES_MAX = 16, 512
 _BYTES_OVERHEAD = 33
 _GAPS_MAX = 20_000
+_kept: list[list[object]] = []
 
 
-def fill() -> list[list[object]]:
-    """Return what fills the gaps: they are filled as long as it is kept."""
-    return [_fill(_maker(size)) for size in range(_BLOCK_STEP_BYTES, _BLOCK_BYTES_MAX + 1, _BLOCK_STEP_BYTES)]
+def fill() -> None:
+    """Fill every gap, for as long as the process and its forks live."""
+    sizes = range(_BLOCK_STEP_BYTES, _BLOCK_BYTES_MAX + 1, _BLOCK_STEP_BYTES)
+    _kept.extend(_fill(_maker(size)) for size in sizes)
 
 
 def _maker(size: int) -> Callable[[int], object]:

@@ -34,7 +34,7 @@ _LAUNCH = {
 
 
 def rehearse(folder: str) -> None:
-    """Be a shim TIMES times over; folder: is made, and removed."""
+    """Be a shim TIMES times over; folder: is made, and removed. Raises OSError where that can't be."""
     errors = os.dup(2)
     homes = {name: os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for name in shim_sandbox.NAMESPACES}
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)  # As in a shim: its loop is woken by it.
@@ -59,7 +59,8 @@ def _live(folder: str) -> None:
     client, first = socketpair(AF_UNIX, SOCK_SEQPACKET)
     message = json.dumps(request).encode()
     one = shim.become(shim_messages.decoded(message), first, Parts(_pretend_container, _pretend_further))
-    assert one is not None, "the zygote can't be a shim"
+    if one is None:
+        raise OSError(client.recv(shim_messages.BYTES_MAX).decode())
     one.loop.watch(client.fileno(), Client(client, folder).on_message)
     one.loop.run()
     one.close()
@@ -85,10 +86,13 @@ class Client:
         ]
 
     def on_message(self) -> None:
-        """Take one answer or event."""
-        shim_messages.receive(self._connection)
+        """Take one answer or event; after an error, just leave."""
+        message, _ = shim_messages.receive(self._connection)
         self._awaited -= 1
-        if not self._awaited and self._requests:
+        if b'"error"' in message:
+            del self._requests[:-1]
+            self._awaited = 0
+        if self._awaited <= 0 and self._requests:
             request, self._awaited = self._requests.pop(0)
             shim_messages.send(self._connection, json.dumps({"id": 1, **request}).encode())
 

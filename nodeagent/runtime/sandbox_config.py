@@ -3,10 +3,11 @@
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from nodeagent.runtime import handlers, user_mapping
 from nodeagent.runtime.errors import invalid
-from nodeagent.runtime.pod import namespaces
+from nodeagent.runtime.pod import ids_of, namespaces
 from nodeagent.runtime.sandbox_network import PortMapping
 from proto import cri_v1 as cri
 
@@ -34,6 +35,17 @@ def check(config: cri.PodSandboxConfig, handler: str, known_handlers: Mapping[st
             raise invalid(here, f"sysctl {name} belongs to the whole node; only those of a namespace can be set")
         if needs not in own:
             raise invalid(here, f"sysctl {name} would change the node's own {needs} namespace, which it shares")
+
+
+def for_shim(config: cri.PodSandboxConfig) -> dict[str, Any]:
+    """Return what a shim must know of its pod."""
+    return {
+        "namespaces": namespaces(config),
+        "hostname": hostname(config),
+        "sysctls": dict(config.linux.sysctls),
+        "ids": ids_of(config),
+        "shared_pid": config.linux.security_context.namespace_options.pid == cri.POD,
+    }
 
 
 def host_ports(config: cri.PodSandboxConfig) -> list[PortMapping]:

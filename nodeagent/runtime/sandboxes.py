@@ -189,19 +189,10 @@ class Sandboxes:
         """label: SELinux's, of the files that all its containers share."""
         config, host = sandbox.config, self._host
         ids, own = ids_of(config), namespaces(config)
-        hostname = sandbox_config.hostname(config)
         sandbox_mounts.prepare(sandbox.run_dir, [*own, *(["user"] if ids else [])])
-        request = {
-            "run": str(sandbox.run_dir),
-            "state": str(sandbox.folder),
-            "namespaces": own,
-            "hostname": hostname,
-            "sysctls": dict(config.linux.sysctls),
-            "ids": ids,
-            "shared_pid": config.linux.security_context.namespace_options.pid == cri.POD,
-        }
+        request = {"run": str(sandbox.run_dir), "state": str(sandbox.folder), **sandbox_config.for_shim(config)}
         shim = self._adopt(sandbox, host.zygote.fork_shim(request))  # It is busy while we do the rest.
-        _write_readable(sandbox.folder / "hostname", f"{hostname}\n")
+        _write_readable(sandbox.folder / "hostname", f"{sandbox_config.hostname(config)}\n")
         _write_readable(sandbox.folder / "resolv.conf", sandbox_config.resolv_conf(config.dns_config))
         limits = limits_of(config.linux.resources) if sandbox.record.owns_cgroup else Limits()
         host.cgroups.create(sandbox.record.cgroup, limits)

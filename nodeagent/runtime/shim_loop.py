@@ -55,7 +55,7 @@ class Loop:
                     handler()
 
     def close(self) -> None:
-        """Close its own descriptors; for a fork that goes on without it."""
+        """Close its own descriptors."""
         signal.set_wakeup_fd(-1)
         for descriptor in (self._wakeup, self._waking):
             os.close(descriptor)

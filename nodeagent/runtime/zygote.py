@@ -35,18 +35,20 @@ def main() -> None:
     syscalls.control_process(syscalls.PR_SET_DUMPABLE, 0)  # No container may look into a shim's unfinished children.
     if os.uname().machine in {"x86_64", "aarch64"}:
         seccomp_program.program(seccomp.default_profile(capabilities.DEFAULT))  # Translated here once, for every shim.
-    rehearsal.rehearse(sys.argv[3])
+    try:
+        rehearsal.rehearse(sys.argv[3])
+    except OSError as error:
+        sys.stderr.write(f"zygote: it could not rehearse ({error}); its shims work, and need more memory\n")
     for path in sys.argv[4:]:
         small_files.write(path, b"0")
     shim_loop.set_signals()
     gc.collect()
-    gaps = memory_gaps.fill()
+    memory_gaps.fill()
     gc.freeze()
     gc.disable()
     requests = SocketType(AF_UNIX, SOCK_SEQPACKET, 0, int(sys.argv[2]))
     while _serve_one(requests):
         pass
-    del gaps
 
 
 def _serve_one(requests: SocketType) -> bool:
