@@ -85,15 +85,19 @@ class Shim:
         self._clients[client.fileno()] = client
         self.loop.watch(client.fileno(), lambda: self._receive(client))
 
-    def _listen(self, folder: str) -> socket.socket:
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def _listen(self, folder: str) -> SocketType:
+        listener = SocketType(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         os.chdir(folder)  # The name alone fits where a long path would not.
         listener.bind("shim.sock")
         os.chdir("/")
         listener.listen(_CLIENTS_WAITING_MAX)
         listener.setblocking(False)
-        self.loop.watch(listener.fileno(), lambda: self.adopt(listener.accept()[0]))
+        self.loop.watch(listener.fileno(), self._accept)
         return listener
+
+    def _accept(self) -> None:
+        with socket.socket(fileno=os.dup(self._listener.fileno())) as listener:  # Only this kind of socket accepts.
+            self.adopt(listener.accept()[0])
 
     def _receive(self, client: SocketType) -> None:
         try:
