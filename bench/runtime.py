@@ -89,7 +89,7 @@ async def measure(client: Client, runtime: RuntimeProcess, rounds: int) -> dict[
         "private memory of a shim in KB": kb["Private_"],
         "PSS of a shim in KB": kb["Pss:"],
         "private memory of a reaper in KB": reaper,
-        "runtime PSS per pod more in KB": runtime_kb,
+        "private memory of the runtime per pod in KB": runtime_kb,
         "runtime PSS in KB": memory_kb(runtime.pid, "Pss:"),
     }
 
@@ -110,10 +110,10 @@ async def _reaper(client: Client) -> int:
 
 async def _growth_kb(client: Client, runtime: int) -> float:
     """Return by how many KB the runtime itself grows with each pod."""
-    before = memory_kb(runtime, "Pss:")
+    before = memory_kb(runtime, "Private_")
     for _ in range(_CROWD):
         await pod_up(client)
-    return (memory_kb(runtime, "Pss:") - before) / _CROWD
+    return (memory_kb(runtime, "Private_") - before) / _CROWD
 
 
 async def _shim(client: Client, pod: str) -> str:
