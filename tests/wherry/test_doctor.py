@@ -1,6 +1,6 @@
 """What keeps a machine from running pods, and what it is merely told."""
 
-from wherry.commands.doctor import Finding, obstacles
+from wherry.commands.doctor import Finding, has_overlay, obstacles
 
 
 def test_only_what_nothing_runs_without_is_an_obstacle() -> None:
@@ -10,3 +10,12 @@ def test_only_what_nothing_runs_without_is_an_obstacle() -> None:
 
     assert obstacles([overlay, kubectl, kernel]) == [overlay]
     assert [finding.mark for finding in (overlay, kubectl, kernel)] == ["MISSING", "absent", "ok"]
+
+
+def test_overlayfs_that_the_first_mount_loads_is_there() -> None:
+    """As on Debian after boot: it is a module, and nothing has mounted one yet."""
+    fresh = "nodev\ttmpfs\n\text4\n"
+
+    assert has_overlay(fresh, lambda module: module == "overlay")
+    assert has_overlay(f"{fresh}nodev\toverlay\n", lambda _: False)
+    assert not has_overlay(fresh, lambda _: False)

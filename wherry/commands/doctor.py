@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from wherry.context import Context
 
 MIN_KERNEL: Final = (5, 10)
 MIN_FREE_BYTES: Final = 1 << 30
+MODPROBE_TIMEOUT_S: Final = 10.0
 NAMESPACES: Final = ("mnt", "pid", "net", "ipc", "uts", "cgroup")
 CONTROLLERS: Final = ("cpu", "memory", "pids")
 
@@ -103,8 +105,25 @@ def _namespaces() -> Iterator[Finding]:
 
 
 def _overlay() -> Iterator[Finding]:
-    known = Path("/proc/filesystems").read_text().split()
-    yield Finding("overlayfs", "overlay" in known, "layers of images", "`modprobe overlay`, or a kernel that has it")
+    is_good = has_overlay(Path("/proc/filesystems").read_text(), _can_be_loaded)
+    yield Finding("overlayfs", is_good, "layers of images", "`modprobe overlay`, or a kernel that has it")
+
+
+def has_overlay(filesystems: str, can_be_loaded: Callable[[str], bool]) -> bool:
+    """Say whether the kernel knows overlayfs, or will load it with the first mount.
+
+    filesystems: the text of /proc/filesystems, which names none that is a module not needed so far.
+    """
+    return "overlay" in filesystems.split() or can_be_loaded("overlay")
+
+
+def _can_be_loaded(module: str) -> bool:
+    """Ask as the kernel will, but load nothing."""
+    try:
+        command = ["/sbin/modprobe", "--dry-run", "--quiet", module]
+        return subprocess.run(command, check=False, capture_output=True, timeout=MODPROBE_TIMEOUT_S).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def _cgroups() -> Iterator[Finding]:
