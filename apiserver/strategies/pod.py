@@ -25,6 +25,7 @@ from kube.memo import by_identity
 from kube.objects import with_metadata
 from kube.times import to_time
 
+from .app_armor import annotation_change_errors, annotation_errors, with_fields
 from .checks import Errors
 from .containers import container_errors, ephemeral_containers_errors
 from .differing import with_difference
@@ -72,7 +73,7 @@ class PodStrategy(Strategy[Pod]):
         status = PodStatus(phase="Pending", qos_class=qos_class(obj.spec))
         if obj.spec.scheduling_gates:
             status = replace(status, conditions=(_gated(context),))
-        return replace(obj, metadata=replace(obj.metadata, generation=1), status=status)
+        return replace(with_fields(obj), metadata=replace(obj.metadata, generation=1), status=status)
 
     def prepare_status_update(self, new: Pod, old: Pod, context: Context) -> Pod:
         prepared = super().prepare_status_update(new, old, context)
@@ -91,7 +92,7 @@ class PodStrategy(Strategy[Pod]):
         return replace(with_metadata(old, generation=old.metadata.generation + changed), spec=spec)
 
     def validate(self, obj: Pod) -> list[FieldError]:
-        errors = list(_spec_errors(obj.spec))
+        errors = [*_spec_errors(obj.spec), *annotation_errors(obj)]
         if obj.spec.ephemeral_containers:
             errors += ephemeral_containers_errors(obj.spec, "spec")
             errors.append(forbidden_field("spec.ephemeralContainers", "cannot be set on create"))
@@ -100,9 +101,11 @@ class PodStrategy(Strategy[Pod]):
         return errors
 
     def validate_update(self, new: Pod, old: Pod) -> list[FieldError]:
+        errors = list(annotation_change_errors(new.metadata.annotations, old.metadata.annotations))
         if new.spec is old.spec or new.spec == old.spec:
-            return []
+            return errors
         return [
+            *errors,
             *pod_spec_errors(new.spec, "spec"),
             *ephemeral_containers_errors(new.spec, "spec"),
             *change_errors(new.spec, old.spec),
