@@ -8,7 +8,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 JAVASCRIPT := tests/e2e/javascript
 INSTALLED_JAVASCRIPT := $(JAVASCRIPT)/node_modules/.package-lock.json
 PACKAGES := apiserver controllers kube nodeagent proto scheduler wherry
-DEBIAN_TEST_PACKAGES := busybox-static containerd crun curl dbus-daemon docker-registry etcd-client etcd-server iproute2 nftables runc skopeo umoci
+DEBIAN_TEST_PACKAGES := busybox-static containerd crun curl dbus-daemon docker-registry etcd-client etcd-server iproute2 nftables runc runsc skopeo umoci
 
 .PHONY: demo test check unit e2e bench format clean debian-test-packages
 

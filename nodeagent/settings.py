@@ -29,7 +29,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_unsafe_sysctls: kernel parameters that pods may set beside the safe ones; a name or a prefix with *.
     static_pod_dir: its files are pods that run without the API; None is STATE/static-pods.
     cri_endpoint: "" runs the built-in runtime beside the agent, unix:///PATH uses another one.
-    runtime_handlers: OCI runtimes that a RuntimeClass may name, and their programs; without any, those on PATH.
+    runtime_handlers: OCI runtimes that a RuntimeClass may name, and their command lines; without any, those on PATH.
     cluster_cidr, service_cidr: address ranges of pods and Services. link_prefix: begins the names of links and rules.
     overlay: "routes" or "vxlan". capacity: what the node offers instead of what the machine has.
     image_high_percent, image_low_percent: with so much of the disk used unused images go, until it is so much.

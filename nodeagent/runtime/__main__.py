@@ -26,7 +26,7 @@ def main() -> None:
         "--registry-mirror", action="append", default=[], help="REGISTRY=HOST[:PORT][/PREFIX] to ask first"
     )
     parser.add_argument("--hidden-path", action="append", default=[], help="what wherry.local/host shows as empty")
-    parser.add_argument("--handler", action="append", default=[], help="NAME=PROGRAM of an OCI runtime (those on PATH)")
+    parser.add_argument("--handler", action="append", default=[], help="NAME=COMMAND of an OCI runtime (those on PATH)")
     flags = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     server.disable_fork_support()

@@ -100,7 +100,8 @@ class Containers:
         resources.check(config.linux.resources, where)
         devices.check(config, where)
         handlers.check_container(config, sandbox.record.handler, where)
-        launch["handler"] = self._host.settings.handlers[sandbox.record.handler] if sandbox.record.handler else ""
+        launch["handler"] = handlers.command_of(sandbox.record.handler, self._host.settings.handlers)
+        launch["own_kernel"] = handlers.has_own_kernel(launch["handler"])
         container = Container(record, folder)
         try:
             for mount in config.mounts if labels.files else ():

@@ -4,19 +4,35 @@ Keeps true: what a handler can't give is refused before anything exists. The han
 Source: kubernetes.io/docs/concepts/containers/runtime-class.
 """
 
+import shlex
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from nodeagent.runtime.errors import invalid
 from proto import cri_v1 as cri
 
-USUAL = ("runc", "crun")
-"""Looked for on PATH. Both make plain namespaces, which an exec of ours can enter; runsc and kata don't."""
+USUAL = {"runc": "", "crun": "", "runsc": " --network=host"}
+"""Looked for on PATH, and what is said to them. The network namespace that runsc takes for the host's is the pod's: its
+own network stack would take the addresses away from the pod's other containers."""
+_OWN_KERNEL = ("runsc",)
+"""Those whose processes the node's kernel doesn't know: only the runtime itself can add another one."""
 
 
 def on_path() -> dict[str, str]:
-    """Return the handlers that this machine has: their names and their programs."""
-    return {name: program for name in USUAL if (program := shutil.which(name)) is not None}
+    """Return the handlers that this machine has: their names and their command lines."""
+    found = {name: shutil.which(name) for name in USUAL}
+    return {name: f"{shlex.quote(program)}{USUAL[name]}" for name, program in found.items() if program is not None}
+
+
+def command_of(handler: str, known: Mapping[str, str]) -> list[str]:
+    """Return the program of a handler and what is always said to it; nothing for the built-in one."""
+    return shlex.split(known[handler]) if handler else []
+
+
+def has_own_kernel(command: list[str]) -> bool:
+    """Say whether a handler's containers run on a kernel of its own."""
+    return bool(command) and Path(command[0]).name in _OWN_KERNEL
 
 
 def check(handler: str, known: Mapping[str, str], where: str) -> None:

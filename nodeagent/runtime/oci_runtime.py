@@ -41,7 +41,21 @@ def run(bundle: str, stdio: list[int], status: SocketType) -> NoReturn:
         syscalls.close_on_exec_from(3)
         report = {"user": {"uid": who.uid, "gid": who.gid, "groups": who.groups}, "warnings": []}
         status.send(container_init.READY + json.dumps(report).encode())
-        os.execv(launch["handler"], command(launch))  # noqa: S606 - the whole point of this module.
+        os.execv(launch["handler"][0], command(launch))  # noqa: S606 - the whole point of this module.
+
+
+def run_further(process: dict[str, Any], bundle: str, stdio: list[int], status: SocketType) -> NoReturn:
+    """Become the runtime that adds a process to a container of a kernel of its own."""
+    with container_init.Reporting(status):
+        if process["terminal"]:
+            raise container_init.StartError("a terminal can't be had in a container of this runtime; leave out tty")
+        _, launch = container_init.read_bundle(bundle)
+        os.setsid()
+        for place, descriptor in enumerate(stdio):
+            os.dup2(descriptor, place)
+        syscalls.close_on_exec_from(3)
+        status.send(container_init.READY + json.dumps({"user": {}, "warnings": []}).encode())
+        os.execv(launch["handler"][0], further_command(process["args"], launch, _user(launch)))  # noqa: S606 - see run().
 
 
 def folder_of(bundle: str) -> str:
@@ -51,13 +65,33 @@ def folder_of(bundle: str) -> str:
 
 def command(launch: dict[str, Any]) -> list[str]:
     """Return the command line that makes and starts a container."""
-    folder, name = folder_of(launch["bundle"]), os.path.basename(launch["bundle"])
-    options = ["--root", f"{folder}/state", "--log", f"{folder}/log", "--log-format", "json"]
-    return [
-        launch["handler"],
-        *options,
-        *("run", "--detach", "--pid-file", f"{folder}/pid", "--bundle", folder, name),
-    ]
+    folder = folder_of(launch["bundle"])
+    return [*_spoken_to(launch), "run", "--detach", "--pid-file", f"{folder}/pid", "--bundle", folder, _name(launch)]
+
+
+def further_command(arguments: list[str], launch: dict[str, Any], user: dict[str, Any]) -> list[str]:
+    """Return the command line that adds a process to a container, and ends as that does.
+
+    user: whom the container runs as; runsc takes all else from there by itself, but makes root of who isn't named.
+    """
+    groups = [word for gid in user["additionalGids"] for word in ("--additional-gids", str(gid))]
+    who = ["--user", f"{user['uid']}:{user['gid']}", *groups]
+    return [*_spoken_to(launch), "exec", *who, _name(launch), *arguments]
+
+
+def _user(launch: dict[str, Any]) -> dict[str, Any]:
+    with open(f"{folder_of(launch['bundle'])}/config.json", encoding="utf-8") as file:
+        user: dict[str, Any] = json.load(file)["process"]["user"]
+        return user
+
+
+def _spoken_to(launch: dict[str, Any]) -> list[str]:
+    folder = folder_of(launch["bundle"])
+    return [*launch["handler"], "--root", f"{folder}/state", "--log", f"{folder}/log", "--log-format", "json"]
+
+
+def _name(launch: dict[str, Any]) -> str:
+    return os.path.basename(str(launch["bundle"]))
 
 
 def adapted(config: dict[str, Any], launch: dict[str, Any], who: identity.Identity, oom_score: int) -> dict[str, Any]:

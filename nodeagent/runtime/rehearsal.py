@@ -28,7 +28,8 @@ _LAUNCH = {
     "pid_target": "",
     "cgroups": [],
     "oom_file": "",
-    "handler": "",
+    "handler": [],
+    "own_kernel": False,
     "may_trace": False,
 }
 

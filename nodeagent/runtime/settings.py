@@ -30,7 +30,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     insecure_registries: host[:port] of registries that are spoken to over http; loopback addresses always are.
     registry_mirrors: REGISTRY=HOST[:PORT][/PREFIX], asked before the registry itself.
     streaming_address: where exec and attach are served; the port is any free one.
-    handlers: the OCI runtimes that a sandbox may name instead of the built-in one, and their programs.
+    handlers: the OCI runtimes that a sandbox may name instead of the built-in one, and their command lines.
     pids_per_container: how many processes one may have where it names no limit itself; 0 for any number.
     """
 

@@ -30,6 +30,7 @@ LAUNCH_KEYS = (
     "cgroups",
     "oom_file",
     "handler",
+    "own_kernel",
     "may_trace",
 )
 

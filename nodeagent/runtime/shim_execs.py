@@ -8,7 +8,7 @@ import signal
 from socket import SocketType
 from typing import Any
 
-from nodeagent.runtime import shim_spawn
+from nodeagent.runtime import oci_runtime, shim_spawn
 from nodeagent.runtime.shim_loop import Loop
 from nodeagent.runtime.shim_reply import Reply
 from nodeagent.runtime.shim_spawn import NODE_NAMESPACE, Outcome
@@ -34,12 +34,15 @@ class Execs:
         node_pids = container.launch["pid_mode"] == "node"
         is_watched = not node_pids and self._starts.may_trace()
         process = {**request["process"], "isWatched": is_watched}
+        is_apart = container.launch["own_kernel"]
 
         def begin(status: SocketType) -> None:
+            if is_apart:
+                oci_runtime.run_further(process, container.bundle, descriptors, status)
             self._run_further(process, container.bundle, pidfd, descriptors, status)
 
         try:
-            spawned = shim_spawn.spawn(NODE_NAMESPACE if node_pids or is_watched else pidfd, begin)
+            spawned = shim_spawn.spawn(NODE_NAMESPACE if node_pids or is_watched or is_apart else pidfd, begin)
         finally:
             for descriptor in (pidfd, *descriptors):
                 os.close(descriptor)

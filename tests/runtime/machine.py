@@ -88,6 +88,8 @@ class RuntimeProcess:
         command += ["--cgroup-parent", settings.cgroup_parent]
         for path in settings.hidden_paths:
             command += ["--hidden-path", path]
+        for name, program in settings.handlers.items():
+            command += ["--handler", f"{name}={program}"]
         settings.socket_path.unlink(missing_ok=True)
         log = (settings.image_dir.parent / "runtime.log").open("ab")
         self._process = subprocess.Popen(command, cwd=_REPOSITORY, stderr=log)
