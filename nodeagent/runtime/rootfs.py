@@ -66,7 +66,7 @@ def enter(config: dict[str, Any], launch: dict[str, Any], users: int = -1) -> No
     trees |= _open_images(config["mounts"], launch["root"], launch["label"])
     for place, tree in trees.items():
         if "ridmap" in config["mounts"][place]["options"]:
-            syscalls.map_ids(tree, users, recursive=True)
+            syscalls.map_ids(tree, users, config["mounts"][place]["source"], recursive=True)
     devices = _host_devices() if privileged else _open_devices(launch["devices"])
     cover = _open_device("/dev/null")
     _mount_overlay(launch, MS_NODEV if users >= 0 or not privileged else 0)
@@ -111,8 +111,9 @@ def _map_layers(mounts: list[dict[str, Any]], launch: dict[str, Any], users: int
 def _mapped(source: str, layers: list[str], users: int, folder: str) -> tuple[str, list[str]]:
     names = [str(place) for place in range(len(layers))]
     for name, layer in zip(names, layers, strict=True):
-        tree = syscalls.clone_tree(os.path.join(source, layer), recursive=False)
-        syscalls.map_ids(tree, users)
+        place = os.path.join(source, layer)
+        tree = syscalls.clone_tree(place, recursive=False)
+        syscalls.map_ids(tree, users, place)
         _attach(tree, f"{folder}/{name}", {})
     return folder, names
 

@@ -157,12 +157,16 @@ def set_mount_attributes(tree: int, attributes: int, *, propagation: int = 0, re
     _check(result, "mount_setattr", str(tree))
 
 
-def map_ids(tree: int, user_namespace: int, *, recursive: bool = False) -> None:
-    """Have the detached mount `tree` show its files' owners as a user namespace (an open file of it) maps them."""
+def map_ids(tree: int, user_namespace: int, subject: str, *, recursive: bool = False) -> None:
+    """Have the detached mount `tree` show its files' owners as a user namespace (an open file of it) maps them.
+
+    subject: what an error calls it.
+    """
     request = struct.pack("=QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, user_namespace)
     flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
     result = _libc.syscall(_SYS_MOUNT_SETATTR, tree, b"", flags, request, len(request))
-    _check(result, "mount_setattr(MOUNT_ATTR_IDMAP): this file system or kernel can't map ids", str(tree))
+    found = "this file system can't map ids (ext4 can from Linux 5.12 on, overlay 5.19, tmpfs 6.3); use hostUsers: true"
+    _check(result, f"mount_setattr(MOUNT_ATTR_IDMAP): {found}", subject)
 
 
 def close_on_exec_from(first: int) -> None:

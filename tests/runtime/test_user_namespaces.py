@@ -1,6 +1,7 @@
 """Pods in a user namespace of their own: root inside is nobody outside."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.runtime.machine import HOST_IMAGE, IMAGE, Client, until
 pytestmark = pytest.mark.root
 
 BASE, LENGTH = 200_000, 65536
+MAPS_TMPFS = tuple(int(number) for number in os.uname().release.split(".")[:2]) >= (6, 3)
 
 
 def _mapping(host: int = BASE, *, first: int = 0, length: int = LENGTH) -> list[cri.IDMapping]:
@@ -133,10 +135,21 @@ async def test_pods_share_their_namespaces_with_all_their_containers(client: Cli
     assert output.split() == ["sleep", "743", "1", "own", "written"]
 
 
+@pytest.mark.skipif(not MAPS_TMPFS, reason="needs Linux 6.3, which maps ids of a tmpfs")
 async def test_the_machines_own_root_can_be_shown_mapped(client: Client) -> None:
     output = await client.output(await _pod(client), "stat", "-c", "%u", "/etc/passwd", "/root", image=HOST_IMAGE)
 
     assert output.split() == ["0", "0"]
+
+
+@pytest.mark.skipif(MAPS_TMPFS, reason="this kernel maps ids of a tmpfs")
+async def test_the_machines_own_root_is_refused_where_its_covers_cannot_be_mapped(client: Client) -> None:
+    container = await client.create(await _pod(client), "true", image=HOST_IMAGE)
+
+    code, message = await client.refusal(client.start(container))
+
+    assert code == "UNKNOWN"
+    assert "tmpfs 6.3" in message
 
 
 @pytest.mark.parametrize(
@@ -182,7 +195,9 @@ async def test_a_pod_on_the_nodes_network_has_the_nodes_users(client: Client) ->
 
 async def test_who_may_mount_adds_to_its_own_mounts_in_an_exec_too(client: Client) -> None:
     capability = cri.Capability(add_capabilities=["SYS_ADMIN"])
-    container = await client.run(await _pod(client), "sleep", "1000", capabilities=capability)
+    unconfined = cri.SecurityProfile(profile_type=cri.Unconfined)  # The default profile of AppArmor denies all mounts.
+    fields = {"capabilities": capability, "apparmor": unconfined}
+    container = await client.run(await _pod(client), "sleep", "1000", **fields)
 
     first = await client.exec(container, "mount", "-t", "tmpfs", "mine", "/tmp")
     second = await client.exec(container, "grep", "-c", "mine", "/proc/mounts")
