@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from nodeagent.runtime import device_filter
+from nodeagent.runtime import cgroup_delegation, device_filter
 from nodeagent.runtime.device_filter import DeviceRule
 
 CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "cpuset", "hugetlb", "devices", "io")
@@ -145,11 +145,12 @@ class HierarchyV2:
 
     def create(self, path: str) -> None:
         """Make the group; each parent must hand its controllers down."""
-        wanted = " ".join(f"+{name}" for name in sorted(self.controllers & set(CONTROLLERS) - {"devices"}))
+        wanted = self.controllers & set(CONTROLLERS) - {"devices"}
         folder = self.root
         for name in path.strip("/").split("/"):
+            wanted &= cgroup_delegation.offered(folder, wanted)
             if wanted:
-                _write(folder / "cgroup.subtree_control", wanted)
+                cgroup_delegation.hand_down(folder, wanted)
             folder /= name
             folder.mkdir(exist_ok=True)
 
@@ -277,4 +278,6 @@ def _write(file: Path, value: str) -> None:
         file.write_text(value)
     except OSError as error:
         found = f"cgroup: {file.name}={value!r} was refused: {error.strerror}; use a value that this kernel takes"
+        if not file.exists():
+            found = f"cgroup: {file.name}={value!r} can't be set: its group was handed no such controller; leave it out"
         raise OSError(error.errno, found, str(file)) from None

@@ -1,11 +1,13 @@
 """The cgroup drivers of v1, v2 and hybrid hosts, against trees of plain files."""
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nodeagent.runtime import cgroups
-from nodeagent.runtime.cgroup_trees import Limits, Usage, cpu_weight
+from nodeagent.runtime.cgroup_trees import CONTROLLERS, HierarchyV2, Limits, Usage, cpu_weight
 
 
 def _hybrid(root: Path) -> str:
@@ -135,6 +137,47 @@ def test_a_v2_host_hands_controllers_down_and_takes_every_limit(tmp_path: Path) 
     assert not (root / "pod/one/cgroup.subtree_control").exists()
     assert groups.mounted_in_containers() == []
     assert groups.oom_file("/pod/one") == f"{root}/pod/one/memory.events"
+
+
+def test_only_what_a_v2_group_was_given_is_handed_down(tmp_path: Path) -> None:
+    """Where processes hold a container's outermost group, the groups below it have no controllers."""
+    root = tmp_path / "cg"
+    groups = cgroups.detect(_unified(root, controllers="cpu memory"))
+    (root / "pod").mkdir()
+    (root / "pod/cgroup.controllers").write_text("cpu\n")
+
+    groups.create("/pod/one", Limits())
+
+    assert (root / "cgroup.subtree_control").read_text() == "+cpu +memory"
+    assert (root / "pod/cgroup.subtree_control").read_text() == "+cpu"
+
+
+@pytest.mark.root
+def test_processes_of_the_outermost_group_make_room(outermost: Path) -> None:
+    """As in a container, where the kernel refuses to hand controllers down past them."""
+    with subprocess.Popen(["/bin/sleep", "100"]) as process:
+        (outermost / "cgroup.procs").write_text(str(process.pid))
+        controllers = frozenset((outermost / "cgroup.controllers").read_text().split())
+
+        HierarchyV2(outermost, controllers).create("/pod/one")
+
+        handed = frozenset((outermost / "pod/one/cgroup.controllers").read_text().split())
+        moved = (outermost / "init/cgroup.procs").read_text().split()
+        process.kill()
+    assert (handed, moved) == (controllers & frozenset(CONTROLLERS), [str(process.pid)])
+
+
+@pytest.fixture
+def outermost() -> Iterator[Path]:
+    """A group of this machine's v2 tree that has controllers, as if it were a container's outermost."""
+    top = next((item.root for item in cgroups.detect_here().hierarchies if isinstance(item, HierarchyV2)), None)
+    if top is None or not (top / "cgroup.subtree_control").read_text().split():
+        pytest.skip("no controllers are handed down in this machine's v2 tree")
+    group = top / "wherry-test-outermost"
+    group.mkdir()
+    yield group
+    for folder in (group / "pod/one", group / "pod", group / "init", group):
+        folder.rmdir()
 
 
 def test_huge_pages_are_limited_in_use_and_when_they_are_reserved(tmp_path: Path) -> None:
