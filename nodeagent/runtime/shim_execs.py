@@ -3,12 +3,13 @@
 Keeps true: the end is told after the beginning. Standard library only.
 """
 
+import contextlib
 import os
 import signal
 from socket import SocketType
 from typing import Any
 
-from nodeagent.runtime import oci_runtime, shim_spawn
+from nodeagent.runtime import oci_runtime, shim_spawn, small_files
 from nodeagent.runtime.shim_loop import Loop
 from nodeagent.runtime.shim_reply import Reply
 from nodeagent.runtime.shim_spawn import NODE_NAMESPACE, Outcome
@@ -59,7 +60,7 @@ class Execs:
     def kill(self, name: str) -> None:
         """End a further process and its group, if it still runs."""
         if name in self._known:
-            os.killpg(self._known[name].pid, signal.SIGKILL)
+            _kill_with_children(self._known[name].pid)
 
 
 class Further:
@@ -93,3 +94,11 @@ class Further:
             code = os.waitstatus_to_exitcode(status)
             told = (self._name.encode(), code if code >= 0 else 128 - code)
             self._reply.tell(b'{"event": "exec-exit", "exec": "%b", "exit_code": %d}' % told)
+
+
+def _kill_with_children(pid: int) -> None:
+    """End a command and its group; children first: AppArmor takes from them the signal that their parent died."""
+    for child in small_files.read(f"/proc/{pid}/task/{pid}/children").split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGKILL)
+    os.killpg(pid, signal.SIGKILL)

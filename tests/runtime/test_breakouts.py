@@ -103,7 +103,8 @@ async def test_a_container_that_may_mount_gets_no_device_by_that(client: Client)
     """CAP_SYS_ADMIN is less than privileged: the node's disks stay out of reach, in an exec too."""
     capability = cri.Capability(add_capabilities=["SYS_ADMIN"])
     script = "mkdir /d; mount -t devtmpfs none /d && echo mounted; head -c 1 /d/loop0 2>&1; echo > /d/null && echo null"
-    container = await client.run(await client.pod(), "sleep", "1000", capabilities=capability)
+    fields = {"capabilities": capability, "apparmor": UNCONFINED}  # The default profile denies the mount itself.
+    container = await client.run(await client.pod(), "sleep", "1000", **fields)
 
     answer = await client.exec(container, "sh", "-c", script)
 
@@ -227,7 +228,7 @@ for name in hierarchies:
         libc.umount2(b'/dev/shm', 2)
 """
 
-    told = await _python(client, await client.pod(), script, seccomp=UNCONFINED)
+    told = await _python(client, await client.pod(), script, seccomp=UNCONFINED, apparmor=UNCONFINED)
 
     assert len(told.splitlines()) > 0
     assert all(line.endswith("True [] False") for line in told.splitlines())
