@@ -88,8 +88,9 @@ async def measure_pods(netns: str, pods: int) -> None:
         await timed("attach a pod", [partial(network.attach, path.name, str(path)) for path in paths])
         await timed("attach it again", [partial(network.attach, path.name, str(path)) for path in paths])
         await timed("detach a pod", [partial(network.detach, path.name) for path in paths])
+        await network.settle()
         await asyncio.gather(*(network.attach(path.name, str(path)) for path in paths[:10]))
-        await timed("detach 10 pods at once", [partial(detach_all, network, paths[:10])])
+        await timed("detach 10 pods at once, until their links are gone", [partial(detach_all, network, paths[:10])])
         report(
             "  for comparison: `ip` adding and deleting a bare veth", [_ip(Path(netns).name) for _ in range(10)], None
         )
@@ -103,6 +104,7 @@ async def measure_pods(netns: str, pods: int) -> None:
 async def detach_all(network: PodNetwork, paths: Sequence[Path]) -> None:
     """Detach pods at the same time."""
     await asyncio.gather(*(network.detach(path.name) for path in paths))
+    await network.settle()
 
 
 def _ip(netns: str) -> float:

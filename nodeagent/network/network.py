@@ -8,8 +8,10 @@ Source: docs/network.md says why pods have a /32 address and reach everything th
 """
 
 import asyncio
+import contextlib
 import errno
 import hashlib
+import logging
 import os
 import re
 import zlib
@@ -34,6 +36,8 @@ POD_LINK = "eth0"
 _PREFIX = re.compile(r"[a-z][a-z0-9]{0,5}")
 _VXLAN_OVERHEAD = 50
 _ANY = IPv4Network("0.0.0.0/0")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +108,19 @@ def link_prefix(cluster: str) -> str:
 
 
 class PodNetwork:
-    """One node's network. All kernel work happens in one thread of its own, in order; close() ends it."""
+    """One node's network. Its work in the kernel is done by one thread, in order; close() ends it.
+
+    A second thread removes the links of pods that leave: the kernel takes its time over that, and others needn't wait.
+    """
 
     def __init__(self, settings: NetworkSettings) -> None:
         self.settings = settings
         self._pool: AddressPool | None = None
         self._worker: ThreadPoolExecutor = namespaces.start_worker(settings.namespace, "pod-network")
         self._sockets: dict[int, NetlinkSocket] = {}
+        self._remover: ThreadPoolExecutor = namespaces.start_worker(settings.namespace, "pod-network-leaving")
         self._leaving: deque[str] = deque()
+        self._departure: asyncio.Task[None] | None = None
 
     @property
     def gateway(self) -> IPv4Address | None:
@@ -134,9 +143,19 @@ class PodNetwork:
         return await self._run(lambda: self._attach(pod_id, netns_path, ports))
 
     async def detach(self, pod_id: str) -> None:
-        """Remove a pod's link and free its address; an unknown pod is fine. Pods that leave at once leave together."""
+        """Close a pod's host ports and have its link removed; an unknown pod is fine.
+
+        Nobody gets its address before the link is gone, some 20 ms later: `settle` waits for that.
+        """
+        await self._run(lambda: self._close_ports(pod_id))
         self._leaving.append(pod_id)
-        await self._run(self._detach_leaving)
+        if self._departure is None or self._departure.done():
+            self._departure = asyncio.create_task(self._see_off())
+
+    async def settle(self) -> None:
+        """Wait until the links of all pods that were detached are gone."""
+        if self._departure is not None:
+            await self._departure
 
     async def addresses(self) -> dict[str, IPv4Address]:
         """Return the address of every attached pod."""
@@ -151,7 +170,8 @@ class PodNetwork:
         await self._run(self._teardown)
 
     async def close(self) -> None:
-        """End the worker; pods keep their network."""
+        """End the threads, once what leaves has left; pods keep their network."""
+        await self.settle()
 
         def close_sockets() -> None:
             for sock in self._sockets.values():
@@ -160,6 +180,26 @@ class PodNetwork:
 
         await self._run(close_sockets)
         self._worker.shutdown()
+        self._remover.shutdown()
+
+    async def _see_off(self) -> None:
+        """Remove the links of those who leave, all at once who leave at once; then give their addresses back."""
+        loop = asyncio.get_running_loop()
+        while self._leaving:
+            pods = [self._leaving.popleft() for _ in range(len(self._leaving))]
+            names = [self._name_of(pod) for pod in pods]
+            try:
+                await loop.run_in_executor(self._remover, self._remove, names)
+            except OSError as error:
+                _log.warning("pods %s: their links stay until the next one leaves: %s", ", ".join(pods), error)
+                self._leaving.extend(pods)
+                return
+            await self._run(lambda pods=pods: self._give_back(pods))  # type: ignore[misc]
+
+    def _remove(self, names: Sequence[str]) -> None:
+        """Remove links; in the second thread."""
+        with contextlib.closing(NetlinkSocket(ROUTE)) as sock:
+            self._delete_links(sock, names)
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work)
@@ -295,7 +335,8 @@ class PodNetwork:
             self._join(name, pod_id, netns_path, result)
         except OSError:
             sock.request([rtnetlink.delete_link(name)], tolerate=[errno.ENODEV])
-            self._free([pod_id])
+            self._close_ports(pod_id)
+            self._give_back([pod_id])
             raise
         return result
 
@@ -322,29 +363,18 @@ class PodNetwork:
                 ]
             )
 
-    def _detach_leaving(self) -> None:
-        """Detach every pod that waits for it; of those that wait together, all but the first call find nothing."""
-        pods = [self._leaving.popleft() for _ in range(len(self._leaving))]
-        try:
-            self._delete_links([self._name_of(pod) for pod in pods])
-        except OSError:
-            self._leaving.extend(pods)  # For those whose call comes next.
-            raise
-        self._free(pods)
+    def _close_ports(self, pod_id: str) -> None:
+        address = self._pool.owners().get(pod_id) if self._pool is not None else None
+        if address is not None:
+            host_ports.remove(self._socket(NETFILTER), self.settings.ports_table, [address])
 
-    def _free(self, pods: Sequence[str]) -> None:
-        """Give back the pods' addresses, and first the host ports that lead there."""
-        if self._pool is None:
-            return
-        owners = self._pool.owners()
-        known = [pod for pod in pods if pod in owners]
-        if known:
-            host_ports.remove(self._socket(NETFILTER), self.settings.ports_table, [owners[pod] for pod in known])
-        for pod in known:
-            self._pool.give_back(pod)
+    def _give_back(self, pods: Sequence[str]) -> None:
+        if self._pool is not None:
+            for pod in pods:
+                self._pool.give_back(pod)
 
-    def _delete_links(self, names: Sequence[str]) -> None:
-        sock, group = self._socket(ROUTE), zlib.crc32(self.settings.prefix.encode()) | 1
+    def _delete_links(self, sock: NetlinkSocket, names: Sequence[str]) -> None:
+        group = zlib.crc32(self.settings.prefix.encode()) | 1
         if len(names) == 1:
             sock.request([rtnetlink.delete_link(names[0])], tolerate=[errno.ENODEV])
         elif names:
@@ -378,7 +408,7 @@ class PodNetwork:
                 sock.request([rtnetlink.delete_route(route)], tolerate=[errno.ESRCH])
         names = [link.name for link in rtnetlink.read_links(sock)]
         others = (settings.bridge, settings.vxlan)
-        self._delete_links([name for name in names if name in others or self._is_pod_link(name)])
+        self._delete_links(sock, [name for name in names if name in others or self._is_pod_link(name)])
         for table in (settings.table, settings.ports_table):
             nftables.delete_table(self._socket(NETFILTER), table)
         self._pool = None

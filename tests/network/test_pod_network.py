@@ -97,6 +97,7 @@ async def test_a_restarted_node_agent_knows_the_address_of_every_living_pod(worl
     node = await world.add_node()
     living, gone = await world.add_pod(node, "living"), await world.add_pod(node, "gone")
     await node.network.detach("gone")
+    await node.network.settle()
     restarted = PodNetwork(world.settings(0))
     await restarted.setup()
     await restarted.set_pod_cidr("10.180.0.0/24")
@@ -143,9 +144,24 @@ async def test_detaching_removes_the_link_and_may_be_repeated(world: World) -> N
 
     await node.network.detach("pod")
     await node.network.detach("pod")
+    await node.network.settle()
 
     assert "eth0" not in shell(pod.path, "ip", "link")
     assert f"{world.prefix}p" not in shell(node.host.netns_path, "ip", "link")
+
+
+async def test_an_address_is_taken_until_its_link_is_gone(world: World) -> None:
+    """Otherwise two pods would answer for it."""
+    node = await world.add_node()
+    await world.add_pod(node, "pod")
+
+    await node.network.detach("pod")
+    known = await node.network.addresses()
+    is_linked = f"{world.prefix}p" in shell(node.host.netns_path, "ip", "link")
+    await node.network.settle()
+
+    assert "pod" in known or not is_linked
+    assert await node.network.addresses() == {}
 
 
 async def test_pods_that_leave_at_once_leave_together(world: World) -> None:
@@ -153,6 +169,7 @@ async def test_pods_that_leave_at_once_leave_together(world: World) -> None:
     stays, *leaving = [await world.add_pod(node, f"pod-{number}") for number in range(6)]
 
     await asyncio.gather(*(node.network.detach(pod.name) for pod in leaving), node.network.detach("unknown"))
+    await node.network.settle()
 
     assert await node.network.addresses() == {stays.name: stays.ip}
     assert shell(node.host.netns_path, "ip", "-o", "link").count(f"{world.prefix}p") == 1
