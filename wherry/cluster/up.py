@@ -184,7 +184,12 @@ def _wait_for_server(layout: Layout, server: Record, port: int) -> Connection:
             save_kubeconfig(layout.kubeconfig, access, name=f"wherry-{layout.name}")
             return Connection(access)
         time.sleep(POLL_S)
-    raise UsageError(f"up: the server isn't ready after {START_TIMEOUT_S:g} s; see {server.log}")
+    raise UsageError(f"up: the server isn't ready after {START_TIMEOUT_S:g} s; see {server.log}; {_goes_on(layout)}")
+
+
+def _goes_on(layout: Layout) -> str:
+    name = f" --name {layout.name}"
+    return f"it goes on starting: `wherry up{name}` waits for it again, `wherry down{name}` stops it"
 
 
 def _access(layout: Layout, port: int) -> Access | None:
@@ -245,7 +250,8 @@ def _wait_for_nodes(
                 raise UsageError(f"up: node {name} ended:\n{last_words(Path(agents[name].log))}")
         if time.monotonic() > until:
             why = "; ".join(f"{name}: {_unready_reason(nodes.get(name))}" for name in waiting)
-            raise UsageError(f"up: not ready after {READY_TIMEOUT_S:g} s: {why}; see {layout.logs}")
+            told = f"up: not ready after {READY_TIMEOUT_S:g} s: {why}; see {layout.logs}"
+            raise UsageError(f"{told}; {_goes_on(layout)}")
         time.sleep(POLL_S)
 
 
