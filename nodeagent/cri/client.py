@@ -8,6 +8,7 @@ Source: proto/cri_v1.proto.
 from __future__ import annotations  # grpc's classes take no parameters at run time, only in their stubs.
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -35,6 +36,8 @@ PULL_TIMEOUT_S: Final = 3600.0
 PULL_STREAM: Final = "/wherry.v1.Images/PullImage"
 """Our own runtime's PullImage that tells how far it is."""
 STOP_SLACK_S: Final = 30.0
+BEGUN_S: Final = 0.2
+"""After how long a runtime that takes a call for events is sure to tell them, though it has not said so."""
 _MESSAGE_MAX: Final = 16 * 1024 * 1024
 
 Answer = TypeVar("Answer")
@@ -346,16 +349,33 @@ class Cri:
         answer = await self._call(self._images.image_fs_info, cri_v1.ImageFsInfoRequest())
         return next((str(found.fs_id.mountpoint) for found in answer.image_filesystems), "")
 
-    async def events(self) -> AsyncIterator[ContainerEvent]:
-        """Yield what happens to containers and sandboxes, from now on, until the runtime goes away (CriError)."""
+    async def events(self, on_begin: Callable[[], None]) -> AsyncIterator[ContainerEvent]:
+        """Yield what happens to containers and sandboxes until the runtime goes away (CriError).
+
+        on_begin: called when the runtime has begun to tell: what happened before has to be asked for.
+        """
+        call: Any = self._runtime.get_container_events(cri_v1.GetEventsRequest())
+        beginning = asyncio.create_task(_await_beginning(call, on_begin))
         try:
-            async for event in self._runtime.get_container_events(cri_v1.GetEventsRequest()):
+            async for event in call:
                 self.tells_events = True
                 yield records.event_of(event)
         except grpc.aio.AioRpcError as error:
             raise _told(error) from error
         finally:
+            beginning.cancel()
             self.tells_events = False
+
+
+async def _await_beginning(call: Any, on_begin: Callable[[], None]) -> None:
+    """Wait for the head of the answer; containerd sends it with its first event, so it isn't waited for alone."""
+    head = asyncio.ensure_future(call.initial_metadata())
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        done, _ = await asyncio.wait((head,), timeout=BEGUN_S)
+        if not done:
+            on_begin()
+        await head
+        on_begin()
 
 
 def _told(error: grpc.aio.AioRpcError) -> CriError:

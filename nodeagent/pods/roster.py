@@ -175,9 +175,8 @@ class Roster:
 
     async def _follow_events(self) -> None:
         while True:
-            self._look_again()
             try:
-                async for event in self._room.cri.events():
+                async for event in self._room.cri.events(self._look_again):
                     worker = self._workers.get(event.uid)
                     if worker is not None:
                         worker.hear(event)

@@ -34,6 +34,8 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
         self.images = {"wherry.local/host"}
         self.graces: list[int] = []
         self.tells_events = True
+        self.begins_to_tell = asyncio.Event()
+        self.begins_to_tell.set()
         self.gives_users = True
         self.locks_mounts_below = False
         self.sandbox_configs: list[cri_v1.PodSandboxConfig] = []
@@ -254,8 +256,10 @@ class FakeRuntime(cri_v1.RuntimeServiceServicer, cri_v1.ImageServiceServicer):
         if not self.tells_events:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "unknown method GetContainerEvents")
         queue: asyncio.Queue[cri_v1.ContainerEventResponse] = asyncio.Queue()
+        await self.begins_to_tell.wait()
         self._listeners.append(queue)
         try:
+            await context.send_initial_metadata(())
             while True:
                 yield await queue.get()
         finally:

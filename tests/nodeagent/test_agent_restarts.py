@@ -59,6 +59,25 @@ async def test_a_container_that_ended_while_no_agent_ran_is_accounted_for_once(
     assert len(runtime.named("main")) == 2
 
 
+async def test_an_end_between_the_first_look_and_the_first_event_is_not_missed(
+    runtime: FakeRuntime, tmp_path: Path
+) -> None:
+    """Otherwise it would be seen a minute later."""
+    api = FakeClient()
+    async with agent(api, runtime, tmp_path) as first:
+        api.put(pod())
+        await until(first.is_ready)
+    runtime.begins_to_tell.clear()
+
+    async with agent(api, runtime, tmp_path) as second:
+        await until(lambda: any(worker.record.running for worker in second.roster.workers()))
+        api.put(pod("other"))
+        await until(lambda: second.is_ready("other"), "its operations are seen without events")
+        runtime.end(runtime.named("main")[0].id, 5)
+        runtime.begins_to_tell.set()
+        await until(lambda: second.pod().status.container_statuses[0].restart_count == 1 and second.is_ready())
+
+
 async def test_a_start_that_was_cut_off_between_create_and_start_goes_on(runtime: FakeRuntime, tmp_path: Path) -> None:
     api = FakeClient()
     async with agent(api, runtime, tmp_path) as first:
